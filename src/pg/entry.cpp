@@ -1,0 +1,63 @@
+#include "pg/entry.hpp"
+
+#include "core/failure.hpp"
+
+#include <exception>
+#include <new>
+
+namespace automation::pg::detail {
+
+namespace {
+
+// A cut in the middle of a UTF-8 character would be the next error.
+template <std::size_t Size> void copy_text(char (&target)[Size], const std::string &source)
+{
+	const int length = pg_mbcliplen(source.c_str(), static_cast<int>(source.size()), Size - 1);
+	memcpy(target, source.data(), length);
+	target[length] = '\0';
+}
+
+void note_failure(Escaped &escaped, const core::Failure &failure)
+{
+	const auto &state = failure.sqlstate;
+	escaped.sqlerrcode = MAKE_SQLSTATE(state[0], state[1], state[2], state[3], state[4]);
+	escaped.position = failure.advice.position;
+	copy_text(escaped.message, failure.what());
+	copy_text(escaped.detail, failure.advice.detail);
+	copy_text(escaped.hint, failure.advice.hint);
+}
+
+} // namespace
+
+void note(Escaped &escaped) noexcept
+{
+	try {
+		throw;
+	} catch (Error &error) {
+		escaped.error = error.release();
+	} catch (const core::Failure &failure) {
+		note_failure(escaped, failure);
+	} catch (const std::bad_alloc &) {
+		escaped.sqlerrcode = ERRCODE_OUT_OF_MEMORY;
+		strlcpy(escaped.message, "out of memory", sizeof escaped.message);
+	} catch (const std::exception &other) {
+		strlcpy(escaped.message, other.what(), sizeof escaped.message);
+	} catch (...) {
+	}
+}
+
+void raise(const Escaped &escaped)
+{
+	if (escaped.error) {
+		// FlushErrorState frees it together with the error itself.
+		MemoryContextSetParent(GetMemoryChunkContext(escaped.error), ErrorContext);
+		ReThrowError(escaped.error);
+	}
+	ereport(ERROR, errcode(escaped.sqlerrcode), errmsg_internal("%s", escaped.message),
+		escaped.detail[0] ? errdetail_internal("%s", escaped.detail) : 0,
+		escaped.hint[0] ? errhint("%s", escaped.hint) : 0,
+		escaped.position ? errcontext("character %d of the text", escaped.position) : 0);
+	pg_unreachable();
+}
+
+} // namespace automation::pg::detail

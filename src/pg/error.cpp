@@ -1,0 +1,95 @@
+#include "pg/postgres.hpp"
+
+#include "pg/error.hpp"
+
+namespace automation::pg {
+
+namespace {
+
+// Restores the two stacks on every way out, a C++ exception included.
+struct HandlerStacks {
+	sigjmp_buf *handler = PG_exception_stack;
+	ErrorContextCallback *context = error_context_stack;
+	~HandlerStacks() { restore(); }
+	void restore() const
+	{
+		PG_exception_stack = handler;
+		error_context_stack = context;
+	}
+};
+
+// Moves the pending ERROR off PostgreSQL's error stack into storage of its own.
+Error take_error(MemoryContext caller)
+{
+	MemoryContextSwitchTo(
+		AllocSetContextCreate(TopMemoryContext, "pg_automation error", ALLOCSET_SMALL_SIZES));
+	ErrorData *data = CopyErrorData();
+	MemoryContextSwitchTo(caller);
+	FlushErrorState();
+	return Error(data);
+}
+
+} // namespace
+
+void Error::Free::operator()(ErrorData *data) const noexcept
+{
+	MemoryContextDelete(GetMemoryChunkContext(data));
+}
+
+std::string Error::sqlstate() const
+{
+	return unpack_sql_state(data_->sqlerrcode);
+}
+
+std::string Error::message() const
+{
+	return data_->message ? data_->message : "";
+}
+
+bool Error::is_cancel() const noexcept
+{
+	return data_->sqlerrcode == ERRCODE_QUERY_CANCELED ||
+		ERRCODE_TO_CATEGORY(data_->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION;
+}
+
+void Error::log_warning() const
+{
+	guard([&] {
+		ErrorData copy = *data_;
+		copy.elevel = WARNING;
+		ThrowErrorData(&copy);
+	});
+}
+
+void detail::run_guarded(void (*call)(void *), void *closure)
+{
+	const MemoryContext caller = CurrentMemoryContext;
+	const HandlerStacks outer;
+	sigjmp_buf here;
+
+	if (sigsetjmp(here, 0) == 0) {
+		PG_exception_stack = &here;
+		call(closure);
+		return;
+	}
+	outer.restore();
+	throw take_error(caller);
+}
+
+void detail::run_guarded_noexcept(void (*call)(void *), void *closure) noexcept
+{
+	const MemoryContext caller = CurrentMemoryContext;
+	const HandlerStacks outer;
+	sigjmp_buf here;
+
+	if (sigsetjmp(here, 0) == 0) {
+		PG_exception_stack = &here;
+		call(closure);
+		return;
+	}
+	outer.restore();
+	MemoryContextSwitchTo(caller);
+	FlushErrorState(); // the transaction's abort releases what we could not
+}
+
+} // namespace automation::pg

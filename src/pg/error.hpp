@@ -1,0 +1,64 @@
+// Errors cross the wall here: a PostgreSQL ERROR becomes pg::Error.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+struct ErrorData;
+
+namespace automation::pg {
+
+// A PostgreSQL error in flight. It owns a memory context of its own, so neither SPI_finish nor a
+// rollback, which free the usual places, can free it under us. It does not derive from
+// std::exception on purpose: no handler for those swallows it by accident.
+class Error {
+public:
+	explicit Error(ErrorData *data) noexcept : data_(data) {}
+
+	std::string sqlstate() const;
+	std::string message() const;
+	void log_warning() const;		 // reports it one level below: the worker lives on
+	bool is_cancel() const noexcept; // asked for by a person, a timeout or a shutdown
+	ErrorData *release() noexcept { return data_.release(); }
+
+private:
+	struct Free {
+		void operator()(ErrorData *data) const noexcept;
+	};
+	std::unique_ptr<ErrorData, Free> data_;
+};
+
+namespace detail {
+void run_guarded(void (*call)(void *), void *closure);
+void run_guarded_noexcept(void (*call)(void *), void *closure) noexcept;
+} // namespace detail
+
+// Runs a callable that may ereport(ERROR); the ERROR arrives here as pg::Error. A longjmp skips the
+// frames between here and the ereport, so the callable owns nothing that needs a destructor.
+template <typename Callable> auto guard(Callable &&callable)
+{
+	using Result = std::invoke_result_t<Callable &>;
+	using Target = std::remove_reference_t<Callable>;
+	if constexpr (std::is_void_v<Result>) {
+		detail::run_guarded([](void *target) { (*static_cast<Target *>(target))(); }, &callable);
+	} else {
+		static_assert(std::is_trivially_copyable_v<Result>);
+		struct Frame {
+			Target *callable;
+			Result result;
+		} frame{&callable, {}};
+		detail::run_guarded(
+			[](void *target) {
+				auto *inner = static_cast<Frame *>(target);
+				inner->result = (*inner->callable)();
+			},
+			&frame);
+		return frame.result;
+	}
+}
+
+} // namespace automation::pg

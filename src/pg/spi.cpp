@@ -1,0 +1,284 @@
+#include "pg/postgres.hpp"
+
+#include "pg/spi.hpp"
+
+namespace automation::pg {
+
+static_assert(std::is_same_v<::Datum, automation::pg::Datum>);
+static_assert(std::is_same_v<::Oid, automation::pg::Oid>);
+
+namespace {
+
+constexpr int most_parameters = 32;
+
+Oid type_oid(const Value &value)
+{
+	switch (value.type) {
+	case Value::Type::int2:
+		return INT2OID;
+	case Value::Type::int4:
+		return INT4OID;
+	case Value::Type::int8:
+		return INT8OID;
+	case Value::Type::oid:
+		return OIDOID;
+	case Value::Type::text:
+		return TEXTOID;
+	case Value::Type::jsonb:
+		return JSONBOID;
+	case Value::Type::timestamptz:
+		return TIMESTAMPTZOID;
+	case Value::Type::interval:
+		return INTERVALOID;
+	case Value::Type::xid8:
+		return XID8OID;
+	case Value::Type::datum:
+		return value.datum_type;
+	}
+	pg_unreachable();
+}
+
+// Runs inside a guard: may ereport, owns nothing.
+Datum make_datum(const Value &value)
+{
+	switch (value.type) {
+	case Value::Type::int2:
+		return Int16GetDatum(static_cast<int16>(value.number));
+	case Value::Type::int4:
+		return Int32GetDatum(static_cast<int32>(value.number));
+	case Value::Type::int8:
+		return Int64GetDatum(value.number);
+	case Value::Type::oid:
+		return ObjectIdGetDatum(static_cast<Oid>(value.number));
+	case Value::Type::text:
+		return PointerGetDatum(cstring_to_text_with_len(
+			value.characters.data(), static_cast<int>(value.characters.size())));
+	case Value::Type::datum:
+		return static_cast<Datum>(value.number);
+	default: {
+		Oid input, io_parameter;
+		getTypeInputInfo(type_oid(value), &input, &io_parameter);
+		return OidInputFunctionCall(
+			input, pnstrdup(value.characters.data(), value.characters.size()), io_parameter, -1);
+	}
+	}
+}
+
+struct Parameters {
+	explicit Parameters(std::initializer_list<Value> values)
+	{
+		for (const Value &value : values) {
+			types[count] = type_oid(value);
+			datums[count] = value.is_null ? 0 : make_datum(value);
+			nulls[count] = value.is_null ? 'n' : ' ';
+			++count;
+		}
+	}
+	int count = 0;
+	Oid types[most_parameters];
+	Datum datums[most_parameters];
+	char nulls[most_parameters];
+};
+
+// SPI leaves its own context current, which dies with the connection. A guard whose callable uses
+// SPI runs it through here, so that what the caller allocates next lives where he thinks it does.
+template <typename Callable> auto in_callers_memory(Callable &&callable)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	auto result = callable();
+	MemoryContextSwitchTo(caller);
+	return result;
+}
+
+template <typename Execute> Rows execute_guarded(const char *command, Execute &&execute)
+{
+	return guard([&] {
+		return in_callers_memory([&] {
+			const int code = execute();
+			if (code < 0)
+				elog(ERROR, "could not execute \"%s\": %s", command, SPI_result_code_string(code));
+			return Rows(SPI_tuptable, SPI_processed);
+		});
+	});
+}
+
+} // namespace
+
+bool Rows::is_null(std::uint64_t row, int column) const
+{
+	bool null = false;
+	guard([&] { SPI_getbinval(table_->vals[row], table_->tupdesc, column, &null); });
+	return null;
+}
+
+std::optional<std::string> Rows::text(std::uint64_t row, int column) const
+{
+	const char *value = guard(
+		[&]() -> const char * { return SPI_getvalue(table_->vals[row], table_->tupdesc, column); });
+	return value ? std::optional<std::string>(value) : std::nullopt;
+}
+
+std::int64_t Rows::integer(std::uint64_t row, int column) const
+{
+	return guard([&]() -> std::int64_t {
+		bool null;
+		const ::Datum value = SPI_getbinval(table_->vals[row], table_->tupdesc, column, &null);
+		if (null)
+			return 0;
+		switch (SPI_gettypeid(table_->tupdesc, column)) {
+		case INT2OID:
+			return DatumGetInt16(value);
+		case INT4OID:
+			return DatumGetInt32(value);
+		case OIDOID:
+			return DatumGetObjectId(value);
+		default:
+			return DatumGetInt64(value);
+		}
+	});
+}
+
+bool Rows::boolean(std::uint64_t row, int column) const
+{
+	return datum(row, column) != 0;
+}
+
+Datum Rows::datum(std::uint64_t row, int column) const
+{
+	return guard([&] {
+		bool null;
+		const ::Datum value = SPI_getbinval(table_->vals[row], table_->tupdesc, column, &null);
+		return null ? ::Datum{0} : value;
+	});
+}
+
+Spi::Spi()
+{
+	guard([] {
+		MemoryContext caller = CurrentMemoryContext;
+		if (SPI_connect() != SPI_OK_CONNECT)
+			elog(ERROR, "SPI_connect failed");
+		MemoryContextSwitchTo(caller);
+	});
+}
+
+Spi::~Spi()
+{
+	if (std::uncaught_exceptions() > exceptions_)
+		return;
+	detail::run_guarded_noexcept([](void *) { SPI_finish(); }, nullptr);
+}
+
+Rows Spi::execute(const char *command)
+{
+	return execute_guarded(command, [&] { return SPI_execute(command, false, 0); });
+}
+
+Rows Spi::execute(const char *command, std::initializer_list<Value> values)
+{
+	return execute_guarded(command, [&] {
+		Parameters parameters(values);
+		return SPI_execute_with_args(command, parameters.count, parameters.types, parameters.datums,
+			parameters.nulls, false, 0);
+	});
+}
+
+void Statement::prepare(std::initializer_list<Value> values)
+{
+	if (plan_)
+		return;
+	plan_ = guard([&] {
+		return in_callers_memory([&] {
+			Oid types[most_parameters];
+			int count = 0;
+			for (const Value &value : values)
+				types[count++] = type_oid(value);
+			SPIPlanPtr plan = SPI_prepare(command_, count, types);
+			if (!plan || SPI_keepplan(plan) != 0)
+				elog(ERROR, "could not prepare \"%s\": %s", command_,
+					SPI_result_code_string(SPI_result));
+			return plan;
+		});
+	});
+}
+
+Rows Statement::execute(std::initializer_list<Value> values)
+{
+	prepare(values);
+	return execute_guarded(command_, [&] {
+		Parameters parameters(values);
+		return SPI_execute_plan(plan_, parameters.datums, parameters.nulls, false, 0);
+	});
+}
+
+Rows Statement::execute_fresh(std::initializer_list<Value> values)
+{
+	prepare(values);
+	return execute_guarded(command_, [&] {
+		Parameters parameters(values);
+		PushActiveSnapshot(GetLatestSnapshot());
+		const int code = SPI_execute_plan(plan_, parameters.datums, parameters.nulls, true, 0);
+		PopActiveSnapshot();
+		return code;
+	});
+}
+
+detail::Savepoint::Savepoint() : context(CurrentMemoryContext), owner(CurrentResourceOwner)
+{
+	guard([] { BeginInternalSubTransaction(nullptr); });
+	MemoryContextSwitchTo(static_cast<MemoryContext>(context));
+}
+
+void detail::Savepoint::release()
+{
+	guard([] { ReleaseCurrentSubTransaction(); });
+	MemoryContextSwitchTo(static_cast<MemoryContext>(context));
+	CurrentResourceOwner = static_cast<ResourceOwner>(owner);
+}
+
+void detail::Savepoint::rollback()
+{
+	guard([] { RollbackAndReleaseCurrentSubTransaction(); });
+	MemoryContextSwitchTo(static_cast<MemoryContext>(context));
+	CurrentResourceOwner = static_cast<ResourceOwner>(owner);
+}
+
+void detail::begin_transaction()
+{
+	guard([] {
+		SetCurrentStatementStartTimestamp();
+		StartTransactionCommand();
+		PushActiveSnapshot(GetTransactionSnapshot());
+	});
+}
+
+void detail::commit_transaction()
+{
+	guard([] {
+		PopActiveSnapshot();
+		CommitTransactionCommand();
+	});
+}
+
+void detail::abort_transaction()
+{
+	guard([] { AbortCurrentTransaction(); });
+}
+
+void notice(const std::string &message)
+{
+	guard([&] { ereport(NOTICE, errmsg_internal("%s", message.c_str())); });
+}
+
+void log(const std::string &message)
+{
+	guard([&] { ereport(LOG, errmsg_internal("%s", message.c_str())); });
+}
+
+void check_interrupts()
+{
+	if (INTERRUPTS_PENDING_CONDITION())
+		guard([] { ProcessInterrupts(); });
+}
+
+} // namespace automation::pg
