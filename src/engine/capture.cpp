@@ -1,0 +1,117 @@
+#include "engine/capture.hpp"
+
+#include "core/failure.hpp"
+#include "engine/cascade.hpp"
+#include "engine/ledger.hpp"
+#include "engine/rulebook.hpp"
+#include "engine/run.hpp"
+#include "pg/identity.hpp"
+#include "pg/settings.hpp"
+
+#include <algorithm>
+#include <vector>
+
+namespace automation::engine {
+
+namespace {
+
+// The DELETE half of a row's way to another partition, until its INSERT half comes.
+struct Departure {
+	unsigned int transaction;
+	unsigned int command;
+	int entity;
+	pg::Oid leaf;
+	HeapTupleData *row;
+};
+
+class Departures {
+public:
+	void add(const pg::TriggerCall &call)
+	{
+		std::erase_if(waiting_,
+			[](const Departure &old) { return old.transaction != pg::TriggerCall::transaction(); });
+		waiting_.push_back({pg::TriggerCall::transaction(), call.command(), call.entity(),
+			call.relation(), call.copy_old()});
+	}
+
+	// Both halves are made by one command, the INSERT right after its DELETE.
+	std::optional<Departure> take(const pg::TriggerCall &call)
+	{
+		if (waiting_.empty())
+			return std::nullopt;
+		const unsigned int command = call.command();
+		const auto found = std::ranges::find_if(waiting_, [&](const Departure &departure) {
+			return departure.transaction == pg::TriggerCall::transaction() &&
+				departure.command == command && departure.entity == call.entity();
+		});
+		if (found == waiting_.end())
+			return std::nullopt;
+		const Departure departure = *found;
+		waiting_.erase(found);
+		return departure;
+	}
+
+private:
+	std::vector<Departure> waiting_;
+};
+
+// Constructed on first use and never destroyed: a static with a destructor would run at exit.
+Departures &departures()
+{
+	static auto *instance = new Departures;
+	return *instance;
+}
+
+// Candidates by the index, in listed order; each judged on the row as the event left it.
+void handle(Chapter &chapter, const pg::RowChange &change)
+{
+	for (const int number : chapter.index.candidates(change)) {
+		Rule &rule = chapter.rules[static_cast<std::size_t>(number)];
+		if (rule.listens_to(change.event()))
+			run_if_it_applies(chapter, rule, change);
+	}
+}
+
+} // namespace
+
+void on_row(const pg::TriggerCall &call)
+{
+	if (!pg::settings::enabled)
+		return;
+	const Rulebook book;
+	Chapter &chapter = book.chapter(call.entity());
+	if (chapter.rules.empty())
+		return;
+	if (call.moved_away())
+		return departures().add(call);
+	const Cascade::Root root;
+	const std::optional<Departure> departure =
+		call.event() == pg::Event::insert ? departures().take(call) : std::nullopt;
+	if (departure)
+		handle(chapter, call.arrival(*chapter.type, departure->row, departure->leaf));
+	else
+		handle(chapter, call.change(*chapter.type));
+}
+
+// There are no row images: what waits for the rows ends, nothing fires.
+void on_truncate(int entity)
+{
+	if (pg::settings::enabled)
+		write_stop(entity, "", 0, 0, "table truncated");
+}
+
+std::int64_t fire(int id, std::string_view row)
+{
+	const Rulebook book;
+	Chapter *chapter = nullptr;
+	Rule *rule = book.rule(id, &chapter);
+	if (!rule)
+		throw core::Failure("55000", "rule is not active",
+			{.hint = "Activate it with automation.activate_rule()."});
+	const pg::Datum value = pg::row_from_json(chapter->type->type(), row);
+	const Cascade::Root root;
+	return run_if_it_applies(
+		*chapter, *rule, pg::change_of(*chapter->type, pg::Event::insert, std::nullopt, value));
+}
+
+} // namespace automation::engine

@@ -1,0 +1,17 @@
+// Where a write comes in: the trigger on every watched table.
+#pragma once
+
+#include "pg/row.hpp"
+
+#include <cstdint>
+#include <string_view>
+
+namespace automation::engine {
+
+void on_row(const pg::TriggerCall &call);
+void on_truncate(int entity);
+// A rule fired by hand, as if the row had just been created in its present state; the row is given
+// as JSON. Returns the run's number, 0 when the rule's condition does not hold.
+std::int64_t fire(int rule, std::string_view row);
+
+} // namespace automation::engine

@@ -1,0 +1,59 @@
+#include "engine/cascade.hpp"
+
+#include "pg/settings.hpp"
+
+namespace automation::engine {
+
+Cascade *Cascade::current_ = nullptr;
+
+Cascade &Cascade::current()
+{
+	return *current_;
+}
+
+std::string Cascade::refusal(const Rule &rule, const std::string &key) const
+{
+	if (fired_.contains({rule.id, key}))
+		return "loop: " + chain(rule.id);
+	if (depth() >= pg::settings::max_depth)
+		return "loop: deeper than pg_automation.max_depth: " + chain(rule.id);
+	return {};
+}
+
+// The numbers of the rules that set each other off; the log puts their names.
+std::string Cascade::chain(int rule) const
+{
+	std::string text;
+	for (const Running &running : running_)
+		text += "#" + std::to_string(running.rule) + " > ";
+	return text + "#" + std::to_string(rule);
+}
+
+Cascade::Root::Root()
+{
+	if (current_)
+		return;
+	made_ = new Cascade;
+	current_ = made_;
+}
+
+Cascade::Root::~Root()
+{
+	if (!made_)
+		return;
+	current_ = nullptr;
+	delete made_;
+}
+
+Cascade::Scope::Scope(const Rule &rule, const std::string &key, std::int64_t run)
+{
+	current_->fired_.insert({rule.id, key});
+	current_->running_.push_back({rule.id, run});
+}
+
+Cascade::Scope::~Scope()
+{
+	current_->running_.pop_back();
+}
+
+} // namespace automation::engine

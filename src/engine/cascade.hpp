@@ -1,0 +1,61 @@
+// What one write has set off so far: rules that write set off further rules, and none may do so
+// without end.
+#pragma once
+
+#include "engine/rule.hpp"
+
+#include <cstdint>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace automation::engine {
+
+// One per root event: made by the outermost capture, found by those nested in its actions.
+class Cascade {
+public:
+	class Scope; // a rule runs
+	class Root;	 // an event is handled
+
+	static Cascade &current();
+
+	// Why the rule must not run for this row, or empty.
+	std::string refusal(const Rule &rule, const std::string &key) const;
+	int depth() const { return static_cast<int>(running_.size()); }
+	std::int64_t cause() const // the run that the present event comes from; 0: a person's write
+	{
+		return running_.empty() ? 0 : running_.back().run;
+	}
+
+private:
+	struct Running {
+		int rule;
+		std::int64_t run;
+	};
+	std::string chain(int rule) const;
+	static Cascade *current_;
+	std::vector<Running> running_;
+	std::set<std::pair<int, std::string>> fired_; // once per rule, row and root event
+};
+
+class Cascade::Root {
+public:
+	Root();
+	~Root();
+	Root(const Root &) = delete;
+	Root &operator=(const Root &) = delete;
+
+private:
+	Cascade *made_ = nullptr;
+};
+
+class Cascade::Scope {
+public:
+	Scope(const Rule &rule, const std::string &key, std::int64_t run);
+	~Scope();
+	Scope(const Scope &) = delete;
+	Scope &operator=(const Scope &) = delete;
+};
+
+} // namespace automation::engine

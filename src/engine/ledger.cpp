@@ -1,0 +1,127 @@
+#include "engine/ledger.hpp"
+
+#include "core/json.hpp"
+#include "pg/identity.hpp"
+#include "pg/json.hpp"
+#include "pg/process.hpp"
+
+#include <optional>
+
+namespace automation::engine {
+
+using core::json_string;
+using pg::Value;
+
+namespace {
+
+std::string field(const char *name, const std::string &json)
+{
+	return "," + json_string(name) + ":" + json;
+}
+
+std::optional<std::string> unless_empty(const std::string &text)
+{
+	return text.empty() ? std::nullopt : std::optional(text);
+}
+
+Value json_or_null(const std::string &text)
+{
+	return text.empty() ? Value::null(Value::Type::jsonb) : Value::parse(Value::Type::jsonb, text);
+}
+
+std::string steps_json(const std::vector<StepRecord> &steps)
+{
+	std::string text = "[";
+	for (const StepRecord &step : steps)
+		text += (text.size() > 1 ? "," : "") + step.json();
+	return text + "]";
+}
+
+} // namespace
+
+std::string StepRecord::json() const
+{
+	std::string text = "{\"step\":" + std::to_string(number) +
+		field("action", json_string(action)) + field("status", json_string(status));
+	if (!reason.empty())
+		text += field("reason", json_string(reason));
+	if (!sqlstate.empty())
+		text += field("sqlstate", json_string(sqlstate));
+	if (!result.empty())
+		text += field("result", result);
+	if (!deliveries.empty()) {
+		std::string list;
+		for (const std::int64_t delivery : deliveries)
+			list += (list.empty() ? "" : ",") + std::to_string(delivery);
+		text += field("deliveries", "[" + list + "]");
+	}
+	return text + "}";
+}
+
+std::int64_t next_run()
+{
+	static pg::Statement next("SELECT nextval('automation.run_id_seq')");
+	const pg::ActAs identity(pg::extension_owner(), pg::ActAs::Manner::definer);
+	pg::Spi spi;
+	return next.execute({}).integer(0, 1);
+}
+
+void write_run(const RunRecord &run)
+{
+	static pg::Statement insert(
+		"INSERT INTO automation.run (id, at, rule_id, version, entity_id, key, event, changes, "
+		"status, "
+		"reason, sqlstate, steps, depth, cause, actor) OVERRIDING SYSTEM VALUE "
+		"VALUES ($1, automation._now(), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, nullif($13, "
+		"0), "
+		"session_user)");
+	const pg::ActAs identity(pg::extension_owner(), pg::ActAs::Manner::definer);
+	pg::Spi spi;
+	insert.execute({Value::int8(run.id), Value::int4(run.rule), Value::int4(run.version),
+		Value::int4(run.subject), Value::text(run.key), Value::text(run.event),
+		json_or_null(run.changes), Value::text(run.status),
+		Value::text_or_null(unless_empty(run.reason)),
+		Value::text_or_null(unless_empty(run.sqlstate)),
+		Value::parse(Value::Type::jsonb, steps_json(run.steps)), Value::int2(run.depth),
+		Value::int8(run.cause)});
+}
+
+std::int64_t write_delivery(const Delivery &delivery)
+{
+	static pg::Statement insert("INSERT INTO automation.delivery (at, txid, run_id, step, "
+								"rule_owner, server, channel, kind, "
+								"recipient, message) VALUES (automation._now(), "
+								"pg_current_xact_id(), $1, $2, $3, $4, $5, $6, "
+								"$7, $8) RETURNING id");
+	const pg::ActAs identity(pg::extension_owner(), pg::ActAs::Manner::definer);
+	pg::Spi spi;
+	const pg::Rows inserted = insert.execute(
+		{Value::int8(delivery.run), Value::int2(delivery.step), Value::oid(delivery.owner),
+			Value::oid(delivery.server), Value::text(delivery.channel), Value::text(delivery.kind),
+			Value::text(delivery.recipient), Value::datum(delivery.message, pg::jsonb_type)});
+	pg::wake_worker_at_commit();
+	return inserted.integer(0, 1);
+}
+
+void write_notification(std::int64_t run, const std::string &recipient, const std::string &body)
+{
+	static pg::Statement insert("INSERT INTO automation.notification (at, recipient, body, run_id) "
+								"VALUES (automation._now(), $1, $2, $3)");
+	const pg::ActAs identity(pg::extension_owner(), pg::ActAs::Manner::definer);
+	pg::Spi spi;
+	insert.execute({Value::text(recipient), Value::text(body), Value::int8(run)});
+}
+
+void write_stop(
+	int subject, const std::string &key, int rule, std::int64_t run, const std::string &reason)
+{
+	static pg::Statement insert(
+		"INSERT INTO automation.stop (at, entity_id, key, rule_id, run_id, reason) "
+		"VALUES (automation._now(), $1, $2, nullif($3, 0), nullif($4, 0), $5)");
+	const pg::ActAs identity(pg::extension_owner(), pg::ActAs::Manner::definer);
+	pg::Spi spi;
+	insert.execute({Value::int4(subject), Value::text_or_null(unless_empty(key)), Value::int4(rule),
+		Value::int8(run), Value::text(reason)});
+}
+
+} // namespace automation::engine

@@ -1,0 +1,161 @@
+#include "engine/run.hpp"
+
+#include "core/failure.hpp"
+#include "core/json.hpp"
+#include "engine/cascade.hpp"
+#include "engine/ledger.hpp"
+#include "engine/steps.hpp"
+#include "pg/identity.hpp"
+#include "pg/json.hpp"
+
+namespace automation::engine {
+
+namespace {
+
+using pg::ActAs;
+
+const char *event_name(pg::Event event)
+{
+	switch (event) {
+	case pg::Event::insert:
+		return "created";
+	case pg::Event::update:
+		return "updated";
+	default:
+		return "deleted";
+	}
+}
+
+std::string json_or_null(const std::optional<std::string> &text)
+{
+	return text ? core::json_string(*text) : "null";
+}
+
+// The watched columns that changed: {"status": ["Scheduled", "Dispatched"]}.
+std::string changes_json(const Rule &rule, const pg::RowChange &change)
+{
+	if (change.event() != pg::Event::update || rule.when.watched().empty())
+		return {};
+	std::string text = "{";
+	for (const int column : rule.when.watched())
+		text += (text.size() > 1 ? "," : "") +
+			core::json_string(change.type().column_name(column)) + ":[" +
+			json_or_null(change.old_text(column)) + "," + json_or_null(change.new_text(column)) +
+			"]";
+	return text + "}";
+}
+
+// A scalar key as text, a composite one as jsonb.
+std::string key_text(const Rule &rule, const pg::RowChange &change)
+{
+	const ActAs identity(rule.owner, ActAs::Manner::restricted);
+	const std::optional<pg::Datum> key = rule.key.value(change);
+	return key ? pg::key_text(*key) : std::string();
+}
+
+bool holds(const Rule &rule, const pg::RowChange &change)
+{
+	if (rule.when.is_built_in()) {
+		const ActAs identity(rule.owner, ActAs::Manner::restricted);
+		const pg::OrdinarySettings settings;
+		return rule.when.holds(change);
+	}
+	const ActAs identity(rule.owner, ActAs::Manner::restricted, rule.search_path);
+	const pg::OrdinarySettings settings;
+	return rule.when.holds(change);
+}
+
+struct Judgement {
+	bool applies = false;
+	std::optional<pg::Error> error = {};
+};
+
+// A savepoint is needed only where evaluating can fail.
+Judgement judge(const Rule &rule, const pg::RowChange &change)
+{
+	// Every change names what changed but a plain `updated`, and no-op updates fire nothing.
+	if (change.event() == pg::Event::update && rule.when.watched().empty() &&
+		!change.changed_anything())
+		return {};
+	Judgement judgement;
+	if (rule.when.is_harmless())
+		judgement.applies = rule.when.holds(change);
+	else
+		judgement.error = pg::subtransaction([&] { judgement.applies = holds(rule, change); });
+	return judgement;
+}
+
+RunRecord new_record(const Rule &rule, const pg::RowChange &change)
+{
+	const Cascade &cascade = Cascade::current();
+	RunRecord run;
+	run.rule = rule.id;
+	run.version = rule.version;
+	run.subject = rule.subject;
+	run.key = key_text(rule, change);
+	run.event = event_name(change.event());
+	run.changes = changes_json(rule, change);
+	run.depth = cascade.depth();
+	run.cause = cascade.cause();
+	run.id = next_run();
+	return run;
+}
+
+// The worst of the steps decides.
+std::string status_of(const std::vector<StepRecord> &steps)
+{
+	std::string status = "succeeded";
+	for (const StepRecord &step : steps) {
+		if (step.status == "failed")
+			return "failed";
+		if (step.status == "delivering")
+			status = "delivering";
+	}
+	return status;
+}
+
+std::string first_reason(const std::vector<StepRecord> &steps)
+{
+	for (const StepRecord &step : steps)
+		if (step.status == "failed")
+			return "step " + std::to_string(step.number) + ": " + step.reason;
+	return {};
+}
+
+std::int64_t log_failure(const Rule &rule, const pg::RowChange &change, const pg::Error &error)
+{
+	RunRecord run = new_record(rule, change);
+	run.status = "failed";
+	run.reason = "condition: " + error.message();
+	run.sqlstate = error.sqlstate();
+	write_run(run);
+	return run.id;
+}
+
+} // namespace
+
+std::int64_t run_if_it_applies(Chapter &chapter, Rule &rule, const pg::RowChange &change)
+{
+	Judgement judgement = judge(rule, change);
+	if (judgement.error) {
+		if (rule.fails_the_write)
+			throw std::move(*judgement.error);
+		return log_failure(rule, change, *judgement.error);
+	}
+	if (!judgement.applies)
+		return 0;
+	RunRecord run = new_record(rule, change);
+	run.reason = Cascade::current().refusal(rule, run.key);
+	if (!run.reason.empty()) {
+		run.status = "suppressed";
+	} else {
+		const Cascade::Scope scope(rule, run.key, run.id);
+		run.steps = take_steps(chapter, rule, change, run);
+		run.status = status_of(run.steps);
+		run.reason = first_reason(run.steps);
+	}
+	write_run(run);
+	return run.id;
+}
+
+} // namespace automation::engine

@@ -1,0 +1,187 @@
+#include "engine/steps.hpp"
+
+#include "core/failure.hpp"
+#include "engine/rulebook.hpp"
+#include "engine/run.hpp"
+#include "pg/identity.hpp"
+#include "pg/json.hpp"
+
+namespace automation::engine {
+
+namespace {
+
+using pg::ActAs;
+
+// A step's compiled function, evaluated with the rights of the rule's owner.
+std::optional<pg::Datum> evaluate(
+	const Rule &rule, const pg::Expression &expression, const pg::RowChange &change, StepKind kind)
+{
+	const auto manner =
+		kind == StepKind::statement ? ActAs::Manner::definer : ActAs::Manner::restricted;
+	const pg::OrdinarySettings settings;
+	if (kind != StepKind::statement && expression.is_built_in()) {
+		const ActAs identity(rule.owner, manner);
+		return expression.value(change);
+	}
+	const ActAs identity(rule.owner, manner, rule.search_path);
+	return expression.value(change);
+}
+
+const pg::Expression &compiled(
+	const Rule &rule, std::optional<pg::Expression> &kept, pg::Oid function, const Chapter &chapter)
+{
+	if (!kept) {
+		const ActAs identity(rule.owner, ActAs::Manner::restricted);
+		const pg::InMemory inside(chapter.memory);
+		kept.emplace(function, *chapter.type);
+	}
+	return *kept;
+}
+
+class StepTaker {
+public:
+	StepTaker(const Chapter &chapter, Rule &rule, const pg::RowChange &change, const RunRecord &run)
+		: chapter_(chapter), rule_(rule), change_(change), run_(run)
+	{
+	}
+
+	StepRecord take(Step &step) const
+	{
+		StepRecord record{step.number, step.action, "succeeded"};
+		std::optional<pg::Datum> result;
+		bool applies = true;
+		std::optional<pg::Error> error = pg::subtransaction([&] {
+			applies = condition_holds(step);
+			if (applies)
+				result = evaluate(
+					rule_, compiled(rule_, step.does, step.function, chapter_), change_, step.kind);
+		});
+		if (error) {
+			if (rule_.fails_the_write)
+				throw std::move(*error);
+			record.status = "failed";
+			record.reason = error->message();
+			record.sqlstate = error->sqlstate();
+		} else if (!applies) {
+			record.status = "not_run";
+			record.reason = "condition of the step does not hold";
+		} else {
+			finish(step, result, record);
+		}
+		return record;
+	}
+
+private:
+	bool condition_holds(Step &step) const
+	{
+		if (step.condition == 0)
+			return true;
+		const pg::Expression &only_if = compiled(rule_, step.only_if, step.condition, chapter_);
+		const ActAs identity(rule_.owner, ActAs::Manner::restricted, rule_.search_path);
+		const pg::OrdinarySettings settings;
+		return only_if.holds(change_);
+	}
+
+	void finish(const Step &step, std::optional<pg::Datum> result, StepRecord &record) const
+	{
+		if (step.kind == StepKind::message) {
+			send(step, result, record);
+		} else if (step.kind == StepKind::statement) {
+			if (result)
+				record.result = pg::json_text(*result);
+			else
+				record.reason = "no row to change";
+		} else {
+			act(step, result, record);
+		}
+	}
+
+	// Hands the finished message to the outbox, once for each recipient.
+	void send(const Step &step, std::optional<pg::Datum> message, StepRecord &record) const
+	{
+		const std::vector<std::string> recipients =
+			message ? pg::json_texts(*message, "recipient") : std::vector<std::string>();
+		if (recipients.empty()) {
+			record.status = "failed";
+			record.sqlstate = "22004";
+			record.reason = "recipient of step " + std::to_string(step.number) + " is null";
+			return;
+		}
+		record.status = "delivering";
+		for (const std::string &recipient : recipients)
+			record.deliveries.push_back(write_delivery({run_.id, step.number, rule_.owner,
+				step.server, step.channel, step.channel_kind, recipient, *message}));
+	}
+
+	// What the engine itself does.
+	void act(const Step &step, std::optional<pg::Datum> parameters, StepRecord &record) const
+	{
+		const auto parameter = [&](const char *name) {
+			const auto texts =
+				parameters ? pg::json_texts(*parameters, name) : std::vector<std::string>();
+			return texts.empty() ? std::string() : texts.front();
+		};
+		if (step.action == "notify")
+			notify(*parameters, parameter("body"), record);
+		else if (step.action == "start_rule")
+			start(std::stoi(parameter("rule")), record);
+		else
+			write_stop(rule_.subject, run_.key, std::stoi(parameter("rule")), run_.id,
+				"stopped by rule #" + std::to_string(rule_.id));
+	}
+
+	void notify(pg::Datum parameters, const std::string &body, StepRecord &record) const
+	{
+		const std::vector<std::string> recipients = pg::json_texts(parameters, "recipient");
+		if (recipients.empty()) {
+			record.status = "failed";
+			record.sqlstate = "22004";
+			record.reason = "recipient of step " + std::to_string(record.number) + " is null";
+		}
+		for (const std::string &recipient : recipients)
+			write_notification(run_.id, recipient, body);
+	}
+
+	// The other rule runs at once, for the same row, as part of the same cascade.
+	void start(int id, StepRecord &record) const
+	{
+		const Rulebook book;
+		Chapter *chapter = nullptr;
+		Rule *rule = book.rule(id, &chapter);
+		if (!rule || chapter->entity != chapter_.entity) {
+			record.status = "not_run";
+			record.reason = "rule #" + std::to_string(id) + " is not active on this table";
+			return;
+		}
+		const std::int64_t started = run_if_it_applies(*chapter, *rule, change_);
+		if (started == 0) {
+			record.status = "not_run";
+			record.reason = "condition of rule #" + std::to_string(id) + " does not hold";
+			return;
+		}
+		record.result = "{\"run\":" + std::to_string(started) + "}";
+	}
+
+	const Chapter &chapter_;
+	Rule &rule_;
+	const pg::RowChange &change_;
+	const RunRecord &run_;
+};
+
+} // namespace
+
+std::vector<StepRecord> take_steps(
+	const Chapter &chapter, Rule &rule, const pg::RowChange &change, const RunRecord &run)
+{
+	const StepTaker taker(chapter, rule, change, run);
+	std::vector<StepRecord> records;
+	for (Step &step : rule.steps) {
+		if (step.after_previous && !records.empty() && records.back().status == "failed")
+			records.push_back({step.number, step.action, "not_run", "the step before it failed"});
+		else
+			records.push_back(taker.take(step));
+	}
+	return records;
+}
+
+} // namespace automation::engine

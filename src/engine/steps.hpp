@@ -1,0 +1,16 @@
+// Takes the steps of a rule that applies, in their order.
+#pragma once
+
+#include "engine/ledger.hpp"
+#include "engine/rulebook.hpp"
+
+#include <vector>
+
+namespace automation::engine {
+
+// A step that fails is rolled back to its savepoint and recorded; the next one is taken all the
+// same, unless it waits for its predecessor.
+std::vector<StepRecord> take_steps(
+	const Chapter &chapter, Rule &rule, const pg::RowChange &change, const RunRecord &run);
+
+} // namespace automation::engine

@@ -1,0 +1,27 @@
+// Inside the wall: the parse tree that PostgreSQL keeps of a BEGIN ATOMIC function. May ereport.
+#pragma once
+
+#include "pg/postgres.hpp"
+
+namespace automation::pg {
+
+constexpr int old_parameter = 1;
+constexpr int new_parameter = 2;
+
+// PostgreSQL 15 declares its walkers' callbacks without parameters, which C++ takes literally.
+template <typename Callback, typename Function> Callback untyped(Function *function)
+{
+	return reinterpret_cast<Callback>(reinterpret_cast<void *>(function));
+}
+
+template <typename NodeType> NodeType *copy_of(const NodeType *node)
+{
+	return static_cast<NodeType *>(copyObjectImpl(node));
+}
+
+Query *body_of(Oid function); // exactly one query
+Oid changed_function();		  // automation.changed(anyelement, anyelement)
+// SQL text in which every name is qualified, pg_catalog's too: no search path changes its meaning.
+const char *qualified_text(Query *query);
+
+} // namespace automation::pg

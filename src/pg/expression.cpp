@@ -1,0 +1,285 @@
+#include "pg/body.hpp"
+
+#include "pg/definitions.hpp"
+#include "pg/expression.hpp"
+
+namespace automation::pg {
+
+namespace {
+
+// old.column and new.column become columns of the two tuples that the executor is given.
+Node *parameters_to_columns(Node *node, void *row_type)
+{
+	if (!node)
+		return nullptr;
+	if (IsA(node, FieldSelect) && IsA(castNode(FieldSelect, node)->arg, Param)) {
+		const auto *field = castNode(FieldSelect, node);
+		const int parameter = castNode(Param, field->arg)->paramid;
+		return reinterpret_cast<Node *>(makeVar(parameter == old_parameter ? INNER_VAR : OUTER_VAR,
+			field->fieldnum, field->resulttype, field->resulttypmod, field->resultcollid, 0));
+	}
+	if (IsA(node, Param)) {
+		const int parameter = castNode(Param, node)->paramid;
+		return reinterpret_cast<Node *>(makeVar(parameter == old_parameter ? INNER_VAR : OUTER_VAR,
+			InvalidAttrNumber, *static_cast<Oid *>(row_type), -1, InvalidOid, 0));
+	}
+	return expression_tree_mutator(node, untyped<Node *(*)()>(parameters_to_columns), row_type);
+}
+
+const Var *column_of(Node *node, int image)
+{
+	while (IsA(node, RelabelType))
+		node = reinterpret_cast<Node *>(castNode(RelabelType, node)->arg);
+	if (!IsA(node, Var))
+		return nullptr;
+	const auto *var = castNode(Var, node);
+	return var->varno == image && var->varattno > 0 ? var : nullptr;
+}
+
+// changed(old.column, new.column): the column's number, or 0.
+int watched_column(Node *conjunct, Oid changed)
+{
+	if (!IsA(conjunct, FuncExpr) || castNode(FuncExpr, conjunct)->funcid != changed)
+		return 0;
+	List *arguments = castNode(FuncExpr, conjunct)->args;
+	const Var *before = column_of(static_cast<Node *>(linitial(arguments)), INNER_VAR);
+	const Var *after = column_of(static_cast<Node *>(lsecond(arguments)), OUTER_VAR);
+	return before && after && before->varattno == after->varattno ? after->varattno : 0;
+}
+
+// new.column = constant by a hashable equality.
+bool as_equality(Node *conjunct, Equality *equality)
+{
+	if (!IsA(conjunct, OpExpr) || list_length(castNode(OpExpr, conjunct)->args) != 2)
+		return false;
+	const auto *operation = castNode(OpExpr, conjunct);
+	const Var *column = column_of(static_cast<Node *>(linitial(operation->args)), OUTER_VAR);
+	auto *constant = static_cast<Node *>(lsecond(operation->args));
+	if (!column || !IsA(constant, Const) || castNode(Const, constant)->constisnull)
+		return false;
+	Oid left, right;
+	if (!get_op_hash_functions(operation->opno, &left, &right))
+		return false;
+	*equality = {column->varattno, left, operation->inputcollid,
+		DatumGetUInt32(OidFunctionCall1Coll(
+			right, operation->inputcollid, castNode(Const, constant)->constvalue))};
+	return true;
+}
+
+bool is_user_function(Oid function, void *)
+{
+	return function >= FirstNormalObjectId;
+}
+
+bool can_fail(Oid function, void *)
+{
+	return !get_func_leakproof(function);
+}
+
+bool calls(Node *node, void *check)
+{
+	if (!node)
+		return false;
+	const auto predicate = reinterpret_cast<check_function_callback>(check);
+	if (check_functions_in_node(node, predicate, nullptr))
+		return true;
+	if (IsA(node, CoerceToDomain) || IsA(node, SQLValueFunction))
+		return true;
+	return expression_tree_walker(node, untyped<bool (*)()>(calls), check);
+}
+
+// A renamed column of a related table must reach the text that prepare_query() makes.
+void depend_on_relations(Query *query)
+{
+	List *relations = guard([&] {
+		List *found, *others;
+		bool has_row_security;
+		extract_query_dependencies(
+			reinterpret_cast<Node *>(copy_of(query)), &found, &others, &has_row_security);
+		return found;
+	});
+	for (int i = 0; i < list_length(relations); ++i)
+		depend_on(list_nth_oid(relations, i));
+}
+
+} // namespace
+
+struct Expression::Tree {
+	Node *expression;
+};
+
+Expression::Expression(Oid function, const RowType &type) : row_type_(type.type())
+{
+	Tree tree{};
+	guard([&] {
+		body_ = body_of(function);
+		needs_query_ =
+			body_->commandType != CMD_SELECT || body_->hasSubLinks || body_->rtable != NIL;
+		if (needs_query_)
+			return;
+		auto *target = linitial_node(TargetEntry, body_->targetList);
+		auto *columns =
+			parameters_to_columns(reinterpret_cast<Node *>(copy_of(target->expr)), &row_type_);
+		tree.expression =
+			reinterpret_cast<Node *>(expression_planner(reinterpret_cast<Expr *>(columns)));
+	});
+	if (needs_query_) {
+		harmless_ = built_in_ = false;
+		depend_on_relations(body_);
+	} else {
+		prepare_state(tree);
+	}
+}
+
+// Splits off the conjuncts that the index answers and compiles what is left.
+void Expression::prepare_state(Tree &tree)
+{
+	const bool is_condition = guard([&] { return exprType(tree.expression) == BOOLOID; });
+	List *left = NIL;
+	if (is_condition) {
+		const Oid changed = guard([] { return changed_function(); });
+		List *conjuncts =
+			guard([&] { return make_ands_implicit(reinterpret_cast<Expr *>(tree.expression)); });
+		for (int i = 0; i < list_length(conjuncts); ++i) {
+			auto *conjunct = static_cast<Node *>(list_nth(conjuncts, i));
+			Equality equality{};
+			if (const int column = watched_column(conjunct, changed))
+				watched_.push_back(column);
+			else if (guard([&] { return as_equality(conjunct, &equality); }))
+				equalities_.push_back(equality);
+			if (!watched_column(conjunct, changed))
+				left = guard([&] { return lappend(left, conjunct); });
+		}
+	} else {
+		left = guard([&] { return list_make1(tree.expression); });
+	}
+	auto *rest = reinterpret_cast<Node *>(left);
+	guard([&] {
+		built_in_ = !calls(rest, reinterpret_cast<void *>(is_user_function));
+		harmless_ = built_in_ && is_condition && !calls(rest, reinterpret_cast<void *>(can_fail));
+		if (left == NIL)
+			return;
+		executor_ = CreateExecutorState();
+		MemoryContext before = MemoryContextSwitchTo(executor_->es_query_cxt);
+		state_ = is_condition ? ExecInitQual(left, nullptr)
+							  : ExecInitExpr(static_cast<Expr *>(linitial(left)), nullptr);
+		MemoryContextSwitchTo(before);
+	});
+}
+
+Expression::Expression(Expression &&other) noexcept
+	: equalities_(std::move(other.equalities_)), watched_(std::move(other.watched_)),
+	  harmless_(other.harmless_), built_in_(other.built_in_), state_(other.state_),
+	  executor_(std::exchange(other.executor_, nullptr)), body_(other.body_),
+	  row_type_(other.row_type_), plan_(std::exchange(other.plan_, nullptr)),
+	  needs_query_(other.needs_query_)
+{
+}
+
+Expression::~Expression()
+{
+	if (executor_)
+		detail::run_guarded_noexcept(
+			[](void *executor) { FreeExecutorState(static_cast<EState *>(executor)); }, executor_);
+	if (plan_)
+		detail::run_guarded_noexcept(
+			[](void *plan) { SPI_freeplan(static_cast<SPIPlanPtr>(plan)); }, plan_);
+}
+
+bool Expression::holds(const RowChange &change) const
+{
+	for (const int column : watched_)
+		if (!change.changed(column))
+			return false;
+	if (needs_query_) {
+		const std::optional<Datum> verdict = query(change);
+		return verdict && *verdict != 0;
+	}
+	if (!state_)
+		return true;
+	return guard([&] {
+		ExprContext *context = GetPerTupleExprContext(executor_);
+		context->ecxt_innertuple = change.old_row();
+		context->ecxt_outertuple = change.new_row();
+		const bool verdict = ExecQual(state_, context);
+		ResetExprContext(context);
+		return verdict;
+	});
+}
+
+std::optional<Datum> Expression::value(const RowChange &change) const
+{
+	if (needs_query_)
+		return query(change);
+	struct Outcome {
+		::Datum value;
+		bool is_null;
+	};
+	const Outcome outcome = guard([&] {
+		ExprContext *context = GetPerTupleExprContext(executor_);
+		context->ecxt_innertuple = change.old_row();
+		context->ecxt_outertuple = change.new_row();
+		bool is_null;
+		::Datum value = ExecEvalExprSwitchContext(state_, context, &is_null);
+		if (!is_null)
+			value = datumCopy(value, false, -1); // jsonb
+		ResetExprContext(context);
+		return Outcome{value, is_null};
+	});
+	return outcome.is_null ? std::nullopt : std::optional(outcome.value);
+}
+
+void Expression::prepare_query()
+{
+	guard([&] {
+		MemoryContext caller = CurrentMemoryContext;
+		const char *command = qualified_text(body_);
+		Oid types[] = {row_type_, row_type_};
+		SPIPlanPtr plan = SPI_prepare(command, 2, types);
+		if (!plan || SPI_keepplan(plan) != 0)
+			elog(ERROR, "could not prepare: %s", command);
+		plan_ = plan;
+		MemoryContextSwitchTo(caller);
+	});
+}
+
+std::optional<Datum> Expression::query(const RowChange &change) const
+{
+	const std::optional<Datum> before = change.old_value(), after = change.new_value();
+	struct Outcome {
+		::Datum value;
+		bool is_null;
+	};
+	const Spi spi;
+	if (!plan_)
+		const_cast<Expression *>(this)->prepare_query();
+	const Outcome outcome = guard([&] {
+		MemoryContext caller = CurrentMemoryContext;
+		::Datum values[] = {before.value_or(0), after.value_or(0)};
+		const char nulls[] = {before ? ' ' : 'n', after ? ' ' : 'n', '\0'};
+		const int code = SPI_execute_plan(plan_, values, nulls, false, 0);
+		if (code < 0)
+			elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(code));
+		MemoryContextSwitchTo(caller);
+		if (SPI_processed == 0 || !SPI_tuptable)
+			return Outcome{0, true};
+		bool is_null;
+		const ::Datum value =
+			SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null);
+		const bool by_value = SPI_gettypeid(SPI_tuptable->tupdesc, 1) == BOOLOID;
+		return Outcome{is_null || by_value ? value : datumCopy(value, false, -1), is_null};
+	});
+	return outcome.is_null ? std::nullopt : std::optional(outcome.value);
+}
+
+std::string text_of(Datum value, Oid type)
+{
+	return guard([&]() -> const char * {
+		Oid output;
+		bool is_varlena;
+		getTypeOutputInfo(type, &output, &is_varlena);
+		return OidOutputFunctionCall(output, value);
+	});
+}
+
+} // namespace automation::pg

@@ -1,0 +1,46 @@
+// Whose rights and whose search path the code in a scope has.
+#pragma once
+
+#include "pg/spi.hpp"
+
+namespace automation::pg {
+
+class ActAs {
+public:
+	enum class Manner {
+		definer,   // as a SECURITY DEFINER function: may do what its owner may
+		restricted // besides, no change of session state: for expressions
+	};
+
+	ActAs(Oid role, Manner manner);
+	// Also sets the search path, temporary objects last.
+	ActAs(Oid role, Manner manner, const std::string &search_path);
+	~ActAs(); // while an exception passes, the (sub)transaction's abort restores all of it
+	ActAs(const ActAs &) = delete;
+	ActAs &operator=(const ActAs &) = delete;
+
+private:
+	Oid role_;
+	int security_;
+	int nest_level_;
+	int exceptions_ = std::uncaught_exceptions();
+};
+
+// Settings that change how values are written, set to their ordinary values where the session
+// differs, so that a message reads the same whoever's write made it.
+class OrdinarySettings {
+public:
+	OrdinarySettings();
+	~OrdinarySettings();
+	OrdinarySettings(const OrdinarySettings &) = delete;
+	OrdinarySettings &operator=(const OrdinarySettings &) = delete;
+
+private:
+	int nest_level_ = 0;
+	int exceptions_ = std::uncaught_exceptions();
+};
+
+Oid extension_owner(); // InvalidOid (0) when the extension is not installed
+std::string session_user_name();
+
+} // namespace automation::pg

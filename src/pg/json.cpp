@@ -1,0 +1,83 @@
+#include "pg/postgres.hpp"
+
+#include "pg/json.hpp"
+
+namespace automation::pg {
+
+namespace {
+
+// A scalar as text; null pointer for JSON null.
+const char *scalar_text(const JsonbValue *value)
+{
+	switch (value->type) {
+	case jbvString:
+		return pnstrdup(value->val.string.val, value->val.string.len);
+	case jbvNumeric:
+		return DatumGetCString(
+			DirectFunctionCall1(numeric_out, NumericGetDatum(value->val.numeric)));
+	case jbvBool:
+		return value->val.boolean ? "true" : "false";
+	default:
+		return nullptr;
+	}
+}
+
+} // namespace
+
+const Oid jsonb_type = JSONBOID;
+
+std::vector<std::string> json_texts(Datum object, const char *key)
+{
+	const JsonbValue *found = guard([&]() -> const JsonbValue * {
+		Jsonb *json = DatumGetJsonbP(object);
+		if (!JB_ROOT_IS_OBJECT(json))
+			return nullptr;
+		return getKeyJsonValueFromContainer(
+			&json->root, key, static_cast<int>(strlen(key)), nullptr);
+	});
+	std::vector<std::string> texts;
+	const auto add = [&](const JsonbValue *value) {
+		const char *text = guard([&] { return scalar_text(value); });
+		if (text)
+			texts.emplace_back(text);
+	};
+	if (!found)
+		return texts;
+	if (found->type != jbvBinary) {
+		add(found);
+		return texts;
+	}
+	JsonbContainer *container = found->val.binary.data;
+	if (!JsonContainerIsArray(container))
+		return texts;
+	for (uint32 i = 0; i < JsonContainerSize(container); ++i)
+		add(guard([&] { return getIthJsonbValueFromContainer(container, i); }));
+	return texts;
+}
+
+std::string json_text(Datum value)
+{
+	return guard([&]() -> const char * {
+		Jsonb *json = DatumGetJsonbP(value);
+		return JsonbToCString(nullptr, &json->root, VARSIZE(json));
+	});
+}
+
+std::string key_text(Datum key)
+{
+	const char *only_field = guard([&]() -> const char * {
+		Jsonb *json = DatumGetJsonbP(key);
+		if (!JB_ROOT_IS_OBJECT(json) || JB_ROOT_COUNT(json) != 1)
+			return nullptr;
+		JsonbIterator *iterator = JsonbIteratorInit(&json->root);
+		JsonbValue value;
+		for (JsonbIteratorToken token;
+			 (token = JsonbIteratorNext(&iterator, &value, false)) != WJB_DONE;)
+			if (token == WJB_VALUE)
+				return scalar_text(&value);
+		return nullptr;
+	});
+	return only_field ? only_field : json_text(key);
+}
+
+} // namespace automation::pg

@@ -1,0 +1,74 @@
+#include "pg/postgres.hpp"
+
+#include "pg/settings.hpp"
+
+namespace automation::pg {
+
+namespace {
+
+const config_enum_entry delivery_modes[] = {
+	{"on", 1, false}, {"off", 0, false}, {nullptr, 0, false}};
+
+void define(const char *name, const char *what, bool *value, GucContext context)
+{
+	DefineCustomBoolVariable(
+		name, what, nullptr, value, *value, context, 0, nullptr, nullptr, nullptr);
+}
+
+struct Range {
+	int least;
+	int most;
+	int unit; // GUC_UNIT_..., 0 for a plain number
+};
+
+void define(const char *name, const char *what, int *value, Range range, GucContext context)
+{
+	DefineCustomIntVariable(name, what, nullptr, value, *value, range.least, range.most, context,
+		range.unit, nullptr, nullptr, nullptr);
+}
+
+void define(const char *name, const char *what, char **value, int flags)
+{
+	DefineCustomStringVariable(
+		name, what, nullptr, value, "", PGC_SIGHUP, flags, nullptr, nullptr, nullptr);
+}
+
+} // namespace
+
+void define_settings()
+{
+	using namespace settings;
+	constexpr int day = 24 * 60 * 60 * 1'000;
+
+	// The writer's session.
+	define(
+		"pg_automation.enabled", "Whether writes fire rules in this session.", &enabled, PGC_SUSET);
+	define("pg_automation.max_depth", "How many rules may set each other off in a row.", &max_depth,
+		{1, 64, 0}, PGC_SUSET);
+	define("pg_automation.superuser_rules", "Whether superusers may own rules.", &superuser_rules,
+		PGC_SIGHUP);
+
+	// The worker.
+	DefineCustomEnumVariable("pg_automation.delivery",
+		"Whether messages leave: off holds them all, as a copy of a production database should.",
+		nullptr, &delivery, delivery, delivery_modes, PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
+	define("pg_automation.databases",
+		"Databases that get a worker, separated by commas; empty: all that have the extension.",
+		&databases, GUC_LIST_INPUT);
+	define("pg_automation.secrets_dir", "Directory of the files that credentials refer to.",
+		&secrets_directory, GUC_SUPERUSER_ONLY);
+	define("pg_automation.max_in_flight",
+		"How many requests may be under way at once per database.", &max_in_flight, {1, 1'000, 0},
+		PGC_SIGHUP);
+	define("pg_automation.poll_interval",
+		"How often the worker looks for deliveries that nobody woke it for.", &poll_interval,
+		{10, 60'000, GUC_UNIT_MS}, PGC_SIGHUP);
+	define("pg_automation.request_timeout", "How long one request may take.", &request_timeout,
+		{100, day, GUC_UNIT_MS}, PGC_SIGHUP);
+	define("pg_automation.connect_timeout", "How long a connection may take to come about.",
+		&connect_timeout, {100, day, GUC_UNIT_MS}, PGC_SIGHUP);
+
+	MarkGUCPrefixReserved("pg_automation");
+}
+
+} // namespace automation::pg
