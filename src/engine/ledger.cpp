@@ -4,6 +4,7 @@
 #include "pg/identity.hpp"
 #include "pg/json.hpp"
 #include "pg/process.hpp"
+#include "pg/sequence.hpp"
 
 #include <optional>
 
@@ -60,10 +61,7 @@ std::string StepRecord::json() const
 
 std::int64_t next_run()
 {
-	static pg::Statement next("SELECT nextval('automation.run_id_seq')");
-	const pg::ActAs identity(pg::extension_owner(), pg::ActAs::Manner::definer);
-	pg::Spi spi;
-	return next.execute({}).integer(0, 1);
+	return pg::next_value("run_id_seq");
 }
 
 void write_run(const RunRecord &run)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "pg/expression.hpp"
+#include "pg/identity.hpp"
 
 #include <optional>
 #include <string>
@@ -45,5 +46,25 @@ struct Rule {
 										  : on_remove;
 	}
 };
+
+// Evaluates with the rights of the rule's owner, whoever's write it is: a statement as a SECURITY
+// DEFINER function would, anything else in a restricted context. The search path counts only for
+// the code of users; PostgreSQL's own is compiled already.
+template <typename Evaluate>
+auto as_owner(
+	const Rule &rule, const pg::Expression &expression, StepKind kind, Evaluate &&evaluate)
+{
+	const auto manner =
+		kind == StepKind::statement ? pg::ActAs::Manner::definer : pg::ActAs::Manner::restricted;
+	const pg::OrdinarySettings settings(expression.depends_on_settings()
+			? pg::OrdinarySettings::Need::all
+			: pg::OrdinarySettings::Need::none);
+	if (expression.is_built_in()) {
+		const pg::ActAs identity(rule.owner, manner);
+		return evaluate();
+	}
+	const pg::ActAs identity(rule.owner, manner, rule.search_path);
+	return evaluate();
+}
 
 } // namespace automation::engine

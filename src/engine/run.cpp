@@ -12,8 +12,6 @@ namespace automation::engine {
 
 namespace {
 
-using pg::ActAs;
-
 const char *event_name(pg::Event event)
 {
 	switch (event) {
@@ -48,21 +46,9 @@ std::string changes_json(const Rule &rule, const pg::RowChange &change)
 // A scalar key as text, a composite one as jsonb.
 std::string key_text(const Rule &rule, const pg::RowChange &change)
 {
-	const ActAs identity(rule.owner, ActAs::Manner::restricted);
-	const std::optional<pg::Datum> key = rule.key.value(change);
+	const std::optional<pg::Datum> key =
+		as_owner(rule, rule.key, StepKind::message, [&] { return rule.key.value(change); });
 	return key ? pg::key_text(*key) : std::string();
-}
-
-bool holds(const Rule &rule, const pg::RowChange &change)
-{
-	if (rule.when.is_built_in()) {
-		const ActAs identity(rule.owner, ActAs::Manner::restricted);
-		const pg::OrdinarySettings settings;
-		return rule.when.holds(change);
-	}
-	const ActAs identity(rule.owner, ActAs::Manner::restricted, rule.search_path);
-	const pg::OrdinarySettings settings;
-	return rule.when.holds(change);
 }
 
 struct Judgement {
@@ -81,7 +67,10 @@ Judgement judge(const Rule &rule, const pg::RowChange &change)
 	if (rule.when.is_harmless())
 		judgement.applies = rule.when.holds(change);
 	else
-		judgement.error = pg::subtransaction([&] { judgement.applies = holds(rule, change); });
+		judgement.error = pg::subtransaction([&] {
+			judgement.applies = as_owner(
+				rule, rule.when, StepKind::message, [&] { return rule.when.holds(change); });
+		});
 	return judgement;
 }
 

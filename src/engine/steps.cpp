@@ -12,21 +12,6 @@ namespace {
 
 using pg::ActAs;
 
-// A step's compiled function, evaluated with the rights of the rule's owner.
-std::optional<pg::Datum> evaluate(
-	const Rule &rule, const pg::Expression &expression, const pg::RowChange &change, StepKind kind)
-{
-	const auto manner =
-		kind == StepKind::statement ? ActAs::Manner::definer : ActAs::Manner::restricted;
-	const pg::OrdinarySettings settings;
-	if (kind != StepKind::statement && expression.is_built_in()) {
-		const ActAs identity(rule.owner, manner);
-		return expression.value(change);
-	}
-	const ActAs identity(rule.owner, manner, rule.search_path);
-	return expression.value(change);
-}
-
 const pg::Expression &compiled(
 	const Rule &rule, std::optional<pg::Expression> &kept, pg::Oid function, const Chapter &chapter)
 {
@@ -53,8 +38,7 @@ public:
 		std::optional<pg::Error> error = pg::subtransaction([&] {
 			applies = condition_holds(step);
 			if (applies)
-				result = evaluate(
-					rule_, compiled(rule_, step.does, step.function, chapter_), change_, step.kind);
+				result = result_of(step);
 		});
 		if (error) {
 			if (rule_.fails_the_write)
@@ -77,9 +61,13 @@ private:
 		if (step.condition == 0)
 			return true;
 		const pg::Expression &only_if = compiled(rule_, step.only_if, step.condition, chapter_);
-		const ActAs identity(rule_.owner, ActAs::Manner::restricted, rule_.search_path);
-		const pg::OrdinarySettings settings;
-		return only_if.holds(change_);
+		return as_owner(rule_, only_if, StepKind::message, [&] { return only_if.holds(change_); });
+	}
+
+	std::optional<pg::Datum> result_of(Step &step) const
+	{
+		const pg::Expression &does = compiled(rule_, step.does, step.function, chapter_);
+		return as_owner(rule_, does, step.kind, [&] { return does.value(change_); });
 	}
 
 	void finish(const Step &step, std::optional<pg::Datum> result, StepRecord &record) const

@@ -66,9 +66,11 @@ bool as_equality(Node *conjunct, Equality *equality)
 	return true;
 }
 
+// Neither PostgreSQL's nor ours.
 bool is_user_function(Oid function, void *)
 {
-	return function >= FirstNormalObjectId;
+	return function >= FirstNormalObjectId &&
+		get_func_namespace(function) != get_namespace_oid("automation", true);
 }
 
 bool can_fail(Oid function, void *)
@@ -86,6 +88,38 @@ bool calls(Node *node, void *check)
 	if (IsA(node, CoerceToDomain) || IsA(node, SQLValueFunction))
 		return true;
 	return expression_tree_walker(node, untyped<bool (*)()>(calls), check);
+}
+
+// Whether a value is written the same way whatever DateStyle, TimeZone and the like say.
+bool is_plain_type(Oid type)
+{
+	switch (type) {
+	case BOOLOID:
+	case INT2OID:
+	case INT4OID:
+	case INT8OID:
+	case NUMERICOID:
+	case TEXTOID:
+	case VARCHAROID:
+	case BPCHAROID:
+	case UUIDOID:
+	case JSONOID:
+	case JSONBOID:
+		return true;
+	default:
+		return false;
+	}
+}
+
+bool writes_by_settings(Node *node, void *context)
+{
+	if (!node)
+		return false;
+	if (IsA(node, List))
+		return expression_tree_walker(node, untyped<bool (*)()>(writes_by_settings), context);
+	if (!is_plain_type(exprType(node)))
+		return true;
+	return expression_tree_walker(node, untyped<bool (*)()>(writes_by_settings), context);
 }
 
 // A renamed column of a related table must reach the text that prepare_query() makes.
@@ -156,6 +190,7 @@ void Expression::prepare_state(Tree &tree)
 	auto *rest = reinterpret_cast<Node *>(left);
 	guard([&] {
 		built_in_ = !calls(rest, reinterpret_cast<void *>(is_user_function));
+		settings_matter_ = writes_by_settings(rest, nullptr);
 		harmless_ = built_in_ && is_condition && !calls(rest, reinterpret_cast<void *>(can_fail));
 		if (left == NIL)
 			return;
@@ -169,7 +204,8 @@ void Expression::prepare_state(Tree &tree)
 
 Expression::Expression(Expression &&other) noexcept
 	: equalities_(std::move(other.equalities_)), watched_(std::move(other.watched_)),
-	  harmless_(other.harmless_), built_in_(other.built_in_), state_(other.state_),
+	  harmless_(other.harmless_), built_in_(other.built_in_),
+	  settings_matter_(other.settings_matter_), state_(other.state_),
 	  executor_(std::exchange(other.executor_, nullptr)), body_(other.body_),
 	  row_type_(other.row_type_), plan_(std::exchange(other.plan_, nullptr)),
 	  needs_query_(other.needs_query_)

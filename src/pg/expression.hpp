@@ -39,6 +39,9 @@ public:
 	// Only built-in code is in it: no change of identity.
 	bool is_built_in() const { return built_in_; }
 
+	// It writes a value in a way that DateStyle, TimeZone and the like have a say in.
+	bool depends_on_settings() const { return settings_matter_; }
+
 	// For a condition: the watched columns changed, and the rest is true.
 	bool holds(const RowChange &change) const;
 	// For a message or statement: its one value; none for NULL or for no row. In the current
@@ -55,6 +58,7 @@ private:
 	std::vector<int> watched_;
 	bool harmless_ = true;
 	bool built_in_ = true;
+	bool settings_matter_ = true;
 	ExprState *state_ = nullptr; // null: nothing is left to evaluate, or a query does it
 	struct EState *executor_ = nullptr;
 	Query *body_;

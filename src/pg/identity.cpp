@@ -52,9 +52,9 @@ ActAs::~ActAs()
 	SetUserIdAndSecContext(role_, security_);
 }
 
-OrdinarySettings::OrdinarySettings()
+OrdinarySettings::OrdinarySettings(Need need)
 {
-	if (settings_are_ordinary())
+	if (need == Need::none || settings_are_ordinary())
 		return;
 	nest_level_ = guard([] {
 		const int level = NewGUCNestLevel();

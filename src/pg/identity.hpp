@@ -30,7 +30,9 @@ private:
 // differs, so that a message reads the same whoever's write made it.
 class OrdinarySettings {
 public:
-	OrdinarySettings();
+	enum class Need { none, all };
+
+	explicit OrdinarySettings(Need need);
 	~OrdinarySettings();
 	OrdinarySettings(const OrdinarySettings &) = delete;
 	OrdinarySettings &operator=(const OrdinarySettings &) = delete;

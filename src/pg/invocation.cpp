@@ -8,18 +8,12 @@ namespace automation::pg {
 
 namespace {
 
-char *search_path_of_caller = nullptr; // in TopMemoryContext
-
 // automation.verb(a, b) -> automation._verb(regrole, a, b); kept for the life of the call site.
-struct PrivateFunction {
-	FmgrInfo function;
-};
-
-PrivateFunction *private_function(FunctionCallInfo call)
+FmgrInfo *private_function(FunctionCallInfo call)
 {
 	FmgrInfo *site = call->flinfo;
 	if (site->fn_extra)
-		return static_cast<PrivateFunction *>(site->fn_extra);
+		return static_cast<FmgrInfo *>(site->fn_extra);
 	Oid *types;
 	int count;
 	get_func_signature(site->fn_oid, &types, &count);
@@ -29,19 +23,10 @@ PrivateFunction *private_function(FunctionCallInfo call)
 	char *schema = get_namespace_name(get_func_namespace(site->fn_oid));
 	List *name =
 		list_make2(makeString(schema), makeString(psprintf("_%s", get_func_name(site->fn_oid))));
-	auto *found = static_cast<PrivateFunction *>(
-		MemoryContextAllocZero(site->fn_mcxt, sizeof(PrivateFunction)));
-	fmgr_info_cxt(
-		LookupFuncName(name, count + 1, private_types, false), &found->function, site->fn_mcxt);
+	auto *found = static_cast<FmgrInfo *>(MemoryContextAllocZero(site->fn_mcxt, sizeof(FmgrInfo)));
+	fmgr_info_cxt(LookupFuncName(name, count + 1, private_types, false), found, site->fn_mcxt);
 	site->fn_extra = found;
 	return found;
-}
-
-void remember_search_path()
-{
-	if (search_path_of_caller)
-		pfree(search_path_of_caller);
-	search_path_of_caller = MemoryContextStrdup(TopMemoryContext, namespace_search_path);
 }
 
 } // namespace
@@ -49,14 +34,13 @@ void remember_search_path()
 Datum call_as_extension_owner(FunctionCallInfoBaseData *call)
 {
 	const Oid caller = GetUserId();
-	guard([&] { remember_search_path(); });
 	const Oid owner = extension_owner();
-	PrivateFunction *target = guard([&] { return private_function(call); });
+	FmgrInfo *target = guard([&] { return private_function(call); });
 	const ActAs identity(owner, ActAs::Manner::definer);
 	return guard([&] {
 		LOCAL_FCINFO(inner, FUNC_MAX_ARGS);
-		InitFunctionCallInfoData(*inner, &target->function, call->nargs + 1, call->fncollation,
-			call->context, call->resultinfo);
+		InitFunctionCallInfoData(
+			*inner, target, call->nargs + 1, call->fncollation, call->context, call->resultinfo);
 		inner->args[0].value = ObjectIdGetDatum(caller);
 		inner->args[0].isnull = false;
 		for (int i = 0; i < call->nargs; ++i)
@@ -65,11 +49,6 @@ Datum call_as_extension_owner(FunctionCallInfoBaseData *call)
 		call->isnull = inner->isnull;
 		return result;
 	});
-}
-
-std::string callers_search_path()
-{
-	return search_path_of_caller ? search_path_of_caller : "";
 }
 
 std::string text_argument(FunctionCallInfoBaseData *call, int number)

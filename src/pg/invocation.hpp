@@ -15,8 +15,6 @@ namespace automation::pg {
 // argument, with the rights of the extension's owner. The caller is who called the public function:
 // a SECURITY DEFINER wrapper of somebody else counts as that somebody.
 Datum call_as_extension_owner(FunctionCallInfoBaseData *call);
-// The search path that was in force when the public verb was called.
-std::string callers_search_path();
 
 std::string text_argument(FunctionCallInfoBaseData *call, int number); // from 0; not null
 std::vector<std::string> text_array_argument(FunctionCallInfoBaseData *call, int number);

@@ -1,0 +1,33 @@
+// Channels as PostgreSQL keeps them: foreign servers of our wrapper, and user mappings.
+#pragma once
+
+#include "pg/spi.hpp"
+
+#include "core/message.hpp"
+
+#include <vector>
+
+struct FunctionCallInfoBaseData;
+
+namespace automation::pg {
+
+inline constexpr const char *wrapper_name = "pg_automation";
+
+// The validator of the wrapper: (text[], oid of the catalog the options are for).
+Datum validate_options(FunctionCallInfoBaseData *call);
+
+// The rest is for the worker, inside a transaction.
+
+// Counts the changes of servers, mappings and wrappers since follow_channels().
+void follow_channels();
+std::uint64_t channels_generation();
+
+std::vector<Oid> channel_servers(); // of every foreign server of our wrapper
+core::Fields wrapper_options();
+
+// The server and the credentials that somebody's messages go out with: his own mapping, or else
+// that of PUBLIC; as stored, references to secrets unresolved. Throws Failure 42704 when the server
+// is gone and 42501 when he may not use it.
+core::Channel read_channel(Oid server, Oid sender);
+
+} // namespace automation::pg

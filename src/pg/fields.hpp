@@ -1,0 +1,19 @@
+// Values that go between the database's encoding and types and ours.
+#pragma once
+
+#include "pg/spi.hpp"
+
+#include "core/message.hpp"
+
+#include <optional>
+
+namespace automation::pg {
+
+// The members of a jsonb object; what is no text stays JSON.
+core::Fields json_fields(Datum object);
+
+// Text of the database in UTF-8; none when it is not text at all, as SQL_ASCII may hold.
+std::optional<std::string> to_utf8(std::string text);
+bool database_is_utf8();
+
+} // namespace automation::pg

@@ -1,0 +1,131 @@
+#include "pg/places.hpp"
+
+#include "pg/process.hpp"
+#include "pg/workers.hpp"
+
+#include <initializer_list>
+
+namespace automation::pg {
+
+Places *shared = nullptr;
+
+namespace {
+
+shmem_request_hook_type earlier_request = nullptr;
+shmem_startup_hook_type earlier_startup = nullptr;
+bool wake_worker = false;
+bool wake_launcher = false;
+
+Size places_size()
+{
+	return offsetof(Places, place) + max_worker_processes * sizeof(Place);
+}
+
+void initialize(Places &fresh)
+{
+	pg_atomic_init_u32(&fresh.launcher, 0);
+	pg_atomic_init_u32(&fresh.launcher_called, 0);
+	fresh.size = max_worker_processes;
+	for (int i = 0; i < fresh.size; ++i) {
+		Place &place = fresh.place[i];
+		for (pg_atomic_uint32 *field :
+			{&place.state, &place.database, &place.process, &place.called, &place.told_to_leave})
+			pg_atomic_init_u32(field, 0);
+		pg_atomic_init_u64(&place.since, 0);
+		pg_atomic_init_u64(&place.away_until, 0);
+	}
+}
+
+void request_memory()
+{
+	if (earlier_request)
+		earlier_request();
+	RequestAddinShmemSpace(places_size());
+}
+
+void start_up_memory()
+{
+	if (earlier_startup)
+		earlier_startup();
+	bool found;
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	shared = static_cast<Places *>(ShmemInitStruct("pg_automation workers", places_size(), &found));
+	if (!found) {
+		initialize(*shared);
+	}
+	LWLockRelease(AddinShmemInitLock);
+}
+
+void set_latch_of(uint32 process)
+{
+	SetLatch(&ProcGlobal->allProcs[process].procLatch);
+}
+
+// Past the commit: may neither fail nor allocate.
+void on_transaction_end(XactEvent event, void *)
+{
+	if (event == XACT_EVENT_COMMIT && shared) {
+		Place *place = wake_worker ? place_of(MyDatabaseId) : nullptr;
+		if (place)
+			call_worker(*place);
+		if (wake_launcher) {
+			pg_atomic_write_u32(&shared->launcher_called, 1);
+			call_launcher();
+		}
+	}
+	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
+		wake_worker = wake_launcher = false;
+}
+
+} // namespace
+
+void request_places()
+{
+	earlier_request = shmem_request_hook;
+	shmem_request_hook = request_memory;
+	earlier_startup = shmem_startup_hook;
+	shmem_startup_hook = start_up_memory;
+	RegisterXactCallback(on_transaction_end, nullptr); // once: backends inherit it
+}
+
+Place *place_of(Oid database)
+{
+	for (int i = 0; shared && i < shared->size; ++i)
+		if (pg_atomic_read_u32(&shared->place[i].state) != place_free &&
+			pg_atomic_read_u32(&shared->place[i].database) == database)
+			return &shared->place[i];
+	return nullptr;
+}
+
+void set_state(Place &place, State state)
+{
+	pg_atomic_write_u64(&place.since, GetCurrentTimestamp());
+	pg_atomic_write_u32(&place.state, state);
+}
+
+void call_worker(Place &place)
+{
+	pg_atomic_write_u32(&place.called, 1);
+	pg_memory_barrier();
+	if (pg_atomic_read_u32(&place.state) == running)
+		set_latch_of(pg_atomic_read_u32(&place.process));
+}
+
+void call_launcher()
+{
+	const uint32 launcher = pg_atomic_read_u32(&shared->launcher);
+	if (launcher)
+		set_latch_of(launcher - 1);
+}
+
+void wake_worker_at_commit()
+{
+	wake_worker = true;
+}
+
+void wake_launcher_at_commit()
+{
+	wake_launcher = true;
+}
+
+} // namespace automation::pg

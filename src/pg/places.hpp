@@ -1,0 +1,39 @@
+// Inside the wall: the table in shared memory that launcher, workers and writers meet in.
+#pragma once
+
+#include "pg/postgres.hpp"
+
+namespace automation::pg {
+
+// place_free -> starting (launcher) -> running (worker) -> ended or absent (worker's exit) ->
+// place_free (launcher)
+enum State : uint32 { place_free, starting, running, ended, absent };
+
+// Nobody needs two of the fields to agree, so there is no lock; and no pointer, which would mean
+// something in one process only.
+struct Place {
+	pg_atomic_uint32 state;
+	pg_atomic_uint32 database;
+	pg_atomic_uint32 process; // number of the worker's PGPROC
+	pg_atomic_uint32 called;  // rows were committed since the worker looked
+	pg_atomic_uint32 told_to_leave;
+	pg_atomic_uint64 since;		 // when it got this state
+	pg_atomic_uint64 away_until; // not to be given away before
+};
+
+struct Places {
+	pg_atomic_uint32 launcher; // number of its PGPROC, plus 1
+	pg_atomic_uint32 launcher_called;
+	int size;
+	Place place[FLEXIBLE_ARRAY_MEMBER];
+};
+
+extern Places *shared; // null when the library was not preloaded
+
+void request_places();		   // from _PG_init
+Place *place_of(Oid database); // null when it has none
+void set_state(Place &place, State state);
+void call_worker(Place &place);
+void call_launcher();
+
+} // namespace automation::pg
