@@ -7,17 +7,26 @@
 #include "core/suggestion.hpp"
 #include "engine/capture.hpp"
 #include "engine/definition.hpp"
+#include "engine/question.hpp"
 #include "pg/changed.hpp"
+#include "pg/channel.hpp"
 #include "pg/clock.hpp"
 #include "pg/compiled.hpp"
+#include "pg/database_ddl.hpp"
 #include "pg/definitions.hpp"
 #include "pg/invocation.hpp"
+#include "pg/process.hpp"
 #include "pg/scope.hpp"
 #include "pg/settings.hpp"
+#include "pg/workers.hpp"
+#include "worker/launcher.hpp"
+#include "worker/worker.hpp"
 
 extern "C" {
 PG_MODULE_MAGIC;
 PGDLLEXPORT void _PG_init(void);
+PGDLLEXPORT void automation_launcher_main(Datum argument);
+PGDLLEXPORT void automation_worker_main(Datum argument);
 }
 
 namespace automation {
@@ -71,11 +80,18 @@ Datum check_condition(FunctionCallInfo call)
 	PG_RETURN_VOID();
 }
 
+Datum check_expression(FunctionCallInfo call)
+{
+	engine::check_expression(
+		pg::scope_argument(call, 0), pg::text_argument(call, 1), pg::text_array_argument(call, 2));
+	PG_RETURN_VOID();
+}
+
 // {"status": "state"}: which column each role names today.
 Datum fields(FunctionCallInfo call)
 {
 	std::string object;
-	for (const pg::NamedColumn &field : pg::named_columns(DatumGetObjectId(call->args[0].value)))
+	for (const pg::NamedColumn &field : pg::named_columns(pg::oid_argument(call, 0)))
 		object += (object.empty() ? "" : ",") + core::json_string(field.name) + ":" +
 			core::json_string(field.column);
 	return pg::json_result("{" + object + "}");
@@ -84,10 +100,26 @@ Datum fields(FunctionCallInfo call)
 Datum conjuncts(FunctionCallInfo call)
 {
 	pg::ResultSet rows(call);
-	for (const pg::Conjunct &conjunct : pg::conjuncts_of(DatumGetObjectId(call->args[0].value)))
+	for (const pg::Conjunct &conjunct : pg::conjuncts_of(pg::oid_argument(call, 0)))
 		rows.add({conjunct.expression, pg::array_text(conjunct.columns),
 			conjunct.is_change ? "true" : "false"});
 	return 0;
+}
+
+Datum holds(FunctionCallInfo call)
+{
+	const std::optional<bool> verdict = engine::holds(
+		{pg::oid_argument(call, 0), pg::text_argument(call, 1), pg::oid_argument(call, 2),
+			pg::json_argument_or_null(call, 3), pg::json_argument_or_null(call, 4)});
+	call->isnull = !verdict;
+	return BoolGetDatum(verdict.value_or(false));
+}
+
+Datum ask(FunctionCallInfo call)
+{
+	return pg::json_result_or_null(call,
+		engine::ask(
+			pg::oid_argument(call, 0), pg::text_argument(call, 1), pg::json_argument(call, 2)));
 }
 
 Datum suggest(FunctionCallInfo call)
@@ -96,6 +128,20 @@ Datum suggest(FunctionCallInfo call)
 	const std::vector<std::string> known = pg::text_array_argument(call, 1);
 	const std::vector<std::string_view> candidates(known.begin(), known.end());
 	return pg::text_result_or_null(call, core::closest(name, candidates));
+}
+
+// The worker, called at commit.
+
+Datum wake_worker(FunctionCallInfo)
+{
+	pg::wake_worker_at_commit();
+	PG_RETURN_VOID();
+}
+
+Datum wake_launcher(FunctionCallInfo)
+{
+	pg::wake_launcher_at_commit();
+	PG_RETURN_VOID();
 }
 
 // Small functions that compiled templates call.
@@ -122,8 +168,14 @@ PG_ENTRY(automation_rules_changed, automation::rules_changed);
 PG_ENTRY(automation_template_sql, automation::template_sql);
 PG_ENTRY(automation_rewrite_links, automation::rewrite_links);
 PG_ENTRY(automation_check_condition, automation::check_condition);
+PG_ENTRY(automation_check_expression, automation::check_expression);
 PG_ENTRY(automation_fields, automation::fields);
 PG_ENTRY(automation_conjuncts, automation::conjuncts);
+PG_ENTRY(automation_ask, automation::ask);
+PG_ENTRY(automation_holds, automation::holds);
+PG_ENTRY(automation_validate_options, automation::pg::validate_options);
+PG_ENTRY(automation_wake_worker, automation::wake_worker);
+PG_ENTRY(automation_wake_launcher, automation::wake_launcher);
 PG_ENTRY(automation_suggest, automation::suggest);
 PG_ENTRY(automation_changed, automation::pg::changed);
 PG_ENTRY(automation_now, automation::now);
@@ -132,8 +184,20 @@ PG_ENTRY(automation_one_line, automation::convert<automation::core::one_line>);
 PG_ENTRY(automation_url_encode, automation::convert<automation::core::url_encode>);
 PG_ENTRY(automation_phone_e164, automation::convert<automation::core::normalize_phone_number>);
 
+void automation_launcher_main(Datum argument)
+{
+	automation::pg::enter_worker<automation::worker::launcher_main>(argument);
+}
+
+void automation_worker_main(Datum argument)
+{
+	automation::pg::enter_worker<automation::worker::worker_main>(argument);
+}
+
 void _PG_init(void)
 {
 	automation::pg::define_settings();
 	automation::pg::follow_definitions();
+	automation::pg::share_workers();
+	automation::pg::make_way_for_database_ddl();
 }

@@ -24,7 +24,7 @@ std::string joined(const std::vector<std::string> &names)
 	return text;
 }
 
-core::Field resolve_path(const pg::Scope &scope, const std::vector<std::string> &names)
+core::MergeField resolve_path(const pg::Scope &scope, const std::vector<std::string> &names)
 {
 	pg::Spi spi;
 	const pg::Rows found = spi.execute(
@@ -37,7 +37,7 @@ core::Field resolve_path(const pg::Scope &scope, const std::vector<std::string> 
 class PathResolver : public core::Resolver {
 public:
 	explicit PathResolver(const pg::Scope &scope) : scope_(scope) {}
-	core::Field resolve(const core::Path &path) override
+	core::MergeField resolve(const core::Path &path) override
 	{
 		return resolve_path(scope_, path.names);
 	}
@@ -142,6 +142,17 @@ void check_approval(const pg::Scope &scope, const std::vector<pg::Oid> &function
 	}
 }
 
+void check(const pg::Scope &scope, const std::string &expression,
+	const std::vector<std::string> &events, pg::Verdict verdict)
+{
+	const auto meets = [&](const char *event) { return std::ranges::count(events, event) > 0; };
+	pg::check_syntax(expression);
+	check_approval(scope,
+		pg::check_meaning(rewrite_links(scope, expression),
+			{scope.row_relation, scope.owner, meets("update") || meets("delete"),
+				meets("update") || meets("insert"), verdict}));
+}
+
 } // namespace
 
 std::string template_sql(
@@ -175,12 +186,13 @@ std::string rewrite_links(const pg::Scope &scope, const std::string &expression)
 void check_condition(
 	const pg::Scope &scope, const std::string &expression, const std::vector<std::string> &events)
 {
-	const auto meets = [&](const char *event) { return std::ranges::count(events, event) > 0; };
-	pg::check_syntax(expression);
-	check_approval(scope,
-		pg::check_meaning(rewrite_links(scope, expression),
-			{scope.row_relation, scope.owner, meets("update") || meets("delete"),
-				meets("update") || meets("insert")}));
+	check(scope, expression, events, pg::Verdict::boolean);
+}
+
+void check_expression(
+	const pg::Scope &scope, const std::string &expression, const std::vector<std::string> &events)
+{
+	check(scope, expression, events, pg::Verdict::any);
 }
 
 } // namespace automation::engine

@@ -20,4 +20,8 @@ std::string rewrite_links(const pg::Scope &scope, const std::string &expression)
 void check_condition(
 	const pg::Scope &scope, const std::string &expression, const std::vector<std::string> &events);
 
+// The same for an expression of any type, the value of a column.
+void check_expression(
+	const pg::Scope &scope, const std::string &expression, const std::vector<std::string> &events);
+
 } // namespace automation::engine

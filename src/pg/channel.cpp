@@ -17,14 +17,14 @@ void channel_changed(::Datum, int, uint32)
 }
 
 // What is stored are strings, whatever was written.
-core::Fields fields_of(List *options)
+core::Entries entries_of(List *options)
 {
-	core::Fields fields;
+	core::Entries entries;
 	for (int i = 0; i < list_length(options); ++i) {
 		const auto *option = static_cast<const DefElem *>(list_nth(options, i));
-		fields.push_back({option->defname, option->arg ? strVal(option->arg) : ""});
+		entries.push_back({option->defname, option->arg ? strVal(option->arg) : ""});
 	}
-	return fields;
+	return entries;
 }
 
 ForeignDataWrapper *wrapper()
@@ -42,7 +42,7 @@ void warn_of_secret(const std::string &option)
 	});
 }
 
-void check_mapping(const core::Fields &options)
+void check_mapping(const core::Entries &options)
 {
 	for (const std::string &option : core::check_mapping_options(options))
 		warn_of_secret(option);
@@ -90,14 +90,14 @@ std::string role_name(Oid role)
 Datum validate_options(FunctionCallInfoBaseData *call)
 {
 	const Oid catalog = DatumGetObjectId(call->args[1].value);
-	const core::Fields options =
-		fields_of(guard([&] { return untransformRelOptions(call->args[0].value); }));
+	const core::Entries options =
+		entries_of(guard([&] { return untransformRelOptions(call->args[0].value); }));
 	if (catalog == ForeignDataWrapperRelationId) {
 		core::parse_egress(options);
 	} else if (catalog == ForeignServerRelationId) {
 		const ForeignDataWrapper *ours = wrapper();
 		core::check_server_options(
-			options, core::parse_egress(fields_of(ours ? ours->options : NIL)));
+			options, core::parse_egress(entries_of(ours ? ours->options : NIL)));
 	} else if (catalog == UserMappingRelationId) {
 		check_mapping(options);
 	} else {
@@ -133,10 +133,10 @@ std::vector<Oid> channel_servers()
 	return servers;
 }
 
-core::Fields wrapper_options()
+core::Entries wrapper_options()
 {
 	const ForeignDataWrapper *ours = wrapper();
-	return fields_of(ours ? ours->options : NIL);
+	return entries_of(ours ? ours->options : NIL);
 }
 
 core::Channel read_channel(Oid server, Oid sender)
@@ -147,14 +147,14 @@ core::Channel read_channel(Oid server, Oid sender)
 		throw core::Failure("42704", "channel does not exist any more");
 	core::Channel channel;
 	channel.name = found->servername;
-	channel.options = fields_of(found->options);
+	channel.options = entries_of(found->options);
 	channel.kind = core::kind_named(channel.option("channel")).value_or(core::Kind::webhook);
 	if (!may_use(server, sender))
 		throw core::Failure("42501",
 			"permission denied for foreign server " + channel.name + ": role \"" +
 				role_name(sender) + "\" lacks USAGE");
 	const Oid user = has_mapping(server, sender) ? sender : InvalidOid;
-	channel.credentials = fields_of(mapping_options(server, user));
+	channel.credentials = entries_of(mapping_options(server, user));
 	return channel;
 }
 

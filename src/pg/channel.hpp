@@ -23,7 +23,7 @@ void follow_channels();
 std::uint64_t channels_generation();
 
 std::vector<Oid> channel_servers(); // of every foreign server of our wrapper
-core::Fields wrapper_options();
+core::Entries wrapper_options();
 
 // The server and the credentials that somebody's messages go out with: his own mapping, or else
 // that of PUBLIC; as stored, references to secrets unresolved. Throws Failure 42704 when the server

@@ -172,7 +172,7 @@ Node *transform(Node *raw, const ConditionSite &site, const char *condition)
 	if (exprType(expression) == UNKNOWNOID)
 		expression = coerce_type(state, expression, UNKNOWNOID, TEXTOID, -1, COERCION_IMPLICIT,
 			COERCE_IMPLICIT_CAST, -1);
-	if (exprType(expression) != BOOLOID)
+	if (site.verdict == Verdict::boolean && exprType(expression) != BOOLOID)
 		ereport(ERROR, errcode(ERRCODE_DATATYPE_MISMATCH),
 			errmsg("rule condition must be type boolean, not type %s",
 				format_type_be(exprType(expression))));

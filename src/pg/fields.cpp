@@ -52,15 +52,15 @@ const char *converted_to_utf8(const char *text, int size)
 
 } // namespace
 
-core::Fields json_fields(Datum object)
+core::Entries json_entries(Datum object)
 {
 	const List *pairs = guard([&] { return pairs_of(DatumGetJsonbP(object)); });
-	core::Fields fields;
+	core::Entries entries;
 	for (int i = 0; i < list_length(pairs); ++i) {
 		const auto *pair = static_cast<const Pair *>(list_nth(pairs, i));
-		fields.push_back({pair->name, pair->value ? pair->value : ""});
+		entries.push_back({pair->name, pair->value ? pair->value : ""});
 	}
-	return fields;
+	return entries;
 }
 
 std::optional<std::string> to_utf8(std::string text)

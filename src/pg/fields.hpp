@@ -10,7 +10,7 @@
 namespace automation::pg {
 
 // The members of a jsonb object; what is no text stays JSON.
-core::Fields json_fields(Datum object);
+core::Entries json_entries(Datum object);
 
 // Text of the database in UTF-8; none when it is not text at all, as SQL_ASCII may hold.
 std::optional<std::string> to_utf8(std::string text);

@@ -83,6 +83,16 @@ std::string json_argument(FunctionCallInfoBaseData *call, int number)
 	return json_text(call->args[number].value);
 }
 
+std::optional<std::string> json_argument_or_null(FunctionCallInfoBaseData *call, int number)
+{
+	return call->args[number].isnull ? std::nullopt : std::optional(json_argument(call, number));
+}
+
+Oid oid_argument(FunctionCallInfoBaseData *call, int number)
+{
+	return DatumGetObjectId(call->args[number].value);
+}
+
 int integer_argument(FunctionCallInfoBaseData *call, int number)
 {
 	return DatumGetInt32(call->args[number].value);
@@ -99,6 +109,12 @@ Datum json_result(const std::string &json)
 {
 	const char *characters = json.c_str();
 	return guard([&] { return DirectFunctionCall1(jsonb_in, CStringGetDatum(characters)); });
+}
+
+Datum json_result_or_null(FunctionCallInfoBaseData *call, const std::optional<std::string> &json)
+{
+	call->isnull = !json;
+	return json ? json_result(*json) : 0;
 }
 
 Datum text_result_or_null(FunctionCallInfoBaseData *call, const std::optional<std::string> &text)

@@ -19,9 +19,12 @@ Datum call_as_extension_owner(FunctionCallInfoBaseData *call);
 std::string text_argument(FunctionCallInfoBaseData *call, int number); // from 0; not null
 std::vector<std::string> text_array_argument(FunctionCallInfoBaseData *call, int number);
 std::string json_argument(FunctionCallInfoBaseData *call, int number); // jsonb as text
+std::optional<std::string> json_argument_or_null(FunctionCallInfoBaseData *call, int number);
+Oid oid_argument(FunctionCallInfoBaseData *call, int number);
 int integer_argument(FunctionCallInfoBaseData *call, int number);
 Datum text_result(const std::string &text);
 Datum json_result(const std::string &json);
+Datum json_result_or_null(FunctionCallInfoBaseData *call, const std::optional<std::string> &json);
 Datum text_result_or_null(FunctionCallInfoBaseData *call, const std::optional<std::string> &text);
 
 // The rows of a set-returning function; columns in their textual form, none for NULL.

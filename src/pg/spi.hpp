@@ -40,6 +40,7 @@ struct Value {
 		return {Type::datum, false, static_cast<std::int64_t>(value), {}, type};
 	}
 	static Value null(Type type) { return {type, true, 0, {}, 0}; }
+	static Value null(Oid type) { return {Type::datum, true, 0, {}, type}; }
 
 	Type type;
 	bool is_null;

@@ -1,0 +1,171 @@
+-- What may be wrong with the installation: automation.check().
+
+CREATE TYPE automation._finding AS ("check" text, ok boolean, detail text, hint text);
+COMMENT ON TYPE automation._finding IS 'One row of automation.check()';
+
+CREATE FUNCTION automation._library_finding() RETURNS automation._finding
+LANGUAGE sql STABLE
+RETURN ROW('library',
+	strpos(current_setting('shared_preload_libraries'), 'pg_automation') > 0,
+	'shared_preload_libraries = ' || current_setting('shared_preload_libraries'),
+	'Add pg_automation to shared_preload_libraries and restart the server: nothing is sent without it.'
+)::automation._finding;
+COMMENT ON FUNCTION automation._library_finding() IS 'Whether the library is preloaded';
+
+CREATE FUNCTION automation._worker_finding() RETURNS automation._finding
+LANGUAGE sql STABLE
+RETURN (
+	SELECT ROW('worker', count(*) > 0, coalesce('process ' || min(a.pid), 'no worker runs in this database'),
+		'See the server log; max_worker_processes or pg_automation.databases may leave this database out.')::automation._finding
+	FROM pg_stat_activity AS a
+	WHERE a.backend_type = 'pg_automation worker' AND a.datname = current_database()
+);
+COMMENT ON FUNCTION automation._worker_finding() IS 'Whether a worker sends this database''s messages';
+
+CREATE FUNCTION automation._processes_finding() RETURNS automation._finding
+LANGUAGE sql STABLE
+RETURN (
+	SELECT ROW('worker processes', count(*) < current_setting('max_worker_processes')::integer,
+		format('%s of %s in use', count(*), current_setting('max_worker_processes')),
+		'Raise max_worker_processes: each database with the extension needs one, the launcher and pg_cron one each.')::automation._finding
+	FROM pg_stat_activity AS a
+	WHERE a.backend_type NOT IN ('client backend', 'autovacuum launcher', 'autovacuum worker', 'background writer',
+		'checkpointer', 'startup', 'walreceiver', 'walsender', 'walwriter', 'archiver')
+);
+COMMENT ON FUNCTION automation._processes_finding() IS 'Whether there is room for background workers';
+
+CREATE FUNCTION automation._cron_finding() RETURNS automation._finding
+LANGUAGE sql STABLE
+RETURN (
+	SELECT ROW('pg_cron', e.oid IS NOT NULL AND s.database = current_database(),
+		CASE
+			WHEN s.database IS NULL THEN 'not preloaded'
+			WHEN s.database <> current_database() THEN format('runs in database "%s"', s.database)
+			WHEN e.oid IS NULL THEN 'not installed in this database'
+			ELSE 'installed'
+		END,
+		'Not needed, but expected: pg_cron keeps time when the worker cannot. Preload it, set cron.database_name, and CREATE EXTENSION pg_cron.')::automation._finding
+	FROM (SELECT current_setting('cron.database_name', true)) AS s(database)
+	LEFT JOIN pg_extension AS e ON e.extname = 'pg_cron'
+);
+COMMENT ON FUNCTION automation._cron_finding() IS 'Whether pg_cron runs in this database';
+
+CREATE FUNCTION automation._delivery_finding() RETURNS automation._finding
+LANGUAGE sql STABLE
+RETURN (
+	SELECT ROW('delivery', s.mode IS DISTINCT FROM 'off', 'pg_automation.delivery = ' || coalesce(s.mode, 'on'),
+		'All messages are held. Set pg_automation.delivery to on and reload, unless this is a copy of another database.')::automation._finding
+	FROM (SELECT current_setting('pg_automation.delivery', true)) AS s(mode)
+);
+COMMENT ON FUNCTION automation._delivery_finding() IS 'Whether messages leave at all';
+
+CREATE FUNCTION automation._secrets_finding() RETURNS automation._finding
+LANGUAGE sql STABLE
+RETURN (
+	SELECT ROW('secrets directory', coalesce(f.isdir, s.directory = ''),
+		CASE
+			WHEN s.directory = '' THEN 'not set'
+			WHEN f.isdir IS NULL THEN 'does not exist'
+			WHEN NOT f.isdir THEN 'is not a directory'
+			ELSE 'exists'
+		END,
+		'Set pg_automation.secrets_dir to the directory of the files that credentials refer to.')::automation._finding
+	FROM (SELECT coalesce(current_setting('pg_automation.secrets_dir', true), '')) AS s(directory)
+	LEFT JOIN LATERAL pg_stat_file(s.directory, true) AS f ON s.directory <> ''
+);
+COMMENT ON FUNCTION automation._secrets_finding() IS 'Whether the directory of credentials is there';
+
+CREATE FUNCTION automation._credentials_finding() RETURNS automation._finding
+LANGUAGE sql STABLE
+RETURN (
+	SELECT ROW('credentials', count(*) = 0, coalesce('channels without any: ' || string_agg(c.name, ', ' ORDER BY c.name), 'every channel that needs some has some'),
+		'Use CREATE USER MAPPING, or automation.alter_channel() with credentials.')::automation._finding
+	FROM automation.channels AS c
+	WHERE c.provider = 'twilio'
+		AND NOT EXISTS (SELECT FROM pg_user_mapping AS m WHERE m.umserver = c.server)
+);
+COMMENT ON FUNCTION automation._credentials_finding() IS 'Channels of a provider that wants a login, without one';
+
+CREATE FUNCTION automation._channels_finding() RETURNS automation._finding
+LANGUAGE sql STABLE
+RETURN (
+	SELECT ROW('channels', count(*) = 0, coalesce('paused: ' || string_agg(c.name, ', ' ORDER BY c.name), 'none is paused'),
+		'Use automation.resume_channel().')::automation._finding
+	FROM automation.channels AS c
+	WHERE c.state = 'paused'
+);
+COMMENT ON FUNCTION automation._channels_finding() IS 'Channels that hold what goes through them';
+
+CREATE FUNCTION automation._rules_finding() RETURNS automation._finding
+LANGUAGE sql STABLE
+RETURN (
+	SELECT ROW('rules', count(*) = 0, coalesce(string_agg(format('"%s": %s', r.name, r.problem), '; ' ORDER BY r.id), 'all can run'),
+		'Use automation.alter_rule() or automation.drop_rule().')::automation._finding
+	FROM automation.rules AS r
+	WHERE NOT r.valid
+);
+COMMENT ON FUNCTION automation._rules_finding() IS 'Rules that cannot run';
+
+CREATE FUNCTION automation._unusable_channels()
+RETURNS TABLE (rule text, channel text)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT r.name, s.step -> 'params' ->> 'channel'
+	FROM automation.rule AS r
+	JOIN automation.rule_version AS v ON v.rule_id = r.id AND v.version = r.version,
+		LATERAL jsonb_array_elements(v.steps) AS s(step)
+	JOIN automation.action_definition AS d ON d.name = s.step ->> 'action' AND d.kind = 'message'
+	LEFT JOIN automation.channels AS c ON c.name = s.step -> 'params' ->> 'channel'
+	WHERE c.server IS NULL OR NOT has_server_privilege(r.owner, c.server, 'USAGE');
+END;
+COMMENT ON FUNCTION automation._unusable_channels() IS 'Rules with a step whose channel is gone or closed to their owner';
+
+CREATE FUNCTION automation._rule_channels_finding() RETURNS automation._finding
+LANGUAGE sql STABLE
+RETURN (
+	SELECT ROW('channels of rules', count(*) = 0,
+		coalesce(string_agg(format('"%s" cannot use "%s"', u.rule, u.channel), '; ' ORDER BY u.rule), 'all can be used'),
+		'Create the channel, or GRANT USAGE ON FOREIGN SERVER to the owner of the rule.')::automation._finding
+	FROM automation._unusable_channels() AS u
+);
+COMMENT ON FUNCTION automation._rule_channels_finding() IS 'Whether rules can send through their channels';
+
+CREATE FUNCTION automation._triggers_finding() RETURNS automation._finding
+LANGUAGE sql STABLE
+-- Neither missing nor ENABLE REPLICA, which no writer here would fire.
+RETURN (
+	SELECT ROW('triggers', count(*) = 0,
+		coalesce('changes go unseen: ' || string_agg(e.relation::text, ', ' ORDER BY e.id), 'enabled on every attached table'),
+		'Use ALTER TABLE ... ENABLE TRIGGER pg_automation, or automation.attach() again.')::automation._finding
+	FROM automation.entity AS e
+	WHERE NOT EXISTS (
+		SELECT FROM pg_trigger AS t
+		WHERE t.tgrelid = e.relation AND t.tgname = 'pg_automation' AND t.tgenabled IN ('O', 'A'))
+);
+COMMENT ON FUNCTION automation._triggers_finding() IS 'Whether our triggers fire';
+
+CREATE FUNCTION automation."check"()
+RETURNS TABLE ("check" text, ok boolean, detail text, hint text)
+LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
+COMMENT ON FUNCTION automation."check"() IS 'What may be wrong with the installation; hint tells what to do about it';
+
+CREATE FUNCTION automation._check(caller regrole)
+RETURNS TABLE ("check" text, ok boolean, detail text, hint text)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT f."check", f.ok, f.detail, CASE WHEN NOT f.ok THEN f.hint END
+	FROM unnest(ARRAY[
+		automation._library_finding(),
+		automation._worker_finding(),
+		automation._processes_finding(),
+		automation._cron_finding(),
+		automation._delivery_finding(),
+		automation._secrets_finding(),
+		automation._credentials_finding(),
+		automation._channels_finding(),
+		automation._rules_finding(),
+		automation._rule_channels_finding(),
+		automation._triggers_finding()
+	]) AS f;
+END;
+COMMENT ON FUNCTION automation._check(regrole) IS 'automation.check()';

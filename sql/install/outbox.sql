@@ -1,0 +1,225 @@
+-- The outbox: what the engine hands to the worker, and what became of it.
+--
+--                     ┌───────────────────────────────────────────────┐
+--                     ▼                                               │ due
+--   delivery ──> attempt (outcome null: in flight) ──> delivered      │
+--   (written        │                             ──> retry ──────> automation.retry
+--    with the       │                             ──> dead              ▲
+--    CRM change)    └─ the worker ended ────────────> unknown ──────────┘ but for an SMS, which may
+--                                                                         not be sent twice
+--
+-- Writers only insert into delivery; the worker only inserts attempts, settles each of them once, and
+-- inserts and deletes retries. No column that is ever updated is in an index.
+
+CREATE TABLE automation.delivery (
+	id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	at timestamptz NOT NULL,
+	txid xid8 NOT NULL,
+	run_id bigint,
+	step smallint,
+	rule_owner oid NOT NULL,
+	server oid NOT NULL,
+	channel text NOT NULL,
+	kind text NOT NULL CHECK (kind IN ('sms', 'email', 'webhook')),
+	recipient text,
+	message jsonb NOT NULL
+);
+CREATE INDEX delivery_lane ON automation.delivery (server, txid, id);
+COMMENT ON TABLE automation.delivery IS 'Finished messages on their way out';
+COMMENT ON COLUMN automation.delivery.id IS 'Number of the delivery';
+COMMENT ON COLUMN automation.delivery.at IS 'When the rule fired';
+COMMENT ON COLUMN automation.delivery.txid IS 'Transaction that wrote it: by this the worker finds it, however late the transaction commits';
+COMMENT ON COLUMN automation.delivery.run_id IS 'Run that made it';
+COMMENT ON COLUMN automation.delivery.step IS 'Step of the run, counted from 1';
+COMMENT ON COLUMN automation.delivery.rule_owner IS 'In whose name it is sent: his credentials are used, and he needs USAGE on the channel';
+COMMENT ON COLUMN automation.delivery.server IS 'Foreign server that is the channel';
+COMMENT ON COLUMN automation.delivery.channel IS 'Its name at the time';
+COMMENT ON COLUMN automation.delivery.kind IS 'sms, email or webhook';
+COMMENT ON COLUMN automation.delivery.recipient IS 'Where to: phone number, e-mail address, or path below the channel''s URL';
+COMMENT ON COLUMN automation.delivery.message IS 'Text and whatever else the kind of channel needs';
+
+CREATE TABLE automation.attempt (
+	id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	delivery_id bigint NOT NULL,
+	number smallint NOT NULL,
+	epoch bigint NOT NULL,
+	started_at timestamptz NOT NULL DEFAULT automation._now(),
+	finished_at timestamptz,
+	outcome text CHECK (outcome IN ('delivered', 'retry', 'dead', 'unknown')),
+	status_code integer,
+	reason text,
+	response text,
+	retry_at timestamptz
+) WITH (fillfactor = 50);
+CREATE INDEX attempt_delivery ON automation.attempt (delivery_id);
+COMMENT ON TABLE automation.attempt IS 'Each try to send a delivery: committed before the first byte leaves, settled after the answer';
+COMMENT ON COLUMN automation.attempt.id IS 'Number of the attempt';
+COMMENT ON COLUMN automation.attempt.delivery_id IS 'What was to be sent';
+COMMENT ON COLUMN automation.attempt.number IS 'Counted from 1 for each delivery';
+COMMENT ON COLUMN automation.attempt.epoch IS 'Which start of the worker it belongs to';
+COMMENT ON COLUMN automation.attempt.started_at IS 'When it was claimed';
+COMMENT ON COLUMN automation.attempt.finished_at IS 'When the answer came, or the wait for it ended';
+COMMENT ON COLUMN automation.attempt.outcome IS 'delivered, retry, dead or unknown; null while it is in flight';
+COMMENT ON COLUMN automation.attempt.status_code IS 'HTTP status or SMTP reply code';
+COMMENT ON COLUMN automation.attempt.reason IS 'Why it was not delivered';
+COMMENT ON COLUMN automation.attempt.response IS 'Beginning of the answer, without the channel''s secrets';
+COMMENT ON COLUMN automation.attempt.retry_at IS 'When the next attempt is due';
+
+CREATE TABLE automation.retry (
+	delivery_id bigint PRIMARY KEY,
+	server oid NOT NULL,
+	due_at timestamptz NOT NULL
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
+CREATE INDEX retry_due ON automation.retry (server, due_at);
+COMMENT ON TABLE automation.retry IS 'Deliveries that wait for another attempt';
+COMMENT ON COLUMN automation.retry.delivery_id IS 'The delivery';
+COMMENT ON COLUMN automation.retry.server IS 'Its channel';
+COMMENT ON COLUMN automation.retry.due_at IS 'Not before';
+
+CREATE TABLE automation.lane (
+	server oid PRIMARY KEY,
+	seen pg_snapshot NOT NULL,
+	until pg_snapshot,
+	txid xid8 NOT NULL,
+	id bigint NOT NULL
+) WITH (fillfactor = 20);
+COMMENT ON TABLE automation.lane IS 'How far the worker has come with the new deliveries of each channel, saved now and then';
+COMMENT ON COLUMN automation.lane.server IS 'The channel';
+COMMENT ON COLUMN automation.lane.seen IS 'Deliveries of all transactions visible in this snapshot have been claimed';
+COMMENT ON COLUMN automation.lane.until IS 'It is about to claim those that became visible up to this one';
+COMMENT ON COLUMN automation.lane.txid IS 'Of those, it has come to this transaction';
+COMMENT ON COLUMN automation.lane.id IS 'And to this delivery of it';
+
+CREATE TABLE automation.worker (
+	singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+	identity uuid NOT NULL DEFAULT gen_random_uuid(),
+	epoch bigint NOT NULL DEFAULT 0,
+	settled_below bigint NOT NULL DEFAULT 0
+) WITH (fillfactor = 20);
+INSERT INTO automation.worker DEFAULT VALUES;
+COMMENT ON TABLE automation.worker IS 'What the worker of this database remembers from one start to the next';
+COMMENT ON COLUMN automation.worker.singleton IS 'There is one row';
+COMMENT ON COLUMN automation.worker.identity IS 'Makes the ids that receivers see unique in the world';
+COMMENT ON COLUMN automation.worker.epoch IS 'Counts its starts';
+COMMENT ON COLUMN automation.worker.settled_below IS 'All attempts below this number have an outcome';
+
+CREATE TABLE automation.channel_state (
+	server oid PRIMARY KEY,
+	paused_at timestamptz NOT NULL DEFAULT automation._now(),
+	reason text
+);
+COMMENT ON TABLE automation.channel_state IS 'Channels that are paused';
+COMMENT ON COLUMN automation.channel_state.server IS 'The channel';
+COMMENT ON COLUMN automation.channel_state.paused_at IS 'Since when';
+COMMENT ON COLUMN automation.channel_state.reason IS 'Why';
+
+CREATE VIEW automation.deliveries AS
+SELECT
+	d.id,
+	d.at,
+	ru.name AS rule,
+	d.run_id,
+	d.step,
+	d.channel,
+	d.kind,
+	CASE d.kind
+		WHEN 'sms' THEN regexp_replace(d.recipient, '^(.{2}).*(.{4})$', '\1******\2')
+		WHEN 'email' THEN regexp_replace(d.recipient, '^(.).*@', '\1***@')
+		ELSE d.recipient
+	END AS recipient,
+	CASE
+		WHEN a.id IS NOT NULL AND a.outcome IS NULL THEN 'delivering'
+		WHEN a.outcome = 'delivered' THEN 'delivered'
+		WHEN a.id IS NOT NULL AND r.delivery_id IS NULL THEN a.outcome
+		WHEN s.server IS NOT NULL OR current_setting('pg_automation.delivery', true) = 'off' THEN 'held'
+		WHEN r.delivery_id IS NOT NULL THEN 'retrying'
+		ELSE 'ready'
+	END AS state,
+	coalesce(a.number, 0) AS attempts,
+	coalesce(a.reason, CASE WHEN a.id IS NULL THEN s.reason END) AS reason,
+	a.status_code,
+	r.due_at AS next_at,
+	a.finished_at AS last_at
+FROM automation.delivery AS d
+LEFT JOIN LATERAL (
+	SELECT l.id, l.number, l.outcome, l.reason, l.status_code, l.finished_at
+	FROM automation.attempt AS l
+	WHERE l.delivery_id = d.id
+	ORDER BY l.id DESC
+	LIMIT 1
+) AS a ON true
+LEFT JOIN automation.retry AS r ON r.delivery_id = d.id
+LEFT JOIN automation.channel_state AS s ON s.server = d.server
+LEFT JOIN automation.run AS u ON u.id = d.run_id
+LEFT JOIN automation.rule AS ru ON ru.id = u.rule_id;
+COMMENT ON VIEW automation.deliveries IS 'Messages and what has become of them; addresses are masked';
+COMMENT ON COLUMN automation.deliveries.state IS 'ready, delivering, delivered, retrying, held, dead or unknown (sent perhaps, and not repeated)';
+COMMENT ON COLUMN automation.deliveries.reason IS 'Why the last attempt did not deliver it';
+COMMENT ON COLUMN automation.deliveries.next_at IS 'When the next attempt is due';
+
+CREATE VIEW automation.attempts AS
+SELECT
+	a.id,
+	a.delivery_id,
+	d.channel,
+	a.number,
+	a.started_at,
+	a.finished_at,
+	coalesce(a.outcome, 'delivering') AS outcome,
+	a.status_code,
+	a.reason,
+	a.retry_at
+FROM automation.attempt AS a
+JOIN automation.delivery AS d ON d.id = a.delivery_id;
+COMMENT ON VIEW automation.attempts IS 'Each try to send a delivery';
+
+-- Calls to the worker; they count when the transaction commits.
+
+CREATE FUNCTION automation._wake_worker() RETURNS void
+LANGUAGE C AS 'MODULE_PATHNAME', 'automation_wake_worker';
+COMMENT ON FUNCTION automation._wake_worker() IS 'Makes the worker of this database look at the outbox once this transaction commits';
+
+CREATE FUNCTION automation._wake_launcher() RETURNS void
+LANGUAGE C AS 'MODULE_PATHNAME', 'automation_wake_launcher';
+COMMENT ON FUNCTION automation._wake_launcher() IS 'Makes the launcher ask all databases for the extension once this transaction commits';
+
+-- Verbs
+
+CREATE FUNCTION automation.retry(delivery bigint) RETURNS void
+LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
+COMMENT ON FUNCTION automation.retry(bigint) IS 'Sends a delivery again that is dead, unknown or waiting for its next attempt';
+
+CREATE FUNCTION automation._retry(caller regrole, delivery bigint) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	outbox automation.delivery;
+	outcome text;
+BEGIN
+	SELECT * INTO outbox FROM automation.delivery AS d WHERE d.id = delivery;
+	IF NOT FOUND THEN
+		RAISE undefined_object USING MESSAGE = format('delivery %s does not exist', delivery);
+	END IF;
+	DELETE FROM automation.retry AS r WHERE r.delivery_id = delivery; -- waits for the worker, who may be claiming it
+	SELECT coalesce(a.outcome, 'in flight') INTO outcome
+	FROM automation.attempt AS a
+	WHERE a.delivery_id = delivery
+	ORDER BY a.id DESC
+	LIMIT 1;
+	IF outcome = 'delivered' THEN
+		RAISE object_not_in_prerequisite_state USING MESSAGE = format('delivery %s is already delivered', delivery);
+	ELSIF outcome = 'in flight' THEN
+		RAISE object_not_in_prerequisite_state USING MESSAGE = format('delivery %s is being delivered', delivery);
+	ELSIF outcome IS NULL THEN
+		RAISE object_not_in_prerequisite_state USING MESSAGE = format('delivery %s has not been attempted yet', delivery);
+	END IF;
+	INSERT INTO automation.retry (delivery_id, server, due_at)
+	VALUES (delivery, outbox.server, automation._now())
+	ON CONFLICT ON CONSTRAINT retry_pkey DO NOTHING;
+	PERFORM automation._wake_worker();
+END
+$$;
+COMMENT ON FUNCTION automation._retry(regrole, bigint) IS 'Body of automation.retry()';
+
+SELECT automation._wake_launcher();

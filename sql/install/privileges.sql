@@ -1,0 +1,138 @@
+-- Who may use what. Nothing is granted to PUBLIC but the functions that compiled SQL calls, and those
+-- only reach who may enter the schema: a writer needs no privilege at all.
+
+CREATE FUNCTION automation._verbs()
+RETURNS TABLE (access text, verbs text[])
+LANGUAGE sql IMMUTABLE
+BEGIN ATOMIC
+	VALUES
+		('viewer', '{item_status,explain}'::text[]),
+		('author', '{item_status,explain,check,
+			create_rule,alter_rule,drop_rule,copy_rule,move_rule,rollback_rule,
+			activate_rule,pause_rule,resume_rule,disable_rule,enable_rule,fire,
+			action,send_sms,send_email,send_webhook,notify,create_task,update_field,assign_user,create_record,
+			call_function,start_rule,stop_rule,only_if,after_previous}'),
+		('operator', '{item_status,explain,check,
+			pause_rule,resume_rule,disable_rule,enable_rule,fire,retry,pause_channel,resume_channel,purge_log}'),
+		('admin', '{attach,detach,link,unlink,approve_function,disapprove_function,
+			create_channel,alter_channel,drop_channel,grant_access,revoke_access}');
+END;
+COMMENT ON FUNCTION automation._verbs() IS 'What each kind of access may call; an admin may call everything';
+
+CREATE FUNCTION automation._views() RETURNS regclass[]
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT array_agg(c.oid::regclass ORDER BY c.relname)
+	FROM pg_catalog.pg_class AS c
+	WHERE c.relnamespace = 'automation'::regnamespace
+		AND (c.relkind = 'v' OR c.relname IN ('notification', 'condition_operator'));
+END;
+COMMENT ON FUNCTION automation._views() IS 'What every kind of access may read';
+
+CREATE FUNCTION automation._view_functions() RETURNS regprocedure[]
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT array_agg(DISTINCT d.refobjid::regprocedure)
+	FROM pg_catalog.pg_rewrite AS r
+	JOIN pg_catalog.pg_depend AS d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
+	JOIN pg_catalog.pg_proc AS p ON p.oid = d.refobjid AND p.pronamespace = 'automation'::regnamespace
+	WHERE d.refclassid = 'pg_proc'::regclass AND r.ev_class = ANY (automation._views());
+END;
+COMMENT ON FUNCTION automation._view_functions() IS 'Functions that readers of the views call without knowing';
+
+CREATE FUNCTION automation._callable(access text) RETURNS regprocedure[]
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT automation._view_functions() || array_agg(p.oid::regprocedure ORDER BY p.proname)
+	FROM pg_catalog.pg_proc AS p
+	WHERE p.pronamespace = 'automation'::regnamespace AND EXISTS (
+		SELECT FROM automation._verbs() AS v
+		WHERE p.proname = ANY (v.verbs) AND _callable.access IN (v.access, 'admin'));
+END;
+COMMENT ON FUNCTION automation._callable(text) IS 'Functions that a kind of access may call';
+
+CREATE FUNCTION automation._check_access(access text) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF NOT EXISTS (SELECT FROM automation._verbs() AS v WHERE v.access = _check_access.access) THEN
+		PERFORM automation._fail('22023', format('unrecognized access: "%s"', access),
+			hint => 'Valid values are: viewer, author, operator, admin.');
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION automation._check_access(text) IS 'Raises an error unless the text is a kind of access';
+
+CREATE FUNCTION automation.grant_access(role regrole, access text) RETURNS void
+LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
+COMMENT ON FUNCTION automation.grant_access(regrole, text)
+	IS 'Plain GRANTs for a viewer (reads the log), an author (and makes rules), an operator (and retries, pauses and purges) or an admin (everything)';
+
+CREATE FUNCTION automation._grant_access(caller regrole, role regrole, access text) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM automation._check_access(access);
+	EXECUTE format('GRANT USAGE ON SCHEMA automation TO %s', role);
+	EXECUTE format('GRANT SELECT ON %s TO %s', automation._list(automation._views()::text[]), role);
+	EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', automation._list(automation._callable(access)::text[]), role);
+	IF access = 'admin' THEN
+		EXECUTE format('GRANT USAGE ON FOREIGN DATA WRAPPER pg_automation TO %s', role);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION automation._grant_access(regrole, regrole, text) IS 'automation.grant_access()';
+
+CREATE FUNCTION automation.revoke_access(role regrole) RETURNS void
+LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
+COMMENT ON FUNCTION automation.revoke_access(regrole) IS 'Takes back all that grant_access() gave; rules of the role go on running';
+
+CREATE FUNCTION automation._revoke_access(caller regrole, role regrole) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	EXECUTE format('REVOKE ALL ON ALL FUNCTIONS IN SCHEMA automation FROM %s', role);
+	EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA automation FROM %s', role);
+	EXECUTE format('REVOKE USAGE ON FOREIGN DATA WRAPPER pg_automation FROM %s', role);
+	IF NOT EXISTS (SELECT FROM automation.rule AS r WHERE r.owner = role) THEN
+		EXECUTE format('REVOKE USAGE ON SCHEMA automation, automation_compiled FROM %s', role);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION automation._revoke_access(regrole, regrole) IS 'automation.revoke_access()';
+
+-- Views call these for their readers, who may not read what the functions read. Their bodies are bound to
+-- what they name when they are made: no search path can change that.
+ALTER FUNCTION automation._key(regclass) SECURITY DEFINER;
+ALTER FUNCTION automation._roles(regclass) SECURITY DEFINER;
+ALTER FUNCTION automation._links(regclass) SECURITY DEFINER;
+
+REVOKE ALL ON SCHEMA automation, automation_compiled FROM PUBLIC;
+REVOKE ALL ON ALL TABLES IN SCHEMA automation FROM PUBLIC;
+REVOKE ALL ON ALL SEQUENCES IN SCHEMA automation FROM PUBLIC;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA automation FROM PUBLIC;
+REVOKE ALL ON FOREIGN DATA WRAPPER pg_automation FROM PUBLIC;
+
+-- What compiled SQL calls in the name of a rule's owner.
+GRANT EXECUTE ON FUNCTION
+	automation.changed(anyelement, anyelement),
+	automation._now(),
+	automation.html_escape(text),
+	automation.one_line(text),
+	automation.url_encode(text),
+	automation.phone_e164(text)
+TO PUBLIC;
+
+-- A dump carries what users defined, not what happened. What was compiled is no member of the extension
+-- and is dumped like any function.
+SELECT pg_catalog.pg_extension_config_dump('automation.entity', '');
+SELECT pg_catalog.pg_extension_config_dump('automation.entity_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('automation.link', '');
+SELECT pg_catalog.pg_extension_config_dump('automation.link_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('automation.approved_function', '');
+SELECT pg_catalog.pg_extension_config_dump('automation.rule', '');
+SELECT pg_catalog.pg_extension_config_dump('automation.rule_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('automation.rule_version', '');

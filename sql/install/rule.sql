@@ -1,0 +1,843 @@
+-- Rules: what users write, its versions, and the verbs that change it.
+
+CREATE TABLE automation.rule (
+	id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	name text NOT NULL UNIQUE,
+	folder text NOT NULL DEFAULT 'Default',
+	description text,
+	relation regclass NOT NULL,
+	event_relation regclass NOT NULL,
+	owner regrole NOT NULL,
+	search_path text NOT NULL,
+	position integer NOT NULL,
+	state text NOT NULL DEFAULT 'draft' CHECK (state IN ('draft', 'active', 'paused', 'disabled')),
+	version integer NOT NULL DEFAULT 1,
+	on_error text NOT NULL DEFAULT 'log' CHECK (on_error IN ('log', 'fail')),
+	created_at timestamptz NOT NULL DEFAULT automation._now()
+);
+COMMENT ON TABLE automation.rule IS 'Rules as they are now';
+COMMENT ON COLUMN automation.rule.id IS 'Number of the rule, in the log and in the names of its compiled functions';
+COMMENT ON COLUMN automation.rule.name IS 'What users call it';
+COMMENT ON COLUMN automation.rule.folder IS 'Where it is listed';
+COMMENT ON COLUMN automation.rule.description IS 'What it is for';
+COMMENT ON COLUMN automation.rule.relation IS 'Table whose rows it is about';
+COMMENT ON COLUMN automation.rule.event_relation IS 'Table whose changes fire it: the same, or a child of it';
+COMMENT ON COLUMN automation.rule.owner IS 'Role in whose name it acts';
+COMMENT ON COLUMN automation.rule.search_path IS 'What the owner''s functions find: the search path of whoever made the rule';
+COMMENT ON COLUMN automation.rule.position IS 'Place in the list; rules for one event run in this order, equals by id';
+COMMENT ON COLUMN automation.rule.state IS 'draft: not yet activated; paused and disabled: takes no new runs';
+COMMENT ON COLUMN automation.rule.version IS 'The version that runs, the only one that is compiled';
+COMMENT ON COLUMN automation.rule.on_error IS 'fail: an error aborts the write that fired the rule';
+COMMENT ON COLUMN automation.rule.created_at IS 'When it was made';
+
+CREATE TABLE automation.rule_version (
+	rule_id integer NOT NULL,
+	version integer NOT NULL,
+	name text NOT NULL,
+	trigger text NOT NULL,
+	params jsonb NOT NULL,
+	condition text,
+	events text[] NOT NULL,
+	steps jsonb NOT NULL,
+	author regrole NOT NULL,
+	reason text,
+	created_at timestamptz NOT NULL DEFAULT automation._now(),
+	PRIMARY KEY (rule_id, version)
+);
+COMMENT ON TABLE automation.rule_version IS 'What each rule said when; kept after a rule is dropped, for the log';
+COMMENT ON COLUMN automation.rule_version.rule_id IS 'The rule';
+COMMENT ON COLUMN automation.rule_version.version IS 'Counted from 1 in each rule';
+COMMENT ON COLUMN automation.rule_version.name IS 'What the rule was called';
+COMMENT ON COLUMN automation.rule_version.trigger IS 'Trigger of automation.triggers';
+COMMENT ON COLUMN automation.rule_version.params IS 'Parameters of the trigger';
+COMMENT ON COLUMN automation.rule_version.condition IS 'SQL over new and old, or a JSON tree; null: always';
+COMMENT ON COLUMN automation.rule_version.events IS 'Some of insert, update, delete';
+COMMENT ON COLUMN automation.rule_version.steps IS 'Array of {action, params, timing, condition}';
+COMMENT ON COLUMN automation.rule_version.author IS 'Who wrote it';
+COMMENT ON COLUMN automation.rule_version.reason IS 'Why it was changed';
+COMMENT ON COLUMN automation.rule_version.created_at IS 'When it was written';
+
+CREATE TRIGGER pg_automation_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON automation.rule
+FOR EACH STATEMENT EXECUTE FUNCTION automation._rules_changed();
+CREATE TRIGGER pg_automation_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON automation.rule_version
+FOR EACH STATEMENT EXECUTE FUNCTION automation._rules_changed();
+
+-- Who may do what
+
+CREATE FUNCTION automation._rule(name text) RETURNS automation.rule
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	rule automation.rule;
+BEGIN
+	SELECT r.* INTO rule FROM automation.rule AS r WHERE r.name = _rule.name;
+	IF NOT FOUND THEN
+		PERFORM automation._fail('42704', format('rule "%s" does not exist', name),
+			hint => automation._perhaps(name, ARRAY(SELECT r.name FROM automation.rule AS r)));
+	END IF;
+	RETURN rule;
+END
+$$;
+COMMENT ON FUNCTION automation._rule(text) IS 'A rule by its name';
+
+CREATE FUNCTION automation._own_rule(caller regrole, name text) RETURNS automation.rule
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	rule automation.rule := automation._rule(name);
+BEGIN
+	-- Two who change one rule take turns.
+	SELECT r.* INTO rule FROM automation.rule AS r WHERE r.id = rule.id FOR UPDATE;
+	IF NOT pg_has_role(caller, rule.owner, 'USAGE') THEN
+		PERFORM automation._fail('42501', format('must be owner of rule "%s"', name));
+	END IF;
+	RETURN rule;
+END
+$$;
+COMMENT ON FUNCTION automation._own_rule(regrole, text) IS 'A rule that the caller may change: his own, or that of a role he is a member of';
+
+CREATE FUNCTION automation._superuser_may(owner regrole) RETURNS boolean
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT NOT r.rolsuper OR coalesce(current_setting('pg_automation.superuser_rules', true)::boolean, true)
+	FROM pg_catalog.pg_roles AS r
+	WHERE r.oid = owner;
+END;
+COMMENT ON FUNCTION automation._superuser_may(regrole) IS 'Whether rules of the role may run at all; null when there is no such role';
+
+CREATE FUNCTION automation._check_author(owner regrole, relation regclass) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM automation._entity(relation);
+	IF NOT automation._superuser_may(owner) THEN
+		PERFORM automation._fail('42501', 'rules owned by a superuser are not allowed',
+			hint => 'Create the rule as another role, or set pg_automation.superuser_rules to on.');
+	ELSIF NOT has_table_privilege(owner, relation, 'TRIGGER') THEN
+		PERFORM automation._fail('42501', format('permission denied for table %s', automation._relation_name(relation)),
+			format('Role %s has no TRIGGER privilege on it.', owner));
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION automation._check_author(regrole, regclass) IS 'Raises an error unless the role may have rules on the attached table';
+
+-- Steps about other rules
+
+CREATE FUNCTION automation._compile_other_rule(scope automation._scope, site automation._site, params jsonb)
+RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	other automation.rule := automation._rule(params ->> 'rule');
+BEGIN
+	IF NOT pg_has_role(scope.owner, other.owner, 'USAGE') THEN
+		PERFORM automation._fail('42501', format('must be owner of rule "%s"', other.name));
+	ELSIF other.event_relation <> scope.row_relation THEN
+		PERFORM automation._fail('42809', format('rule "%s" waits for changes of table "%s"', other.name, other.event_relation),
+			format('The step runs on changes of table "%s".', scope.row_relation));
+	END IF;
+	RETURN format('SELECT pg_catalog.jsonb_build_object(''rule''::text, %s)', other.id);
+END
+$$;
+COMMENT ON FUNCTION automation._compile_other_rule(automation._scope, automation._site, jsonb) IS 'Query for start_rule and stop_rule: the number of the rule, whatever it will be called';
+
+-- Compiled functions
+
+CREATE FUNCTION automation._rule_function(rule_id integer, version integer, part text) RETURNS text
+LANGUAGE sql IMMUTABLE
+RETURN format('rule_%s_%s_%s', rule_id, version, part);
+COMMENT ON FUNCTION automation._rule_function(integer, integer, text) IS 'Name of a compiled function of a rule';
+
+CREATE FUNCTION automation._compile_part(
+	rule automation.rule,
+	part text,
+	result text,
+	body text,
+	volatility text DEFAULT 'STABLE')
+RETURNS regprocedure
+LANGUAGE sql
+RETURN automation._compile(
+	automation._rule_function((rule).id, (rule).version, part),
+	format('old %1$s, new %1$s', (rule).event_relation), result, body, volatility);
+COMMENT ON FUNCTION automation._compile_part(automation.rule, text, text, text, text) IS 'Compiles one part of a rule: when, key, step_1, if_1, ...';
+
+CREATE FUNCTION automation._compile_step(rule automation.rule, scope automation._scope, number integer, step jsonb)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	action text := step ->> 'action';
+	site automation._site := ROW(rule.id, rule.version, number, action);
+	state text;
+	message text;
+	detail text;
+	hint text;
+BEGIN
+	PERFORM automation._compile_part(rule, 'step_' || number, 'jsonb',
+		automation._compile_action(scope, site, step -> 'params'),
+		CASE WHEN (automation._action(action)).kind = 'statement' THEN 'VOLATILE' ELSE 'STABLE' END);
+	IF step ->> 'condition' IS NOT NULL THEN
+		PERFORM automation._compile_part(rule, 'if_' || number, 'boolean',
+			'SELECT ' || automation._condition_sql(scope, step ->> 'condition'));
+	END IF;
+EXCEPTION WHEN OTHERS THEN
+	GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT,
+		detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
+	PERFORM automation._fail(state, message,
+		concat_ws(' ', nullif(detail, ''), format('This is step %s (%s) of rule "%s".', number, action, rule.name)),
+		nullif(hint, ''));
+END
+$$;
+COMMENT ON FUNCTION automation._compile_step(automation.rule, automation._scope, integer, jsonb) IS 'Compiles a step and its condition; an error tells which step it is';
+
+CREATE FUNCTION automation._let_run(owner regrole) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	schema text;
+BEGIN
+	FOREACH schema IN ARRAY '{automation,automation_compiled}'::text[] LOOP
+		IF NOT has_schema_privilege(owner, schema, 'USAGE') THEN
+			EXECUTE format('GRANT USAGE ON SCHEMA %I TO %s', schema, owner);
+		END IF;
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION automation._let_run(regrole) IS 'What a role needs so that compiled statements run in its name';
+
+CREATE FUNCTION automation._compile_rule(rule_id integer) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	rule automation.rule;
+	version automation.rule_version;
+	fires record;
+	scope automation._scope;
+BEGIN
+	SELECT r.* INTO rule FROM automation.rule AS r WHERE r.id = rule_id;
+	SELECT v.* INTO version FROM automation.rule_version AS v WHERE v.rule_id = rule.id AND v.version = rule.version;
+	PERFORM automation._let_run(rule.owner);
+
+	SELECT t.* INTO fires
+	FROM automation._trigger_sql(automation._scope(rule.relation, rule.owner), version.trigger, version.params) AS t;
+	IF fires.row_relation <> rule.relation THEN
+		PERFORM automation._check_author(rule.owner, fires.row_relation);
+	END IF;
+	rule.event_relation := fires.row_relation;
+	UPDATE automation.rule AS r SET event_relation = fires.row_relation WHERE r.id = rule.id;
+	UPDATE automation.rule_version AS v SET events = fires.events WHERE v.rule_id = rule.id AND v.version = rule.version;
+
+	-- A rule that is only started sees the change that fired the other one.
+	scope := automation._scope(rule.relation, rule.owner,
+		CASE WHEN fires.events = '{}' THEN '{insert,update}' ELSE fires.events END,
+		fires.row_relation, fires.via, rule.name);
+	PERFORM automation._compile_part(rule, 'when', 'boolean',
+		format(E'SELECT (%s) AND (%s\n)', fires.expression, automation._condition_sql(scope, version.condition)));
+	PERFORM automation._compile_part(rule, 'key', 'jsonb',
+		'SELECT ' || automation._object_sql(automation._subject_key(scope)));
+	PERFORM automation._compile_step(rule, scope, s.place::integer, s.step)
+	FROM jsonb_array_elements(version.steps) WITH ORDINALITY AS s(step, place);
+END
+$$;
+COMMENT ON FUNCTION automation._compile_rule(integer) IS 'Compiles the present version of a rule';
+
+CREATE FUNCTION automation._drop_compiled(rule_id integer, version integer) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	prefix text := automation._rule_function(rule_id, version, '');
+	name text;
+BEGIN
+	FOR name IN
+		SELECT p.oid::regprocedure FROM pg_proc AS p
+		WHERE p.pronamespace = 'automation_compiled'::regnamespace AND starts_with(p.proname, prefix)
+	LOOP
+		EXECUTE format('DROP FUNCTION %s', name);
+	END LOOP;
+	FOR name IN
+		SELECT c.oid::regclass FROM pg_class AS c
+		WHERE c.relnamespace = 'automation_compiled'::regnamespace AND c.relkind = 'S' AND starts_with(c.relname, prefix)
+	LOOP
+		EXECUTE format('DROP SEQUENCE %s', name);
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION automation._drop_compiled(integer, integer) IS 'Drops what a version of a rule was compiled to';
+
+CREATE FUNCTION automation._problem(rule automation.rule) RETURNS text
+LANGUAGE sql STABLE SECURITY DEFINER
+BEGIN ATOMIC
+	SELECT CASE
+		WHEN automation._superuser_may((rule).owner) IS NULL
+		THEN format('role %s does not exist', (rule).owner)
+		WHEN NOT automation._superuser_may((rule).owner)
+		THEN 'pg_automation.superuser_rules is off'
+		WHEN NOT EXISTS (SELECT FROM automation.entity AS e WHERE e.relation = (rule).relation)
+		THEN format('table "%s" is not attached', (rule).relation)
+		WHEN NOT EXISTS (SELECT FROM automation.entity AS e WHERE e.relation = (rule).event_relation)
+		THEN format('table "%s" is not attached', (rule).event_relation)
+		ELSE (
+			SELECT format('compiled function "%s" does not exist', min(part.name))
+			FROM automation.rule_version AS v,
+				LATERAL (
+					VALUES ('when'), ('key')
+					UNION ALL
+					SELECT 'step_' || s.place FROM jsonb_array_elements(v.steps) WITH ORDINALITY AS s(step, place)
+					UNION ALL
+					SELECT 'if_' || s.place FROM jsonb_array_elements(v.steps) WITH ORDINALITY AS s(step, place)
+					WHERE s.step ->> 'condition' IS NOT NULL
+				) AS p(part),
+				LATERAL (SELECT automation._rule_function(v.rule_id, v.version, p.part)) AS part(name)
+			WHERE v.rule_id = (rule).id AND v.version = (rule).version
+				AND automation._compiled(part.name) IS NULL
+			HAVING count(*) > 0
+		)
+	END;
+END;
+COMMENT ON FUNCTION automation._problem(automation.rule) IS 'Why a rule cannot run, or null; SECURITY DEFINER because the view automation.rules calls it for its reader';
+
+-- What the engine reads
+
+CREATE FUNCTION automation._rules_of(entity_id integer)
+RETURNS TABLE (
+	rule_id integer,
+	version integer,
+	owner oid,
+	search_path text,
+	subject integer,
+	events text[],
+	when_function oid,
+	key_function oid,
+	on_error text)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT r.id, r.version, r.owner::oid, r.search_path, subject.id, v.events,
+		automation._compiled(automation._rule_function(r.id, r.version, 'when'))::oid,
+		automation._compiled(automation._rule_function(r.id, r.version, 'key'))::oid,
+		r.on_error
+	FROM automation.rule AS r
+	JOIN automation.rule_version AS v ON v.rule_id = r.id AND v.version = r.version
+	JOIN automation.entity AS source ON source.relation = r.event_relation
+	JOIN automation.entity AS subject ON subject.relation = r.relation
+	WHERE source.id = entity_id AND r.state = 'active' AND automation._problem(r) IS NULL
+	ORDER BY r.position, r.id;
+END;
+COMMENT ON FUNCTION automation._rules_of(integer) IS 'Active rules that changes of an attached table can fire, in listed order';
+
+CREATE FUNCTION automation._server(name text) RETURNS oid
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT coalesce((SELECT s.oid FROM pg_catalog.pg_foreign_server AS s WHERE s.srvname = name), 0);
+END;
+COMMENT ON FUNCTION automation._server(text) IS 'A foreign server by its name, or 0';
+
+CREATE FUNCTION automation._steps_of(entity_id integer)
+RETURNS TABLE (
+	rule_id integer,
+	step smallint,
+	action text,
+	kind text,
+	step_function oid,
+	if_function oid,
+	server oid,
+	channel text,
+	channel_kind text,
+	after_previous boolean)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT r.rule_id, s.place::smallint, d.name, d.kind,
+		automation._compiled(automation._rule_function(r.rule_id, r.version, 'step_' || s.place))::oid,
+		coalesce(automation._compiled(automation._rule_function(r.rule_id, r.version, 'if_' || s.place))::oid, 0),
+		automation._server(s.step -> 'params' ->> 'channel'),
+		s.step -> 'params' ->> 'channel',
+		d.channel_kind,
+		coalesce((s.step -> 'timing' ->> 'after_previous')::boolean, false)
+	FROM automation._rules_of(entity_id) WITH ORDINALITY AS r
+	JOIN automation.rule_version AS v ON v.rule_id = r.rule_id AND v.version = r.version,
+		LATERAL jsonb_array_elements(v.steps) WITH ORDINALITY AS s(step, place)
+	JOIN automation.action_definition AS d ON d.name = s.step ->> 'action'
+	ORDER BY r.ordinality, s.place;
+END;
+COMMENT ON FUNCTION automation._steps_of(integer) IS 'Steps of the rules that automation._rules_of() answers, in order';
+
+-- Making and changing rules
+
+CREATE FUNCTION automation._check_rule_name(name text) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF (octet_length(name) BETWEEN 1 AND 63 AND name !~ '[[:cntrl:]]') IS NOT TRUE THEN
+		PERFORM automation._fail('42602', format('invalid rule name: "%s"', name),
+			'A name has 1 to 63 bytes and no control characters.');
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION automation._check_rule_name(text) IS 'Raises an error unless the text can be the name of a rule';
+
+CREATE FUNCTION automation._check_new_name(name text) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM automation._check_rule_name(name);
+	IF EXISTS (SELECT FROM automation.rule AS r WHERE r.name = _check_new_name.name) THEN
+		PERFORM automation._fail('42710', format('rule "%s" already exists', name), hint => 'Use automation.alter_rule().');
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION automation._check_new_name(text) IS 'Raises an error unless a rule may be called so';
+
+CREATE FUNCTION automation._check_on_error(on_error text) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF (on_error IN ('log', 'fail')) IS NOT TRUE THEN
+		PERFORM automation._fail('22023', format('invalid value for on_error: "%s"', on_error),
+			hint => 'Valid values are: log, fail.');
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION automation._check_on_error(text) IS 'Raises an error unless the text says what a failing rule does';
+
+CREATE FUNCTION automation._steps_json(rule text, steps automation.step[]) RETURNS jsonb
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF coalesce(cardinality(steps), 0) = 0 OR array_position(steps, NULL) IS NOT NULL THEN
+		PERFORM automation._fail('22023', format('rule "%s" has no steps', rule));
+	END IF;
+	RETURN (
+		SELECT jsonb_agg(jsonb_build_object(
+			'action', s.action, 'params', coalesce(s.params, '{}'), 'timing', coalesce(s.timing, '{}'),
+			'condition', nullif(btrim(s.condition), '')) ORDER BY s.place)
+		FROM unnest(steps) WITH ORDINALITY AS s(action, params, timing, condition, place));
+END
+$$;
+COMMENT ON FUNCTION automation._steps_json(text, automation.step[]) IS 'Steps as a version of a rule keeps them';
+
+CREATE FUNCTION automation._callers_search_path(caller regrole) RETURNS text
+LANGUAGE sql STABLE
+-- The path the caller had before any function of ours set its own: these functions have no SET.
+RETURN concat_ws(', ',
+	CASE WHEN strpos(current_setting('search_path'), '"$user"') > 0 THEN caller::text END,
+	(
+		SELECT string_agg(quote_ident(s.name), ', ' ORDER BY s.place)
+		FROM unnest(current_schemas(false)) WITH ORDINALITY AS s(name, place)
+		WHERE NOT starts_with(s.name, 'pg_temp')
+	),
+	'pg_temp');
+COMMENT ON FUNCTION automation._callers_search_path(regrole) IS 'Search path of the caller, with temporary objects last';
+
+CREATE FUNCTION automation._add_version(version automation.rule_version) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	INSERT INTO automation.rule_version (rule_id, version, name, trigger, params, condition, events, steps, author, reason)
+	VALUES (version.rule_id, version.version, version.name, version.trigger, coalesce(version.params, '{}'),
+		nullif(btrim(version.condition), ''), '{}', version.steps, version.author, version.reason);
+	UPDATE automation.rule AS r SET version = _add_version.version.version, name = _add_version.version.name
+	WHERE r.id = _add_version.version.rule_id;
+	PERFORM automation._compile_rule(version.rule_id);
+	PERFORM automation._drop_compiled(version.rule_id, version.version - 1);
+END
+$$;
+COMMENT ON FUNCTION automation._add_version(automation.rule_version) IS 'Makes this the present version of its rule, and the only one that is compiled';
+
+CREATE FUNCTION automation._new_rule(
+	search_path text,
+	relation regclass,
+	folder text,
+	description text,
+	activate boolean,
+	on_error text,
+	place integer,
+	version automation.rule_version)
+RETURNS integer
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM automation._check_new_name(version.name);
+	PERFORM automation._check_on_error(on_error);
+	PERFORM automation._check_author(version.author, relation);
+	INSERT INTO automation.rule (name, folder, description, relation, event_relation, owner, search_path, position, on_error)
+	VALUES (version.name, coalesce(folder, 'Default'), description, relation, relation, version.author, search_path,
+		coalesce(place, (SELECT coalesce(max(r.position), 0) + 1 FROM automation.rule AS r)), on_error)
+	RETURNING id INTO version.rule_id;
+	version.version := 1;
+	PERFORM automation._add_version(version);
+	IF activate THEN
+		PERFORM automation._activate_rule(version.author, version.name);
+	END IF;
+	RETURN version.rule_id;
+END
+$$;
+COMMENT ON FUNCTION automation._new_rule(text, regclass, text, text, boolean, text, integer, automation.rule_version) IS 'Makes a rule with its first version';
+
+CREATE FUNCTION automation.create_rule(
+	name text,
+	relation regclass,
+	trigger text,
+	params jsonb DEFAULT '{}',
+	condition text DEFAULT NULL,
+	steps automation.step[] DEFAULT NULL,
+	folder text DEFAULT 'Default',
+	description text DEFAULT NULL,
+	activate boolean DEFAULT false,
+	on_error text DEFAULT 'log',
+	place integer DEFAULT NULL)
+RETURNS integer
+LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
+COMMENT ON FUNCTION automation.create_rule(text, regclass, text, jsonb, text, automation.step[], text, text, boolean, text, integer)
+	IS 'Makes a rule and answers its number. It belongs to the caller and acts in his name; place is its position in the list, the end by default';
+
+CREATE FUNCTION automation._create_rule(
+	caller regrole,
+	name text,
+	relation regclass,
+	trigger text,
+	params jsonb,
+	condition text,
+	steps automation.step[],
+	folder text,
+	description text,
+	activate boolean,
+	on_error text,
+	place integer)
+RETURNS integer
+LANGUAGE sql
+RETURN automation._new_rule(
+	automation._callers_search_path(caller), relation, folder, description, activate, on_error, place,
+	ROW(NULL, NULL, name, trigger, params, condition, NULL, automation._steps_json(name, steps), caller, NULL, NULL)::automation.rule_version);
+COMMENT ON FUNCTION automation._create_rule(regrole, text, regclass, text, jsonb, text, automation.step[], text, text, boolean, text, integer) IS 'automation.create_rule()';
+
+CREATE FUNCTION automation._version(rule_id integer, version integer) RETURNS automation.rule_version
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT v FROM automation.rule_version AS v WHERE v.rule_id = _version.rule_id AND v.version = _version.version;
+END;
+COMMENT ON FUNCTION automation._version(integer, integer) IS 'A version of a rule';
+
+CREATE FUNCTION automation.alter_rule(
+	rule text,
+	name text DEFAULT NULL,
+	trigger text DEFAULT NULL,
+	params jsonb DEFAULT NULL,
+	condition text DEFAULT NULL,
+	steps automation.step[] DEFAULT NULL,
+	folder text DEFAULT NULL,
+	description text DEFAULT NULL,
+	on_error text DEFAULT NULL,
+	reason text DEFAULT NULL)
+RETURNS integer
+LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
+COMMENT ON FUNCTION automation.alter_rule(text, text, text, jsonb, text, automation.step[], text, text, text, text)
+	IS 'Changes what is given of a rule and answers its new version; name renames it, an empty condition removes the condition';
+
+CREATE FUNCTION automation._alter_rule(
+	caller regrole,
+	rule text,
+	name text,
+	trigger text,
+	params jsonb,
+	condition text,
+	steps automation.step[],
+	folder text,
+	description text,
+	on_error text,
+	reason text)
+RETURNS integer
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	old_rule automation.rule := automation._own_rule(caller, rule);
+	version automation.rule_version := automation._version(old_rule.id, old_rule.version);
+BEGIN
+	PERFORM automation._check_author(old_rule.owner, old_rule.relation);
+	IF name <> old_rule.name THEN
+		PERFORM automation._check_new_name(name);
+		version.name := name;
+	END IF;
+	-- The parameters of one trigger mean nothing to another.
+	version.params := coalesce(params, CASE WHEN trigger <> version.trigger THEN '{}' ELSE version.params END);
+	version.trigger := coalesce(trigger, version.trigger);
+	version.condition := coalesce(condition, version.condition);
+	version.steps := CASE WHEN steps IS NULL THEN version.steps ELSE automation._steps_json(version.name, steps) END;
+	version.version := version.version + 1;
+	version.author := caller;
+	version.reason := reason;
+	PERFORM automation._check_on_error(coalesce(on_error, old_rule.on_error));
+	UPDATE automation.rule AS r
+	SET folder = coalesce(_alter_rule.folder, r.folder),
+		description = coalesce(_alter_rule.description, r.description),
+		on_error = coalesce(_alter_rule.on_error, r.on_error)
+	WHERE r.id = old_rule.id;
+	PERFORM automation._add_version(version);
+	RETURN version.version;
+END
+$$;
+COMMENT ON FUNCTION automation._alter_rule(regrole, text, text, text, jsonb, text, automation.step[], text, text, text, text) IS 'automation.alter_rule()';
+
+CREATE FUNCTION automation.rollback_rule(rule text, version integer, reason text DEFAULT NULL) RETURNS integer
+LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
+COMMENT ON FUNCTION automation.rollback_rule(text, integer, text) IS 'Makes a rule say again what it said in an earlier version, as a new version, and answers that';
+
+CREATE FUNCTION automation._rollback_rule(caller regrole, rule text, version integer, reason text) RETURNS integer
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	old_rule automation.rule := automation._own_rule(caller, rule);
+	earlier automation.rule_version := automation._version(old_rule.id, version);
+BEGIN
+	PERFORM automation._check_author(old_rule.owner, old_rule.relation);
+	IF earlier.rule_id IS NULL THEN
+		PERFORM automation._fail('42704', format('rule "%s" has no version %s', rule, version),
+			format('Its versions are 1 to %s.', old_rule.version));
+	END IF;
+	earlier.name := old_rule.name;
+	earlier.version := old_rule.version + 1;
+	earlier.author := caller;
+	earlier.reason := coalesce(reason, format('rollback to version %s', version));
+	PERFORM automation._add_version(earlier);
+	RETURN earlier.version;
+END
+$$;
+COMMENT ON FUNCTION automation._rollback_rule(regrole, text, integer, text) IS 'automation.rollback_rule()';
+
+CREATE FUNCTION automation.copy_rule(
+	rule text,
+	new_name text,
+	relation regclass DEFAULT NULL,
+	activate boolean DEFAULT false)
+RETURNS integer
+LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
+COMMENT ON FUNCTION automation.copy_rule(text, text, regclass, boolean) IS 'Makes a rule of the caller''s that says the same, for another table too, and answers its number';
+
+CREATE FUNCTION automation._copy_rule(
+	caller regrole,
+	rule text,
+	new_name text,
+	relation regclass,
+	activate boolean)
+RETURNS integer
+LANGUAGE sql
+RETURN (
+	SELECT automation._new_rule(
+		automation._callers_search_path(caller), coalesce(_copy_rule.relation, r.relation), r.folder, r.description,
+		activate, r.on_error, NULL,
+		ROW(NULL, NULL, new_name, v.trigger, v.params, v.condition, NULL, v.steps, caller, format('copy of "%s"', r.name), NULL)::automation.rule_version)
+	FROM automation._rule(_copy_rule.rule) AS r, LATERAL automation._version(r.id, r.version) AS v
+);
+COMMENT ON FUNCTION automation._copy_rule(regrole, text, text, regclass, boolean) IS 'automation.copy_rule()';
+
+CREATE FUNCTION automation.drop_rule(rule text) RETURNS void
+LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
+COMMENT ON FUNCTION automation.drop_rule(text) IS 'Drops a rule; the log of its runs stays';
+
+CREATE FUNCTION automation._drop_rule(caller regrole, rule text) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	old_rule automation.rule := automation._own_rule(caller, rule);
+BEGIN
+	PERFORM automation._drop_compiled(old_rule.id, old_rule.version);
+	DELETE FROM automation.rule AS r WHERE r.id = old_rule.id;
+END
+$$;
+COMMENT ON FUNCTION automation._drop_rule(regrole, text) IS 'automation.drop_rule()';
+
+CREATE FUNCTION automation._forget_rules() RETURNS event_trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	tables regclass[] := ARRAY(
+		SELECT d.objid FROM pg_event_trigger_dropped_objects() AS d
+		WHERE d.classid = 'pg_class'::regclass AND d.objsubid = 0);
+BEGIN
+	IF EXISTS (SELECT FROM automation.rule AS r WHERE r.relation = ANY (tables) OR r.event_relation = ANY (tables)) THEN
+		DELETE FROM automation.rule AS r WHERE r.relation = ANY (tables) OR r.event_relation = ANY (tables);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION automation._forget_rules() IS 'Drops the rules of tables that were dropped with CASCADE';
+
+CREATE EVENT TRIGGER pg_automation_rules ON sql_drop EXECUTE FUNCTION automation._forget_rules();
+COMMENT ON EVENT TRIGGER pg_automation_rules IS 'Drops the rules of tables that were dropped with CASCADE';
+
+-- The list
+
+CREATE FUNCTION automation.move_rule(rule text, before text DEFAULT NULL, after text DEFAULT NULL) RETURNS integer
+LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
+COMMENT ON FUNCTION automation.move_rule(text, text, text) IS 'Moves a rule in the list, before or after another, and answers its place; rules for one event run in listed order';
+
+CREATE FUNCTION automation._move_rule(caller regrole, rule text, before text, after text) RETURNS integer
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	moved automation.rule := automation._own_rule(caller, rule);
+	neighbour automation.rule;
+BEGIN
+	IF (before IS NULL) = (after IS NULL) THEN
+		PERFORM automation._fail('22023', 'either "before" or "after" must be given');
+	END IF;
+	neighbour := automation._rule(coalesce(before, after));
+	-- The list is numbered anew, so that equals and gaps do not matter.
+	UPDATE automation.rule AS r SET position = listed.place
+	FROM (
+		SELECT l.id, row_number() OVER (ORDER BY
+			CASE WHEN l.id = moved.id THEN neighbour.position ELSE l.position END,
+			CASE WHEN l.id = moved.id THEN neighbour.id ELSE l.id END,
+			CASE WHEN l.id <> moved.id THEN 0 WHEN before IS NULL THEN 1 ELSE -1 END) AS place
+		FROM automation.rule AS l
+	) AS listed
+	WHERE r.id = listed.id AND r.position <> listed.place;
+	RETURN (SELECT r.position FROM automation.rule AS r WHERE r.id = moved.id);
+END
+$$;
+COMMENT ON FUNCTION automation._move_rule(regrole, text, text, text) IS 'automation.move_rule()';
+
+-- States
+
+CREATE FUNCTION automation._is_operator(role regrole) RETURNS boolean
+LANGUAGE sql STABLE
+RETURN has_function_privilege(role, 'automation.purge_log(interval)', 'EXECUTE');
+COMMENT ON FUNCTION automation._is_operator(regrole) IS 'Whether the role may stop and restart rules of others';
+
+CREATE FUNCTION automation._set_state(caller regrole, name text, "from" text[], "to" text) RETURNS text
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	rule automation.rule := automation._rule(name);
+BEGIN
+	IF NOT (automation._is_operator(caller) AND rule.state <> 'draft') THEN
+		rule := automation._own_rule(caller, name);
+	END IF;
+	IF rule.state = "to" THEN
+		RAISE NOTICE 'rule "%" is already %', name, "to";
+		RETURN "to";
+	ELSIF rule.state <> ALL ("from") THEN
+		PERFORM automation._fail('55000', format('rule "%s" is %s', name, CASE rule.state WHEN 'draft' THEN 'a draft' ELSE rule.state END),
+			format('It must be %s.', array_to_string("from", ' or ')));
+	ELSIF "to" = 'active' AND automation._problem(rule) IS NOT NULL THEN
+		PERFORM automation._fail('55000', format('rule "%s" cannot run', name), format('The reason is: %s.', automation._problem(rule)),
+			'Use automation.alter_rule().');
+	END IF;
+	UPDATE automation.rule AS r SET state = "to" WHERE r.id = rule.id;
+	RETURN "to";
+END
+$$;
+COMMENT ON FUNCTION automation._set_state(regrole, text, text[], text) IS 'Changes the state of a rule and answers it';
+
+CREATE FUNCTION automation.activate_rule(rule text) RETURNS text
+LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
+COMMENT ON FUNCTION automation.activate_rule(text) IS 'Lets a rule run';
+
+CREATE FUNCTION automation._activate_rule(caller regrole, rule text) RETURNS text
+LANGUAGE sql
+RETURN automation._set_state(caller, rule, '{draft,paused,disabled}', 'active');
+COMMENT ON FUNCTION automation._activate_rule(regrole, text) IS 'automation.activate_rule()';
+
+CREATE FUNCTION automation.pause_rule(rule text) RETURNS text
+LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
+COMMENT ON FUNCTION automation.pause_rule(text) IS 'Takes no new runs of a rule until resume_rule()';
+
+CREATE FUNCTION automation._pause_rule(caller regrole, rule text) RETURNS text
+LANGUAGE sql
+RETURN automation._set_state(caller, rule, '{active}', 'paused');
+COMMENT ON FUNCTION automation._pause_rule(regrole, text) IS 'automation.pause_rule()';
+
+CREATE FUNCTION automation.resume_rule(rule text) RETURNS text
+LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
+COMMENT ON FUNCTION automation.resume_rule(text) IS 'Ends pause_rule()';
+
+CREATE FUNCTION automation._resume_rule(caller regrole, rule text) RETURNS text
+LANGUAGE sql
+RETURN automation._set_state(caller, rule, '{paused}', 'active');
+COMMENT ON FUNCTION automation._resume_rule(regrole, text) IS 'automation.resume_rule()';
+
+CREATE FUNCTION automation.disable_rule(rule text) RETURNS text
+LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
+COMMENT ON FUNCTION automation.disable_rule(text) IS 'Takes no new runs of a rule until enable_rule()';
+
+CREATE FUNCTION automation._disable_rule(caller regrole, rule text) RETURNS text
+LANGUAGE sql
+RETURN automation._set_state(caller, rule, '{draft,active,paused}', 'disabled');
+COMMENT ON FUNCTION automation._disable_rule(regrole, text) IS 'automation.disable_rule()';
+
+CREATE FUNCTION automation.enable_rule(rule text) RETURNS text
+LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
+COMMENT ON FUNCTION automation.enable_rule(text) IS 'Ends disable_rule()';
+
+CREATE FUNCTION automation._enable_rule(caller regrole, rule text) RETURNS text
+LANGUAGE sql
+RETURN automation._set_state(caller, rule, '{disabled}', 'active');
+COMMENT ON FUNCTION automation._enable_rule(regrole, text) IS 'automation.enable_rule()';
+
+-- What users read
+
+CREATE VIEW automation.rules AS
+SELECT
+	r.id,
+	r.name,
+	r.folder,
+	r.relation,
+	v.trigger,
+	v.params,
+	v.condition,
+	jsonb_array_length(v.steps) AS steps,
+	r.state,
+	CASE WHEN p.problem IS NOT NULL THEN '⚠' WHEN r.state = 'active' THEN '✅' ELSE '⚪' END AS state_icon,
+	p.problem IS NULL AS valid,
+	p.problem,
+	r.position,
+	r.owner,
+	r.on_error,
+	r.version,
+	r.description,
+	r.created_at,
+	v.created_at AS changed_at
+FROM automation.rule AS r
+JOIN automation.rule_version AS v ON v.rule_id = r.id AND v.version = r.version,
+	LATERAL (SELECT automation._problem(r)) AS p(problem)
+ORDER BY r.position, r.id;
+COMMENT ON VIEW automation.rules IS 'Rules in listed order; one that is not valid takes no runs, problem tells why';
+
+CREATE VIEW automation.rule_steps AS
+SELECT
+	r.name AS rule,
+	s.place AS step,
+	s.step ->> 'action' AS action,
+	s.step -> 'params' AS params,
+	s.step ->> 'condition' AS condition,
+	coalesce((s.step -> 'timing' ->> 'after_previous')::boolean, false) AS after_previous
+FROM automation.rule AS r
+JOIN automation.rule_version AS v ON v.rule_id = r.id AND v.version = r.version,
+	LATERAL jsonb_array_elements(v.steps) WITH ORDINALITY AS s(step, place)
+ORDER BY r.position, r.id, s.place;
+COMMENT ON VIEW automation.rule_steps IS 'Steps of every rule';
+
+CREATE VIEW automation.rule_history AS
+SELECT coalesce(r.name, v.name) AS rule, v.version, r.version = v.version AS present, v.trigger, v.params, v.condition, v.steps,
+	v.author, v.reason, v.created_at
+FROM automation.rule_version AS v
+LEFT JOIN automation.rule AS r ON r.id = v.rule_id
+ORDER BY v.rule_id, v.version;
+COMMENT ON VIEW automation.rule_history IS 'Every version of every rule, dropped ones too; automation.rollback_rule() goes back to one';

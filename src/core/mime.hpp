@@ -1,0 +1,41 @@
+// E-mail as it goes over the wire: RFC 5322 headers, RFC 2047 words, text and HTML as alternatives.
+// Every line ends in CRLF and bodies are always quoted-printable: no relay then has a reason to
+// change them.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace automation::core {
+
+// "Jane Doe <jane@example.com>" or the bare address.
+struct Mailbox {
+	std::string name;
+	std::string address;
+};
+
+struct Email {
+	Mailbox from;
+	std::string reply_to; // a bare address; may be empty
+	std::string to;		  // a bare address
+	std::string subject;
+	std::string text;
+	std::string html;	   // may be empty
+	std::string id;		   // without brackets: what both Message-ID and a receiver's memory hold
+	std::int64_t date = 0; // seconds since 1970
+};
+
+Mailbox parse_mailbox(std::string_view text);
+
+// Throws Failure when an address or the id could break out of its header.
+std::string format_email(const Email &email);
+
+// A header's value: as it is when plain ASCII and short, else encoded words on folded lines.
+std::string header_text(std::string_view text);
+
+std::string quoted_printable(std::string_view text); // line ends of any kind become CRLF
+
+std::string header_date(std::int64_t seconds_since_1970); // in UTC
+
+} // namespace automation::core

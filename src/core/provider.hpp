@@ -1,0 +1,30 @@
+// Turns a message into the request its channel's provider understands.
+#pragma once
+
+#include "core/message.hpp"
+
+#include <cstdint>
+
+namespace automation::core {
+
+// Throws Failure: of class 22 when the message is at fault and no later attempt can help, of
+// another class when the channel is. now: seconds since 1970.
+Request make_request(const Channel &channel, const Message &message, std::int64_t now);
+
+// The providers, one file each.
+Request sms_request(const Channel &channel, const Message &message);
+Request email_request(const Channel &channel, const Message &message, std::int64_t now);
+Request webhook_request(const Channel &channel, const Message &message, std::int64_t now);
+
+// Fills {{recipient}}, {{sender}}, {{body}} and {{id}} of a described SMS request, written so that
+// each stays one value in a document of the type. Throws Failure 42703 for any other field.
+std::string fill(std::string_view text, const Entries &fields, std::string_view content_type);
+Entries sms_fields(const Channel &channel, const Message &message);
+
+// "https://host/base/" and "/path" make "https://host/base/path".
+std::string join_url(std::string_view base, std::string_view path);
+
+// The credential, or Failure 28000 when the channel has none.
+const std::string &needed(const Channel &channel, std::string_view credential);
+
+} // namespace automation::core

@@ -1,0 +1,35 @@
+#include "engine/question.hpp"
+
+#include "pg/identity.hpp"
+#include "pg/row.hpp"
+
+namespace automation::engine {
+
+std::optional<bool> holds(const Question &question)
+{
+	const pg::RowType type(question.relation);
+	const auto row = [&](const std::optional<std::string> &json) {
+		return json ? pg::Value::datum(pg::row_from_json(type.type(), *json), type.type())
+					: pg::Value::null(type.type());
+	};
+	const pg::Value old_row = row(question.old_row), new_row = row(question.new_row);
+	const pg::ActAs identity(question.owner, pg::ActAs::Manner::restricted);
+	const pg::OrdinarySettings settings(pg::OrdinarySettings::Need::all);
+	pg::Spi spi;
+	const pg::Rows answer = spi.execute(question.query.c_str(), {old_row, new_row});
+	if (answer.size() == 0 || answer.is_null(0, 1))
+		return std::nullopt;
+	return answer.boolean(0, 1);
+}
+
+std::optional<std::string> ask(pg::Oid role, const std::string &query, const std::string &argument)
+{
+	const pg::ActAs identity(role, pg::ActAs::Manner::restricted);
+	const pg::OrdinarySettings settings(pg::OrdinarySettings::Need::all);
+	pg::Spi spi;
+	const pg::Rows answer =
+		spi.execute(query.c_str(), {pg::Value::parse(pg::Value::Type::jsonb, argument)});
+	return answer.size() == 0 ? std::nullopt : answer.text(0, 1);
+}
+
+} // namespace automation::engine

@@ -1,0 +1,85 @@
+#include "worker/directory.hpp"
+
+#include "core/channel_options.hpp"
+#include "core/option_value.hpp"
+#include "pg/channel.hpp"
+#include "pg/refusal.hpp"
+#include "pg/settings.hpp"
+#include "worker/secret.hpp"
+
+namespace automation::worker {
+
+namespace {
+
+constexpr std::chrono::seconds secrets_stay_valid{1}; // a rotated one is picked up after that
+
+core::RetryPolicy policy_of(const core::Channel &channel)
+{
+	core::RetryPolicy policy;
+	if (const std::string *attempts = core::find(channel.options, "max_attempts"))
+		policy.max_attempts = core::parse_integer("max_attempts", *attempts, 1, 50);
+	if (const std::string *delay = core::find(channel.options, "retry_delay"))
+		policy.backoff.first = core::parse_duration("retry_delay", *delay);
+	if (channel.kind == core::Kind::sms)
+		policy.unknown = core::RetryPolicy::Unknown::hold;
+	return policy;
+}
+
+void resolve_secrets(Contact &contact)
+{
+	const char *directory = pg::settings::secrets_directory;
+	for (auto &[name, value] : contact.channel.credentials) {
+		if (core::is_secret_reference(value))
+			value = read_secret(directory ? directory : "", core::secret_name(value));
+		if (name != "username")
+			contact.secrets.push_back(value);
+	}
+}
+
+} // namespace
+
+bool Directory::refresh()
+{
+	egress_changed_ = false;
+	if (generation_ == pg::channels_generation())
+		return false;
+	const core::Entries options = pg::wrapper_options();
+	generation_ = pg::channels_generation();
+	contacts_.clear();
+	if (egress_options_ != options) {
+		const auto problem = pg::refusal([&] { egress_ = core::parse_egress(options); });
+		if (problem)
+			egress_ = {}; // nothing special is allowed
+		egress_options_ = options;
+		egress_changed_ = true;
+	}
+	return true;
+}
+
+const Contact &Directory::find(pg::Oid server, pg::Oid sender)
+{
+	Contact &contact = contacts_[{server, sender}];
+	const auto now = std::chrono::steady_clock::now();
+	if (now - contact.read_at > secrets_stay_valid) {
+		contact = read(server, sender);
+		contact.read_at = now;
+	}
+	return contact;
+}
+
+Contact Directory::read(pg::Oid server, pg::Oid sender) const
+{
+	Contact contact;
+	contact.problem = pg::refusal([&] {
+		contact.channel = pg::read_channel(server, sender);
+		contact.policy = policy_of(contact.channel);
+		if (const std::string *url = core::find(contact.channel.options, "base_url"))
+			core::check_url(
+				*url, egress_.url_policy(contact.channel.kind)); // the policy may be newer
+		resolve_secrets(contact);
+		core::check_credentials(contact.channel);
+	});
+	return contact;
+}
+
+} // namespace automation::worker

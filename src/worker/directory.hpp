@@ -1,0 +1,49 @@
+// The channels as last read, credentials included; read again when they have changed.
+#pragma once
+
+#include "core/egress.hpp"
+#include "core/failure.hpp"
+#include "core/message.hpp"
+#include "core/retry.hpp"
+#include "pg/spi.hpp"
+
+#include <chrono>
+#include <map>
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace automation::worker {
+
+// A channel as a sender may use it, or why he may not.
+struct Contact {
+	std::optional<core::Failure> problem = {};
+	core::Channel channel = {};
+	core::RetryPolicy policy = {};
+	std::vector<std::string> secrets = {}; // to be kept out of what is recorded
+	std::chrono::steady_clock::time_point read_at = {};
+};
+
+class Directory {
+public:
+	// All in a transaction.
+
+	// Whether channels, or the policy, have changed since the last call. What find() has returned
+	// before is gone then.
+	bool refresh();
+	const core::Egress &egress() const { return egress_; }
+	bool egress_changed() const { return egress_changed_; } // by the last refresh()
+
+	const Contact &find(pg::Oid server, pg::Oid sender);
+
+private:
+	Contact read(pg::Oid server, pg::Oid sender) const;
+
+	std::uint64_t generation_ = 0;
+	std::optional<core::Entries> egress_options_;
+	core::Egress egress_;
+	bool egress_changed_ = false;
+	std::map<std::pair<pg::Oid, pg::Oid>, Contact> contacts_;
+};
+
+} // namespace automation::worker

@@ -1,0 +1,74 @@
+// One request under way and what has come back of it so far.
+#pragma once
+
+#include "core/egress.hpp"
+#include "core/message.hpp"
+
+#include <curl/curl.h>
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace automation::worker {
+
+struct Deadlines {
+	std::chrono::milliseconds connect{5'000};
+	std::chrono::milliseconds request{30'000};
+};
+
+// Whether an earlier request's connection may carry this one. libcurl silently repeats a request
+// whose reused connection broke, so what must not be sent twice gets a connection of its own.
+enum class Connection { reusable, its_own };
+
+// Made once and used for request after request. The handle points back at its Exchange.
+class Exchange {
+public:
+	Exchange();
+	Exchange(const Exchange &) = delete;
+	Exchange &operator=(const Exchange &) = delete;
+
+	// The policy is asked whenever a socket opens, so it must stay.
+	void prepare(std::int64_t attempt, core::Request request, const core::Egress &egress,
+		Deadlines deadlines, Connection connection);
+	core::Reply reply(CURLcode code) const;
+
+	std::int64_t attempt() const { return attempt_; }
+	CURL *handle() const { return handle_.get(); }
+
+private:
+	struct Cleanup {
+		void operator()(CURL *handle) const { curl_easy_cleanup(handle); }
+		void operator()(curl_slist *list) const { curl_slist_free_all(list); }
+	};
+
+	void prepare_connection(Deadlines deadlines, Connection connection);
+	void prepare_answer();
+	void prepare_login();
+	void prepare_http();
+	void prepare_smtp();
+	void add_header(const std::string &line);
+	template <typename Argument> void set(CURLoption option, Argument argument);
+
+	static curl_socket_t open_socket(void *exchange, curlsocktype purpose, curl_sockaddr *address);
+	static std::size_t on_body(char *bytes, std::size_t size, std::size_t count, void *exchange);
+	static std::size_t on_header(char *bytes, std::size_t size, std::size_t count, void *exchange);
+	static std::size_t give_body(char *bytes, std::size_t size, std::size_t count, void *exchange);
+
+	std::unique_ptr<CURL, Cleanup> handle_;
+	std::unique_ptr<curl_slist, Cleanup> lines_; // HTTP headers, or the SMTP recipient
+	std::int64_t attempt_ = 0;
+	core::Request request_;
+	const core::Egress *egress_ = nullptr;
+	core::Reply::Protocol protocol_ = core::Reply::Protocol::http;
+	std::size_t given_ = 0; // of the body
+	bool given_all_ = false;
+	std::size_t body_size_ = 0; // of the answer
+	std::size_t header_size_ = 0;
+	std::string answer_;
+	std::optional<core::Address> blocked_;
+	char error_[CURL_ERROR_SIZE] = "";
+};
+
+} // namespace automation::worker

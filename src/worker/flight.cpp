@@ -1,0 +1,77 @@
+#include "worker/flight.hpp"
+
+#include "core/answer.hpp"
+#include "core/failure.hpp"
+#include "core/provider.hpp"
+#include "pg/fields.hpp"
+#include "pg/process.hpp"
+
+#include <string_view>
+
+namespace automation::worker {
+
+namespace {
+
+constexpr std::size_t longest_reason = 500;
+constexpr std::size_t longest_response = 2 * 1024;
+
+std::string kept(const Flight &flight, const std::string &text, std::size_t most_bytes)
+{
+	const core::Characters characters =
+		pg::database_is_utf8() ? core::Characters::utf8 : core::Characters::ascii;
+	return core::storable(
+		core::redact(text, flight.username, flight.secrets), characters, most_bytes);
+}
+
+} // namespace
+
+Flight begin_flight(const Claim &claim, const Contact &contact)
+{
+	return {.attempt = claim.attempt,
+		.delivery = claim.delivery,
+		.number = claim.number,
+		.server = claim.server,
+		.policy = contact.policy,
+		.username = contact.channel.credential("username"),
+		.secrets = contact.secrets,
+		.started = std::chrono::steady_clock::now()};
+}
+
+core::Request request_for(const Claim &claim, const Contact &contact)
+{
+	if (contact.problem)
+		throw *contact.problem;
+	if (!claim.readable)
+		throw core::Failure("22021", "message is not text in UTF-8");
+	return core::make_request(contact.channel, claim.message, claim.now);
+}
+
+// A channel can be mended and the message sent then; a dropped channel, or a message that the
+// channel cannot carry, never will be.
+core::Verdict verdict_on(const core::Failure &failure, const Contact &contact)
+{
+	const std::string_view state = failure.sqlstate;
+	const bool gone = state == "42704";
+	const bool message_at_fault = !contact.problem && state.starts_with("22");
+	return {.outcome = gone || message_at_fault ? core::Outcome::dead : core::Outcome::retry,
+		.reason = failure.what()};
+}
+
+Settlement land(const Flight &flight, const core::Verdict &verdict, const core::Reply &reply)
+{
+	const core::Decision decision =
+		core::decide(verdict, flight.number, flight.policy, pg::random_number());
+	const auto elapsed = std::chrono::steady_clock::now() - flight.started;
+	return {.attempt = flight.attempt,
+		.delivery = flight.delivery,
+		.server = flight.server,
+		.outcome = decision.outcome,
+		.status = reply.status,
+		.reason = kept(flight, decision.reason, longest_reason),
+		.response = kept(flight, reply.body, longest_response),
+		.elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(elapsed),
+		.retry_in = decision.retry_in,
+		.pause_channel = verdict.endpoint_gone};
+}
+
+} // namespace automation::worker

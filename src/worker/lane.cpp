@@ -1,0 +1,119 @@
+#include "worker/lane.hpp"
+
+namespace automation::worker {
+
+using pg::Rows;
+using pg::Statement;
+using pg::Value;
+
+namespace {
+
+// Never waits for somebody who is about to change the row.
+std::vector<std::int64_t> take_due(pg::Oid server, int room)
+{
+	static Statement take(R"(
+		DELETE FROM automation.retry AS r
+		USING (
+			SELECT w.delivery_id FROM automation.retry AS w
+			WHERE w.server = $1 AND w.due_at <= automation._now()
+			ORDER BY w.due_at LIMIT $2
+			FOR UPDATE SKIP LOCKED) AS due
+		WHERE r.delivery_id = due.delivery_id
+		RETURNING r.delivery_id)");
+	const Rows rows = take.execute({Value::oid(server), Value::int8(room)});
+	std::vector<std::int64_t> taken;
+	for (std::uint64_t row = 0; row < rows.size(); ++row)
+		taken.push_back(rows.integer(row, 1));
+	return taken;
+}
+
+// A window of the lane's batch. The transactions that were running at its beginning come before all
+// that began later, so the position holds for both halves.
+Rows find_new(const Lane &lane, const std::string &until, int room)
+{
+	static Statement find(R"(
+		(SELECT d.id, d.txid FROM automation.delivery AS d
+		WHERE d.server = $1 AND (d.txid, d.id) > ($4::xid8, $5)
+			AND d.txid = ANY (ARRAY(SELECT pg_snapshot_xip($2::pg_snapshot)))
+			AND pg_visible_in_snapshot(d.txid, (SELECT $3::pg_snapshot))
+			AND (NOT $7::text::boolean OR NOT EXISTS (
+				SELECT FROM automation.attempt AS a WHERE a.delivery_id = d.id))
+		ORDER BY d.txid, d.id LIMIT $6)
+		UNION ALL
+		(SELECT d.id, d.txid FROM automation.delivery AS d
+		WHERE d.server = $1 AND (d.txid, d.id) > ($4::xid8, $5)
+			AND d.txid >= pg_snapshot_xmax($2::pg_snapshot)
+			AND d.txid < pg_snapshot_xmax($3::pg_snapshot)
+			AND pg_visible_in_snapshot(d.txid, (SELECT $3::pg_snapshot))
+			AND (NOT $7::text::boolean OR NOT EXISTS (
+				SELECT FROM automation.attempt AS a WHERE a.delivery_id = d.id))
+		ORDER BY d.txid, d.id LIMIT $6)
+		LIMIT $6)");
+	const Lane::Position &position = lane.next;
+	return find.execute({Value::oid(lane.server), Value::text(position.seen), Value::text(until),
+		Value::text(position.txid), Value::int8(position.id), Value::int8(room),
+		Value::text(lane.next_again ? "on" : "off")});
+}
+
+// Fills up what the lane may take and moves its position.
+void take_new(
+	Lane &lane, int room, const std::string &now_visible, std::vector<std::int64_t> &taken)
+{
+	const bool continues = lane.next.until.has_value();
+	const std::string until = lane.next.until.value_or(now_visible);
+	lane.backlog = false;
+	if (until == lane.next.seen)
+		return;
+	const Rows rows = find_new(lane, until, room);
+	for (std::uint64_t row = 0; row < rows.size(); ++row)
+		taken.push_back(rows.integer(row, 1));
+	if (rows.size() == static_cast<std::uint64_t>(room)) {
+		const std::uint64_t last = rows.size() - 1;
+		lane.next.until = until;
+		lane.next.txid = rows.text(last, 2).value_or("0");
+		lane.next.id = rows.integer(last, 1);
+		lane.backlog = true;
+		return;
+	}
+	lane.next = {.seen = until};
+	lane.next_again = false;
+	lane.backlog = continues; // what came since that batch began
+}
+
+} // namespace
+
+std::vector<std::int64_t> take(Lane &lane, int room, const std::string &now_visible)
+{
+	lane.backlog = true;
+	std::vector<std::int64_t> taken = take_due(lane.server, room);
+	if (taken.size() < static_cast<std::size_t>(room))
+		take_new(lane, room - static_cast<int>(taken.size()), now_visible, taken);
+	return taken;
+}
+
+std::string visible_now()
+{
+	static Statement snapshot("SELECT pg_current_snapshot()");
+	return snapshot.execute({}).text(0, 1).value_or("");
+}
+
+// Each value of the index's first column by one probe.
+std::vector<pg::Oid> servers_of_deliveries()
+{
+	static Statement find(R"(
+		WITH RECURSIVE s (server) AS (
+			(SELECT d.server FROM automation.delivery AS d ORDER BY d.server LIMIT 1)
+			UNION ALL
+			SELECT (
+				SELECT d.server FROM automation.delivery AS d
+				WHERE d.server > s.server ORDER BY d.server LIMIT 1)
+			FROM s WHERE s.server IS NOT NULL)
+		SELECT s.server FROM s WHERE s.server IS NOT NULL)");
+	const Rows rows = find.execute({});
+	std::vector<pg::Oid> servers;
+	for (std::uint64_t row = 0; row < rows.size(); ++row)
+		servers.push_back(static_cast<pg::Oid>(rows.integer(row, 1)));
+	return servers;
+}
+
+} // namespace automation::worker

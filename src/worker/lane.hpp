@@ -1,0 +1,47 @@
+// Finds the deliveries of one channel: those that are due again, and those that are new.
+#pragma once
+
+#include "pg/spi.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace automation::worker {
+
+// The new deliveries of one channel, in the order in which their transactions began.
+//
+// No id and no time tells which rows a reader has not seen yet, since transactions commit in any
+// order; snapshots do. All that became visible between two of them, `seen` and `until`, is one
+// batch: rows of transactions that were running at the first, or began after it. A batch is read in
+// windows, from the position (txid, id) on, and the next one begins where it ends.
+struct Lane {
+	struct Position {
+		std::string seen = "1:1:";			   // nothing
+		std::optional<std::string> until = {}; // none: between two batches
+		std::string txid = "0";
+		std::int64_t id = 0;
+		bool operator==(const Position &) const = default;
+	};
+	pg::Oid server;
+	Position position = {};
+	Position next = {};					// when the transaction commits
+	std::optional<Position> saved = {}; // in automation.lane
+	// The first batch after a start begins where the position was last saved, and may hold what has
+	// been claimed already.
+	bool again = true;
+	bool next_again = true;
+	bool backlog = true; // there may be more than was asked for
+};
+
+// At most room deliveries, each of which is told once; moves lane.next.
+std::vector<std::int64_t> take(Lane &lane, int room, const std::string &now_visible);
+
+// What is visible now, in the form in which lanes keep it.
+std::string visible_now();
+
+// Every server that deliveries have gone to.
+std::vector<pg::Oid> servers_of_deliveries();
+
+} // namespace automation::worker

@@ -1,0 +1,31 @@
+// What became of attempts, recorded in groups.
+#pragma once
+
+#include "pg/spi.hpp"
+
+#include "core/message.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace automation::worker {
+
+struct Settlement {
+	std::int64_t attempt;
+	std::int64_t delivery;
+	pg::Oid server;
+	core::Outcome outcome;
+	int status;
+	std::string reason;
+	std::string response;
+	std::chrono::milliseconds elapsed;				   // since the attempt
+	std::optional<std::chrono::milliseconds> retry_in; // another attempt follows
+	bool pause_channel;
+};
+
+void record(const std::vector<Settlement> &settlements); // in a transaction
+
+} // namespace automation::worker

@@ -1,0 +1,159 @@
+#include "worker/worker.hpp"
+
+#include "core/outcome.hpp"
+#include "pg/channel.hpp"
+#include "pg/process.hpp"
+#include "pg/settings.hpp"
+#include "pg/workers.hpp"
+
+#include <algorithm>
+
+namespace automation::worker {
+
+using std::chrono::milliseconds;
+
+namespace {
+
+constexpr std::size_t group_size = 16;		// settlements that are worth a transaction
+constexpr milliseconds group_age{5};		// or as old as this
+constexpr milliseconds longest_wait{1'000}; // deaf at most so long
+constexpr milliseconds drain_time{5'000};
+
+milliseconds until(std::chrono::steady_clock::time_point instant)
+{
+	const auto left = std::chrono::ceil<milliseconds>(instant - std::chrono::steady_clock::now());
+	return std::max(left, milliseconds(0));
+}
+
+} // namespace
+
+void worker_main(pg::Datum argument)
+{
+	const pg::Oid database = pg::become_worker(argument);
+	if (database == 0)
+		return;
+	pg::begin_process(database);
+	pg::use_own_settings();
+	pg::Oid extension = 0;
+	const auto error = pg::transaction([&] { extension = pg::extension_oid(); });
+	if (error)
+		error->log_warning();
+	if (extension == 0) {
+		pg::leave_for_lack_of_extension();
+		return;
+	}
+	pg::follow_channels();
+	start_libcurl();
+	Worker(extension).run();
+}
+
+Worker::Worker(pg::Oid extension)
+	: extension_(extension), transfers_(static_cast<std::size_t>(pg::settings::max_in_flight))
+{
+}
+
+void Worker::run()
+{
+	if (!open())
+		return;
+	pg::Waiting waiting(transfers_.descriptor());
+	while (!should_leave()) {
+		if (turn_is_due())
+			turn(Mode::sending);
+		transfers_.drive();
+		collect();
+		if (!turn_is_due())
+			waiting.wait(time_to_wait());
+		pg::serve_requests();
+	}
+	drain(waiting);
+	if (extension_gone_)
+		pg::leave_for_lack_of_extension();
+}
+
+bool Worker::open()
+{
+	bool locked = false;
+	Leftovers left{};
+	const auto error = pg::transaction([&] {
+		locked = Outbox::lock();
+		if (locked)
+			left = outbox_.open();
+	});
+	if (error)
+		error->log_warning();
+	if (left.held > 0)
+		pg::warn(std::to_string(left.held) +
+				" messages were in flight when the last worker ended and are held, since sending "
+				"them "
+				"again could send them twice",
+			"See automation.deliveries where state = 'unknown', and automation.retry().");
+	return locked && !error;
+}
+
+bool Worker::should_leave() const
+{
+	return extension_gone_ || pg::stop_requested() || pg::told_to_leave();
+}
+
+bool Worker::turn_is_due()
+{
+	const auto now = Clock::now();
+	if (pg::worker_called() || now - looked_at_ >= milliseconds(pg::settings::poll_interval) ||
+		(next_due_ && *next_due_ <= now))
+		look_ = true;
+	if (now < not_before_)
+		return false;
+	return look_ || settlements_.size() >= group_size ||
+		(!settlements_.empty() && now - settled_first_at_ >= group_age);
+}
+
+milliseconds Worker::time_to_wait() const
+{
+	milliseconds wait =
+		std::min(longest_wait, until(looked_at_ + milliseconds(pg::settings::poll_interval)));
+	if (next_due_)
+		wait = std::min(wait, until(*next_due_));
+	if (!settlements_.empty())
+		wait = std::min(wait, until(settled_first_at_ + group_age));
+	wait = std::max(wait, until(not_before_));
+	return std::min(wait, transfers_.next_timer().value_or(longest_wait));
+}
+
+void Worker::collect()
+{
+	for (const auto &[attempt, reply] : transfers_.take_finished()) {
+		const auto flight = flights_.find(attempt);
+		occupancy_.leave(flight->second.server);
+		settle(flight->second, core::judge(reply), reply);
+		flights_.erase(flight);
+	}
+}
+
+void Worker::settle(const Flight &flight, const core::Verdict &verdict, const core::Reply &reply)
+{
+	if (settlements_.empty())
+		settled_first_at_ = Clock::now();
+	settlements_.push_back(land(flight, verdict, reply));
+}
+
+// What is under way may come to its end, for a while; then it is recorded as what it is: unknown,
+// or never sent.
+void Worker::drain(pg::Waiting &waiting)
+{
+	const auto end = Clock::now() + drain_time;
+	while (!extension_gone_ && transfers_.active() > 0 && Clock::now() < end) {
+		waiting.wait(std::min({time_to_wait(), until(end), group_age}));
+		pg::serve_requests();
+		transfers_.drive();
+		collect();
+		if (settlements_.size() >= group_size)
+			turn(Mode::draining);
+	}
+	transfers_.cancel_all();
+	collect();
+	if (!settlements_.empty() && !extension_gone_)
+		turn(Mode::draining);
+}
+
+} // namespace automation::worker

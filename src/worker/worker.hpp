@@ -1,0 +1,71 @@
+// The worker of one database: claims messages, sends them, records what became of them.
+#pragma once
+
+#include "pg/spi.hpp"
+#include "worker/directory.hpp"
+#include "worker/flight.hpp"
+#include "worker/occupancy.hpp"
+#include "worker/outbox.hpp"
+#include "worker/transfer.hpp"
+
+#include <chrono>
+#include <map>
+#include <optional>
+#include <vector>
+
+namespace automation::pg {
+class Waiting;
+}
+
+namespace automation::worker {
+
+void worker_main(pg::Datum argument); // entry point of the process
+
+// One loop, in which nothing waits for anything but the loop itself: while requests are under way
+// others are claimed and recorded. No transaction is open while bytes travel.
+class Worker {
+public:
+	explicit Worker(pg::Oid extension);
+	void run();
+
+private:
+	using Clock = std::chrono::steady_clock;
+	enum class Mode { sending, draining };
+	struct Task {
+		Claim claim;
+		const Contact *contact; // good until the next transaction
+	};
+
+	bool open();
+	bool should_leave() const;
+	bool turn_is_due();
+	std::chrono::milliseconds time_to_wait() const;
+
+	void turn(Mode mode);
+	std::vector<Task> claim(const std::string &now_visible);
+	void save(const std::vector<Task> &tasks);
+	void after_failure(const pg::Error &error);
+	void send(const Task &task);
+	void collect();
+	void settle(const Flight &flight, const core::Verdict &verdict, const core::Reply &reply);
+	void drain(pg::Waiting &waiting);
+
+	pg::Oid extension_;
+	bool extension_gone_ = false;
+	Outbox outbox_;
+	Directory directory_;
+	Transfers transfers_;
+	Occupancy occupancy_;
+	std::map<std::int64_t, Flight> flights_; // by attempt
+	std::vector<Settlement> settlements_;	 // to be recorded
+	std::int64_t last_attempt_ = 0;
+
+	bool look_ = true; // for new deliveries, in all lanes
+	Clock::time_point looked_at_ = {};
+	Clock::time_point settled_first_at_ = {}; // the oldest settlement not recorded
+	Clock::time_point saved_at_ = {};
+	Clock::time_point not_before_ = {}; // after a failure
+	std::optional<Clock::time_point> next_due_ = {};
+};
+
+} // namespace automation::worker

@@ -1,0 +1,164 @@
+-- Who may do what, verb by verb; and that nobody gets further than his own rights.
+BEGIN;
+SELECT no_plan();
+
+CREATE SCHEMA crm;
+CREATE TABLE crm.app_user (id integer PRIMARY KEY, name text, salary integer);
+CREATE TABLE crm.job (id integer PRIMARY KEY, status text, secret text, owner_id integer REFERENCES crm.app_user);
+INSERT INTO crm.app_user VALUES (1, 'Ann', 1000);
+SELECT automation.attach('crm.job', 'job', '{"status": "status", "owner": "owner_id"}');
+
+CREATE ROLE tap_nobody;
+CREATE ROLE tap_viewer;
+CREATE ROLE tap_author;
+CREATE ROLE tap_operator;
+CREATE ROLE tap_admin;
+CREATE ROLE tap_writer;
+SELECT automation.grant_access(('tap_' || access)::regrole, access) FROM unnest('{viewer,author,operator,admin}'::text[]) AS access;
+
+CREATE FUNCTION crm.as_role(role name, command text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	answer text;
+BEGIN
+	EXECUTE format('SET LOCAL ROLE %I', role);
+	EXECUTE command INTO answer;
+	SET LOCAL ROLE NONE;
+	RETURN answer;
+END
+$$;
+CREATE FUNCTION crm.verbs_of(role name) RETURNS SETOF text LANGUAGE sql AS $$
+	SELECT DISTINCT p.proname::text FROM pg_proc AS p
+	WHERE p.pronamespace = 'automation'::regnamespace AND p.proname !~ '^_'
+		AND has_function_privilege(role, p.oid, 'EXECUTE') AND NOT has_function_privilege('tap_nobody', p.oid, 'EXECUTE')
+$$;
+
+-- Functions
+
+SELECT set_eq($$SELECT crm.verbs_of('tap_viewer')$$, '{item_status,explain}'::text[], 'a viewer asks');
+SELECT set_eq($$SELECT crm.verbs_of('tap_author')$$, '{item_status,explain,check,create_rule,alter_rule,drop_rule,copy_rule,move_rule,rollback_rule,activate_rule,
+	pause_rule,resume_rule,disable_rule,enable_rule,fire,action,send_sms,send_email,send_webhook,notify,create_task,update_field,assign_user,create_record,call_function,
+	start_rule,stop_rule,only_if,after_previous}'::text[], 'an author makes rules');
+SELECT set_eq($$SELECT crm.verbs_of('tap_operator')$$,
+	'{item_status,explain,check,pause_rule,resume_rule,disable_rule,enable_rule,fire,retry,pause_channel,resume_channel,purge_log}'::text[], 'an operator keeps them running');
+SELECT set_eq($$SELECT crm.verbs_of('tap_admin')$$, $$SELECT DISTINCT p.proname::text FROM pg_proc AS p
+	WHERE p.pronamespace = 'automation'::regnamespace AND p.proname !~ '^_' AND NOT has_function_privilege('tap_nobody', p.oid, 'EXECUTE')$$, 'an admin does everything');
+SELECT set_eq($$SELECT p.oid::regprocedure::text FROM pg_proc AS p WHERE p.pronamespace = 'automation'::regnamespace AND has_function_privilege('tap_nobody', p.oid, 'EXECUTE')$$,
+	'{"automation.changed(anyelement,anyelement)",automation._now(),automation.html_escape(text),automation.one_line(text),automation.url_encode(text),automation.phone_e164(text)}'::text[],
+	'everybody may call what compiled SQL calls');
+SELECT is((SELECT array_agg(p.oid::regprocedure::text ORDER BY 1) FROM pg_proc AS p
+	WHERE p.pronamespace = 'automation'::regnamespace AND p.proname ~ '^_' AND has_function_privilege('tap_admin', p.oid, 'EXECUTE')
+		AND NOT p.oid::regprocedure = ANY (automation._view_functions()) AND NOT has_function_privilege('tap_nobody', p.oid, 'EXECUTE')), NULL,
+	'nobody may call a private function, but those in views');
+SELECT is((SELECT array_agg(p.oid::regprocedure::text) FROM pg_proc AS p JOIN pg_language AS l ON l.oid = p.prolang
+	WHERE p.pronamespace IN ('automation'::regnamespace, 'automation_compiled'::regnamespace)
+		AND (l.lanname = 'plpgsql' OR p.prosecdef) AND p.prosqlbody IS NULL
+		AND NOT coalesce(p.proconfig @> '{"search_path=pg_catalog, pg_temp"}', false)), NULL,
+	'no function depends on its caller''s search path');
+SELECT is((SELECT array_agg(p.oid::regprocedure::text) FROM pg_proc AS p WHERE p.pronamespace = 'automation'::regnamespace AND obj_description(p.oid, 'pg_proc') IS NULL), NULL,
+	'every function has a comment');
+SELECT is((SELECT array_agg(c.oid::regclass::text) FROM pg_class AS c WHERE c.relnamespace = 'automation'::regnamespace AND c.relkind IN ('r', 'v') AND obj_description(c.oid, 'pg_class') IS NULL), NULL,
+	'every table and view has one');
+SELECT is((SELECT array_agg(format('%s.%s', c.oid::regclass, a.attname)) FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+	WHERE c.relnamespace = 'automation'::regnamespace AND c.relkind = 'r' AND col_description(c.oid, a.attnum) IS NULL), NULL, 'and every column of a table');
+
+-- Tables and views
+
+SELECT is(role || ': ' || coalesce((SELECT string_agg(format('%s %s', p, c.oid::regclass), ', ') FROM pg_class AS c, unnest('{INSERT,UPDATE,DELETE,TRUNCATE,TRIGGER,REFERENCES}'::text[]) AS p
+	WHERE c.relnamespace IN ('automation'::regnamespace, 'automation_compiled'::regnamespace) AND c.relkind IN ('r', 'v') AND has_table_privilege(role, c.oid, p)), 'nothing'),
+	role || ': nothing', role || ' writes none of our tables')
+FROM unnest('{tap_nobody,tap_viewer,tap_author,tap_operator,tap_admin}'::text[]) AS role;
+SELECT is(crm.as_role(role, 'SELECT count(*) FROM automation.' || view) IS NOT NULL, true, format('%s reads automation.%s', role, view))
+FROM unnest('{tap_viewer,tap_author,tap_operator,tap_admin}'::text[]) AS role,
+	unnest('{rules,rule_steps,rule_history,triggers,actions,entities,links,channels,execution_log,step_log,deliveries,attempts,notification}'::text[]) AS view;
+SELECT throws_ok(format('SELECT crm.as_role(%L, ''SELECT * FROM automation.%s'')', role, relation), '42501', 'permission denied for ' || kind || ' ' || relation, format('%s does not read automation.%s', role, relation))
+FROM unnest('{tap_viewer,tap_author,tap_operator,tap_admin}'::text[]) AS role,
+	(VALUES ('run', 'table'), ('delivery', 'table'), ('attempt', 'table'), ('rule_version', 'table'), ('trigger_definition', 'table'), ('action_definition', 'table')) AS v(relation, kind);
+SELECT throws_ok($$SELECT crm.as_role('tap_nobody', 'SELECT * FROM automation.rules')$$, '42501', 'permission denied for schema automation', 'nobody else gets into the schema');
+SELECT throws_ok(format('SELECT crm.as_role(''tap_admin'', %L)', command), '42501', NULL, command)
+FROM unnest(ARRAY[
+	$$INSERT INTO automation.trigger_definition (name) VALUES ('x')$$, $$UPDATE automation.trigger_definition SET name = 'x'$$, 'DELETE FROM automation.trigger_definition',
+	$$INSERT INTO automation.action_definition (name) VALUES ('x')$$, $$UPDATE automation.actions SET name = 'x'$$, 'DELETE FROM automation.action_definition',
+	$$INSERT INTO automation.run (status) VALUES ('x')$$, $$UPDATE automation.run SET status = 'x'$$, 'DELETE FROM automation.run', 'TRUNCATE automation.run',
+	$$INSERT INTO automation.delivery (kind) VALUES ('x')$$, $$UPDATE automation.delivery SET kind = 'x'$$, 'DELETE FROM automation.delivery',
+	$$INSERT INTO automation.rule (name) VALUES ('x')$$, $$UPDATE automation.rule SET owner = 'tap_admin'$$, 'DELETE FROM automation.rule',
+	$$CREATE FUNCTION automation.x() RETURNS void LANGUAGE sql AS ''$$, $$CREATE FUNCTION automation_compiled.x() RETURNS void LANGUAGE sql AS ''$$,
+	$$SELECT automation._create_rule('tap_admin', 'x', 'crm.job', 'created', '{}', NULL, NULL, NULL, NULL, false, 'log', NULL)$$,
+	$$SELECT automation._fire_rule(1, '{}')$$, $$SELECT automation._ask('tap_admin', 'SELECT', '{}')$$]) AS command;
+
+-- The writer needs nothing
+
+GRANT USAGE ON SCHEMA crm TO tap_writer, tap_author, tap_viewer;
+GRANT SELECT, INSERT, UPDATE, DELETE ON crm.job TO tap_writer;
+GRANT TRIGGER, SELECT (id, status, owner_id), UPDATE (status) ON crm.job TO tap_author;
+GRANT SELECT (id, name) ON crm.app_user TO tap_author;
+SELECT crm.as_role('tap_author', $$SELECT automation.create_rule('note', 'crm.job', 'created',
+	steps => ARRAY[automation.notify('1', '{{ owner.name }}'), automation.update_field('status', expression => 'new.status || session_user || current_user')], activate => true)$$);
+SELECT lives_ok($$SELECT crm.as_role('tap_writer', 'INSERT INTO crm.job VALUES (1, ''New'', ''x'', 1) RETURNING id')$$, 'a writer without any right of ours writes');
+SELECT is((SELECT status FROM crm.job), 'New' || session_user || 'tap_author', 'and the rule acts in its owner''s name');
+SELECT is((SELECT string_agg(status, ' ') FROM automation.execution_log), 'succeeded', 'successfully');
+SELECT is((SELECT body FROM automation.notification), 'Ann', 'with what its owner may read');
+
+-- What an author may not read, he cannot have read
+
+SELECT throws_ok(format('SELECT crm.as_role(''tap_author'', %L)', format($$SELECT automation.create_rule('spy', 'crm.job', 'created', condition => %L, steps => ARRAY[%s])$$, condition, step)),
+	'42501', NULL, format('not through %s', what))
+FROM (VALUES
+	('a condition', $$new.secret = 'x'$$, $$automation.notify('1', 'x')$$),
+	('a condition on a linked row', $$owner.salary > 1$$, $$automation.notify('1', 'x')$$),
+	('a JSON condition', $${"field": "secret", "operator": "=", "value": "x"}$$, $$automation.notify('1', 'x')$$),
+	('a template', NULL, $$automation.notify('1', '{{ secret }}')$$),
+	('a template on a linked row', NULL, $$automation.notify('1', '{{ owner.salary }}')$$),
+	('a step''s condition', NULL, $$automation.only_if($c$new.secret = 'x'$c$, automation.notify('1', 'x'))$$),
+	('an expression', NULL, $$automation.update_field('status', expression => 'new.secret')$$),
+	('a whole row', NULL, $$automation.update_field('status', expression => 'new::text')$$)) AS v(what, condition, step);
+SELECT throws_ok($$SELECT crm.as_role('tap_viewer', $c$SELECT automation.item_status('crm.job', '1')$c$)$$, '42501', 'permission denied for table job', 'nor through item_status()');
+SELECT throws_ok($$SELECT crm.as_role('tap_viewer', $c$SELECT automation.explain('note', 'crm.job', '1')$c$)$$, '42501', 'permission denied for table job', 'nor through explain()');
+GRANT SELECT ON crm.job TO tap_viewer;
+SELECT is(crm.as_role('tap_viewer', $$SELECT count(*) FROM automation.item_status('crm.job', '1')$$), '1', 'who may read the table may ask');
+ALTER TABLE crm.job ENABLE ROW LEVEL SECURITY;
+SELECT throws_ok($$SELECT crm.as_role('tap_viewer', $c$SELECT automation.item_status('crm.job', '1')$c$)$$, '42501', 'row-level security of table "crm.job" hides rows from role tap_viewer', 'unless policies hide rows from him');
+ALTER TABLE crm.job DISABLE ROW LEVEL SECURITY;
+UPDATE automation.run SET changes = '{"status": ["a", "b"]}', steps = '[{"step": 1, "action": "update_field", "status": "succeeded", "result": {"status": "b"}}]';
+SELECT isnt(crm.as_role('tap_viewer', 'SELECT changes FROM automation.execution_log'), NULL, 'old and new values are for who may read the table');
+SELECT isnt(crm.as_role('tap_viewer', 'SELECT result FROM automation.step_log'), NULL, 'as is what a step wrote');
+REVOKE SELECT ON crm.job FROM tap_viewer;
+SELECT is(crm.as_role('tap_viewer', 'SELECT changes FROM automation.execution_log'), NULL, 'not for others');
+SELECT is(crm.as_role('tap_viewer', 'SELECT result FROM automation.step_log'), NULL, 'nor that');
+
+-- Code that comes along with somebody's types runs with no more than his rights
+
+CREATE FUNCTION crm.whoami() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN PERFORM set_config('tap.who', current_setting('tap.who', true) || ' ' || current_user, false); RETURN true; END $$;
+SET tap.who = '';
+CREATE ROLE tap_owner;
+GRANT CREATE, USAGE ON SCHEMA crm TO tap_owner;
+GRANT EXECUTE ON FUNCTION crm.whoami() TO tap_owner;
+SELECT automation.grant_access('tap_owner', 'admin');
+SET LOCAL ROLE tap_owner;
+CREATE TYPE crm.trap AS ENUM ('a', 'b');
+CREATE FUNCTION crm.trap_json(crm.trap) RETURNS json LANGUAGE plpgsql AS $$ BEGIN PERFORM crm.whoami(); RETURN '"a"'; END $$;
+CREATE CAST (crm.trap AS json) WITH FUNCTION crm.trap_json(crm.trap);
+CREATE DOMAIN crm.checked AS integer CHECK (crm.whoami());
+CREATE TABLE crm.trapped (id crm.checked PRIMARY KEY, trap crm.trap, size crm.checked, sizes crm.checked[]);
+SELECT automation.attach('crm.trapped', 'trapped');
+SELECT automation.create_rule('trap', 'crm.trapped', 'manual', condition => 'new.size > 1', steps => ARRAY[
+	automation.update_field('size', '3'), automation.update_field('trap', 'b'), automation.update_field('sizes', '{1,2}'),
+	automation.notify('1', '{{ trap }} {{ size }}')], activate => true);
+INSERT INTO crm.trapped VALUES (1, 'a', 2);
+RESET ROLE;
+SELECT isnt(automation.fire('trap', 'crm.trapped', '1'), NULL, 'a rule with trapped types fires');
+SELECT count(*) FROM automation.explain('trap', 'crm.trapped', '1'), automation.item_status('crm.trapped', '1');
+SELECT matches(current_setting('tap.who'), 'tap_owner', 'the traps have sprung');
+SELECT unalike(current_setting('tap.who'), '%' || current_user || '%', 'but not with our rights');
+
+-- revoke_access()
+
+SELECT lives_ok($$SELECT automation.revoke_access(role::regrole) FROM unnest('{tap_viewer,tap_author,tap_operator,tap_admin}'::text[]) AS role$$, 'what was granted is taken back');
+SELECT is_empty(format('SELECT crm.verbs_of(%L)', role), role || ' calls nothing any more') FROM unnest('{tap_viewer,tap_author,tap_operator,tap_admin}'::text[]) AS role;
+SELECT ok(NOT has_schema_privilege('tap_viewer', 'automation', 'USAGE'), 'nor gets into the schema');
+INSERT INTO crm.job VALUES (2, 'New', 'x', 1);
+SELECT is((SELECT status FROM automation.execution_log WHERE key = '2'), 'succeeded', 'rules of an author go on running');
+REVOKE USAGE ON SCHEMA crm FROM tap_viewer;
+SELECT lives_ok('DROP ROLE tap_viewer', 'no grant of ours keeps a role from being dropped');
+
+SELECT * FROM finish();
+ROLLBACK;
