@@ -5,6 +5,7 @@
 \pset border 0
 \pset footer off
 SET client_min_messages = warning;
+\set VERBOSITY terse
 \i demo/crm.sql
 
 \echo '-- 1. Install. pg_cron is optional, and expected.'
@@ -23,13 +24,16 @@ CREATE SERVER twilio FOREIGN DATA WRAPPER pg_automation
 	OPTIONS (channel 'sms', provider 'twilio', base_url :'web', sender '+15005550006');
 CREATE USER MAPPING FOR PUBLIC SERVER twilio
 	OPTIONS (username 'AC00000000000000000000000000000000', password 'file:twilio_token');
+\o /dev/null
 SELECT automation.create_channel('office', 'email',
-	jsonb_build_object('base_url', :'mail', 'sender', 'office@firm.example', 'tls', 'none'));
+	jsonb_build_object('base_url', :'mail', 'sender', 'office@firm.example', 'starttls', 'off'));
 SELECT automation.create_channel('ops', 'webhook', jsonb_build_object('base_url', :'web'));
+\o
 SELECT name, kind, provider, state FROM automation.channels ORDER BY name;
 
 \echo
 \echo '-- 3. Which tables it watches, and what their columns mean.'
+\o /dev/null
 \set ECHO queries
 SELECT automation.attach('crm.job', 'job',
 	'{"status": "status", "owner": "technician_id", "title": "title", "amount": "amount"}');
@@ -114,6 +118,7 @@ SELECT automation.create_rule(
 		automation.notify('{{ technician.email }}', 'New note on "{{ title }}": {{ new.body }}')],
 	activate => true);
 \set ECHO none
+\o
 \echo
 SELECT state_icon AS " ", name, relation, trigger FROM automation.rules ORDER BY relation::text, position;
 
@@ -149,7 +154,7 @@ END
 $$;
 SELECT icon AS " ", at::time(0), rule, relation, key, event, status, reason FROM automation.execution_log ORDER BY id;
 \echo
-SELECT icon AS " ", channel, kind, recipient, state, attempts FROM automation.deliveries ORDER BY id;
+SELECT channel, kind, recipient, state, attempts FROM automation.deliveries ORDER BY id;
 \echo
 SELECT title, assignee_id, due_at::date - current_date AS days FROM crm.task ORDER BY id;
 SELECT recipient, body FROM automation.notification;
