@@ -90,15 +90,19 @@ AS $$
 $$;
 COMMENT ON FUNCTION automation._option_list(jsonb, text[]) IS 'OPTIONS clause that sets what the object says, and drops what it says is null; present: the options there are, null when the object is new';
 
+CREATE FUNCTION automation._map_public(server text, actions text[], names text[], settings text[]) RETURNS void
+LANGUAGE C STRICT AS 'MODULE_PATHNAME', 'automation_map_public';
+COMMENT ON FUNCTION automation._map_public(text, text[], text[], text[]) IS 'CREATE or ALTER USER MAPPING FOR PUBLIC without a statement that shows secrets; actions: add, set, drop';
+
 CREATE FUNCTION automation._set_credentials(channel oid, credentials jsonb) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	name text := (SELECT s.srvname FROM pg_foreign_server AS s WHERE s.oid = channel);
-	present text[] := (
-		SELECT coalesce(ARRAY(SELECT o.option_name FROM pg_options_to_table(m.umoptions) AS o), '{}')
+	present text[] := ARRAY(
+		SELECT o.option_name
 		FROM pg_user_mapping AS m
+		CROSS JOIN LATERAL pg_options_to_table(m.umoptions) AS o
 		WHERE m.umserver = channel AND m.umuser = 0);
 	provider text := (SELECT c.provider FROM automation.channels AS c WHERE c.server = channel);
 BEGIN
@@ -107,11 +111,16 @@ BEGIN
 			MESSAGE = 'invalid account SID',
 			DETAIL = 'Expected "AC" followed by 32 hexadecimal digits.';
 	END IF;
-	IF present IS NULL THEN
-		EXECUTE format('CREATE USER MAPPING FOR PUBLIC SERVER %I %s', name, automation._option_list(credentials));
-	ELSIF automation._option_list(credentials, present) <> '' THEN
-		EXECUTE format('ALTER USER MAPPING FOR PUBLIC SERVER %I %s', name, automation._option_list(credentials, present));
-	END IF;
+	PERFORM automation._map_public(
+		(SELECT s.srvname FROM pg_foreign_server AS s WHERE s.oid = channel),
+		coalesce(array_agg(CASE
+			WHEN c.value IS NULL THEN 'drop'
+			WHEN c.key = ANY (present) THEN 'set'
+			ELSE 'add' END), '{}'),
+		coalesce(array_agg(c.key), '{}'),
+		coalesce(array_agg(coalesce(c.value, '')), '{}'))
+	FROM jsonb_each_text(credentials) AS c
+	WHERE c.value IS NOT NULL OR c.key = ANY (present);
 END
 $$;
 COMMENT ON FUNCTION automation._set_credentials(oid, jsonb) IS 'Sets the credentials that everybody''s messages through a channel use';

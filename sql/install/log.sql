@@ -6,11 +6,6 @@ LANGUAGE sql IMMUTABLE
 RETURN '{dead,failed,retrying,delivering,running,waiting,cancelled,suppressed,succeeded,not_run}'::text[];
 COMMENT ON FUNCTION automation._statuses() IS 'All statuses of runs and steps; of several, the first in this list tells how it stands';
 
-CREATE FUNCTION automation._worst(statuses text[]) RETURNS text
-LANGUAGE sql IMMUTABLE
-RETURN (SELECT s FROM unnest(statuses) AS s ORDER BY array_position(automation._statuses(), s) LIMIT 1);
-COMMENT ON FUNCTION automation._worst(text[]) IS 'The status of a whole whose parts have these';
-
 CREATE FUNCTION automation._status_icon(status text) RETURNS text
 LANGUAGE sql IMMUTABLE
 RETURN CASE
@@ -33,122 +28,91 @@ RETURN CASE state
 END;
 COMMENT ON FUNCTION automation._delivery_status(text) IS 'What the state of a delivery means for its step';
 
--- Whoever may read a view also needs the right to call its functions, and those read with his rights:
--- hence SECURITY DEFINER. Their bodies are bound to what they name when they are made.
-
-CREATE FUNCTION automation._rule_name(rule_id integer) RETURNS text
-LANGUAGE sql STABLE SECURITY DEFINER
-BEGIN ATOMIC
-	SELECT coalesce(
-		(SELECT r.name FROM automation.rule AS r WHERE r.id = rule_id),
-		(SELECT v.name FROM automation.rule_version AS v WHERE v.rule_id = _rule_name.rule_id ORDER BY v.version DESC LIMIT 1));
-END;
-COMMENT ON FUNCTION automation._rule_name(integer) IS 'What a rule is called, or was when it was dropped';
-
 CREATE FUNCTION automation._with_names(reason text) RETURNS text
-LANGUAGE sql STABLE
--- The engine writes numbers, which no renaming changes.
-RETURN CASE
-	WHEN reason ~ '^(loop: |.*\mrule #[0-9])' THEN (
-		SELECT string_agg(
-			CASE WHEN t.token[1] ~ '^#[0-9]{1,9}$'
-				THEN coalesce(format('"%s"', automation._rule_name(substr(t.token[1], 2)::integer)), t.token[1])
-				ELSE t.token[1] END,
-			'' ORDER BY t.place)
-		FROM regexp_matches(reason, '#[0-9]+|[^#]+|#', 'g') WITH ORDINALITY AS t(token, place))
-	ELSE reason
-END;
+LANGUAGE plpgsql STABLE SECURITY DEFINER -- for readers of the log
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF reason !~ '^(loop: |.*\mrule #[0-9])' THEN
+		RETURN reason;
+	END IF;
+	-- The engine writes numbers, which no renaming changes.
+	RETURN (
+		SELECT string_agg(coalesce('"' || r.name || '"', t.token[1]), '' ORDER BY t.place)
+		FROM regexp_matches(reason, '#[0-9]+|[^#]+|#', 'g') WITH ORDINALITY AS t(token, place)
+		LEFT JOIN automation.rule AS r ON '#' || r.id = t.token[1]);
+END
+$$;
 COMMENT ON FUNCTION automation._with_names(text) IS 'A reason with the names of rules for their numbers';
 
-CREATE FUNCTION automation._delivery_ids(step jsonb) RETURNS bigint[]
-LANGUAGE sql IMMUTABLE
-RETURN ARRAY(SELECT jsonb_array_elements_text(step -> 'deliveries')::bigint);
-COMMENT ON FUNCTION automation._delivery_ids(jsonb) IS 'Deliveries that a step of automation.run.steps made';
-
-CREATE FUNCTION automation._step_states(steps jsonb)
-RETURNS TABLE (
-	step smallint,
-	action text,
-	status text,
-	reason text,
-	sqlstate text,
-	result jsonb,
-	deliveries bigint[],
-	next_at timestamptz,
-	last_at timestamptz)
-LANGUAGE sql STABLE SECURITY DEFINER
-BEGIN ATOMIC
-	SELECT
-		(s.step ->> 'step')::smallint,
-		s.step ->> 'action',
-		coalesce(d.status, s.step ->> 'status'),
-		coalesce(d.reason, automation._with_names(s.step ->> 'reason')),
-		s.step ->> 'sqlstate',
-		s.step -> 'result',
-		automation._delivery_ids(s.step),
-		d.next_at,
-		d.last_at
-	FROM jsonb_array_elements(steps) AS s(step)
-	LEFT JOIN LATERAL (
-		SELECT automation._worst(array_agg(automation._delivery_status(v.state))) AS status,
-			(array_agg(v.reason ORDER BY v.id) FILTER (WHERE v.reason IS NOT NULL AND v.state <> 'delivered'))[1] AS reason,
-			min(v.next_at) AS next_at,
-			max(v.last_at) AS last_at
-		FROM automation.deliveries AS v
-		WHERE v.id = ANY (automation._delivery_ids(s.step))
-	) AS d ON s.step ? 'deliveries';
-END;
-COMMENT ON FUNCTION automation._step_states(jsonb) IS 'How the steps of a run stand now: what was known at commit, and what the worker has done since';
-
-CREATE FUNCTION automation._run_state(run automation.run)
-RETURNS TABLE (status text, reason text, next_at timestamptz, last_at timestamptz)
-LANGUAGE sql STABLE SECURITY DEFINER
-BEGIN ATOMIC
-	SELECT w.status,
-		coalesce(automation._with_names((run).reason), (
-			SELECT format('step %s: %s', s.step, s.reason)
-			FROM automation._step_states((run).steps) AS s
-			WHERE s.status = w.status AND s.reason IS NOT NULL
-			ORDER BY s.step LIMIT 1)),
-		w.next_at,
-		coalesce(w.last_at, (run).at)
-	FROM (
-		SELECT coalesce(automation._worst(array_agg(s.status) FILTER (WHERE s.status <> 'not_run')), (run).status) AS status,
-			min(s.next_at) AS next_at,
-			max(s.last_at) AS last_at
-		FROM automation._step_states((run).steps) AS s
-	) AS w;
-END;
-COMMENT ON FUNCTION automation._run_state(automation.run) IS 'How a run stands now';
+CREATE VIEW automation._step AS
+SELECT
+	u.id AS run_id,
+	(s.step ->> 'step')::smallint AS step,
+	s.step ->> 'action' AS action,
+	coalesce((automation._statuses())[d.worst], s.step ->> 'status') AS status,
+	coalesce(d.reason, s.step ->> 'reason') AS reason,
+	s.step ->> 'sqlstate' AS sqlstate,
+	s.step -> 'result' AS result,
+	d.deliveries,
+	d.next_at,
+	d.last_at
+FROM automation.run AS u
+CROSS JOIN LATERAL jsonb_array_elements(u.steps) AS s(step)
+LEFT JOIN LATERAL (
+	SELECT min(array_position(automation._statuses(), automation._delivery_status(v.state))) AS worst,
+		(array_agg(v.reason ORDER BY v.id) FILTER (WHERE v.state <> 'delivered' AND v.reason IS NOT NULL))[1] AS reason,
+		array_agg(v.id ORDER BY v.id) AS deliveries,
+		min(v.next_at) AS next_at,
+		max(v.last_at) AS last_at
+	FROM jsonb_array_elements_text(s.step -> 'deliveries') AS i(id)
+	JOIN automation.deliveries AS v ON v.id = i.id::bigint
+) AS d ON s.step ? 'deliveries';
+COMMENT ON VIEW automation._step IS 'Steps of runs as they stand now: what was known at commit, and what the worker has done since';
 
 CREATE VIEW automation.execution_log AS
 SELECT
 	u.id,
 	u.at,
-	automation._rule_name(u.rule_id) AS rule,
+	coalesce(r.name, v.name) AS rule,
 	e.relation,
 	u.key,
 	u.event,
 	s.status,
 	automation._status_icon(s.status) AS icon,
-	s.reason,
+	automation._with_names(coalesce(u.reason, s.reasons -> s.status ->> 0)) AS reason,
 	u.sqlstate,
 	-- Old and new values are for those who may read the table.
 	CASE WHEN has_table_privilege(e.relation, 'SELECT') THEN u.changes END AS changes,
 	jsonb_array_length(u.steps) AS steps,
-	s.last_at,
+	coalesce(s.last_at, u.at) AS last_at,
 	s.next_at,
+	u.rule_id,
 	u.version,
 	u.depth,
 	u.cause,
 	u.actor
 FROM automation.run AS u
-LEFT JOIN automation.entity AS e ON e.id = u.entity_id,
-	LATERAL automation._run_state(u) AS s;
+LEFT JOIN automation.rule AS r ON r.id = u.rule_id
+LEFT JOIN automation.rule_version AS v ON v.rule_id = u.rule_id AND v.version = u.version
+LEFT JOIN automation.entity AS e ON e.id = u.entity_id
+CROSS JOIN LATERAL (
+	SELECT coalesce((automation._statuses())[min(array_position(automation._statuses(), p.status)) FILTER (WHERE p.status <> 'not_run')], u.status) AS status,
+		jsonb_object_agg(p.status, p.reasons) AS reasons,
+		max(p.last_at) AS last_at,
+		min(p.next_at) AS next_at
+	FROM (
+		SELECT t.status, max(t.last_at) AS last_at, min(t.next_at) AS next_at,
+			jsonb_agg(format('step %s: %s', t.step, t.reason) ORDER BY t.step) FILTER (WHERE t.reason IS NOT NULL) AS reasons
+		FROM automation._step AS t
+		WHERE t.run_id = u.id
+		GROUP BY t.status
+	) AS p
+) AS s;
 COMMENT ON VIEW automation.execution_log IS 'Every run of every rule, and how it stands now';
 COMMENT ON COLUMN automation.execution_log.id IS 'Number of the run';
 COMMENT ON COLUMN automation.execution_log.at IS 'When the rule fired';
-COMMENT ON COLUMN automation.execution_log.rule IS 'What the rule is called now, or was when it was dropped';
+COMMENT ON COLUMN automation.execution_log.rule IS 'What the rule is called now, or was called when it was dropped';
 COMMENT ON COLUMN automation.execution_log.status IS 'Worst of its steps: succeeded, failed, waiting, delivering, retrying, dead, cancelled, suppressed, not_run';
 COMMENT ON COLUMN automation.execution_log.reason IS 'Why it is not succeeded';
 COMMENT ON COLUMN automation.execution_log.changes IS 'Columns the trigger watches, each with its old and new value; null without SELECT on the table';
@@ -158,22 +122,24 @@ CREATE VIEW automation.step_log AS
 SELECT
 	u.id AS run_id,
 	u.at,
-	automation._rule_name(u.rule_id) AS rule,
+	coalesce(r.name, v.name) AS rule,
 	e.relation,
 	u.key,
 	s.step,
 	s.action,
 	s.status,
 	automation._status_icon(s.status) AS icon,
-	s.reason,
+	automation._with_names(s.reason) AS reason,
 	s.sqlstate,
 	CASE WHEN has_table_privilege(e.relation, 'SELECT') THEN s.result END AS result,
-	s.deliveries,
+	coalesce(s.deliveries, '{}') AS deliveries,
 	s.last_at,
 	s.next_at
 FROM automation.run AS u
-LEFT JOIN automation.entity AS e ON e.id = u.entity_id,
-	LATERAL automation._step_states(u.steps) AS s;
+JOIN automation._step AS s ON s.run_id = u.id
+LEFT JOIN automation.rule AS r ON r.id = u.rule_id
+LEFT JOIN automation.rule_version AS v ON v.rule_id = u.rule_id AND v.version = u.version
+LEFT JOIN automation.entity AS e ON e.id = u.entity_id;
 COMMENT ON VIEW automation.step_log IS 'Every step of every run, and how it stands now';
 COMMENT ON COLUMN automation.step_log.result IS 'What a step in the database wrote; null without SELECT on the table';
 COMMENT ON COLUMN automation.step_log.deliveries IS 'Numbers of its messages in automation.deliveries';
@@ -254,18 +220,6 @@ END
 $$;
 COMMENT ON FUNCTION automation._row(regclass, text) IS 'A row of an attached table by its key, as it is now';
 
-CREATE FUNCTION automation._last_run(rule automation.rule, key text) RETURNS automation.run
-LANGUAGE sql STABLE
-BEGIN ATOMIC
-	SELECT u
-	FROM automation.run AS u
-	JOIN automation.entity AS e ON e.id = u.entity_id
-	WHERE e.relation = (rule).relation AND u.key = _last_run.key AND u.rule_id = (rule).id
-	ORDER BY u.id DESC
-	LIMIT 1;
-END;
-COMMENT ON FUNCTION automation._last_run(automation.rule, text) IS 'What a rule did last for a row';
-
 CREATE FUNCTION automation.item_status(relation regclass, key text)
 RETURNS TABLE (
 	rule text,
@@ -302,18 +256,18 @@ BEGIN
 		PERFORM automation._row(relation, key);
 	END IF;
 	RETURN QUERY
-	SELECT r.name, r.state, s.status, automation._status_icon(s.status),
-		CASE WHEN u.id IS NOT NULL THEN s.reason
-			ELSE coalesce(automation._problem(r), CASE WHEN r.state = 'active' THEN 'has not applied to this row'
-				WHEN r.state = 'draft' THEN 'rule is a draft' ELSE 'rule is ' || r.state END) END,
-		CASE WHEN u.id IS NOT NULL THEN s.last_at END, s.next_at, u.id
+	SELECT r.name, r.state, coalesce(l.status, 'not_run'), automation._status_icon(l.status),
+		CASE WHEN l.id IS NOT NULL THEN l.reason
+			ELSE coalesce(p.problem, CASE r.state WHEN 'active' THEN 'has not applied to this row'
+				WHEN 'draft' THEN 'rule is a draft' ELSE 'rule is ' || r.state END) END,
+		l.last_at, l.next_at, l.id
 	FROM automation.rule AS r
-	LEFT JOIN LATERAL automation._last_run(r, item) AS u ON true
+	JOIN automation._rule_problem AS p ON p.rule_id = r.id
+	JOIN automation.entity AS e ON e.relation = r.relation
 	LEFT JOIN LATERAL (
-		SELECT l.* FROM automation._run_state(u) AS l WHERE u.id IS NOT NULL
-		UNION ALL
-		SELECT 'not_run', NULL, NULL, NULL WHERE u.id IS NULL
-	) AS s ON true
+		SELECT max(u.id) AS id FROM automation.run AS u WHERE u.entity_id = e.id AND u.key = item AND u.rule_id = r.id
+	) AS last ON true
+	LEFT JOIN automation.execution_log AS l ON l.id = last.id
 	WHERE r.relation = _item_status.relation
 	ORDER BY r.position, r.id;
 END
@@ -433,7 +387,7 @@ LANGUAGE sql STABLE
 BEGIN ATOMIC
 	SELECT 'rule', 'state is active', (rule).state = 'active', NULL::jsonb, nullif('it is ' || (rule).state, 'it is active')
 	UNION ALL
-	SELECT 'rule', 'can run', automation._problem(rule) IS NULL, NULL, automation._problem(rule)
+	SELECT 'rule', 'can run', automation._problem((rule).id) IS NULL, NULL, automation._problem((rule).id)
 	UNION ALL
 	SELECT 'event',
 		CASE v.events WHEN '{}' THEN 'automation.fire() or start_rule'
@@ -478,15 +432,12 @@ COMMENT ON FUNCTION automation._explain(regrole, text, regclass, text) IS 'autom
 
 -- Purging
 
-CREATE FUNCTION automation._is_settled(run automation.run) RETURNS boolean
-LANGUAGE sql STABLE
-BEGIN ATOMIC
-	SELECT NOT EXISTS (
-		SELECT FROM jsonb_array_elements((run).steps) AS s(step)
-		JOIN automation.deliveries AS d ON d.id = ANY (automation._delivery_ids(s.step))
-		WHERE d.state IN ('ready', 'delivering', 'retrying', 'held'));
-END;
-COMMENT ON FUNCTION automation._is_settled(automation.run) IS 'Whether the worker is done with all messages of a run';
+CREATE VIEW automation._run_delivery AS
+SELECT u.id AS run_id, u.at, i.id::bigint AS delivery_id
+FROM automation.run AS u,
+	LATERAL jsonb_array_elements(u.steps) AS s(step),
+	LATERAL jsonb_array_elements_text(s.step -> 'deliveries') AS i(id);
+COMMENT ON VIEW automation._run_delivery IS 'Messages of each run';
 
 CREATE FUNCTION automation._purge_versions() RETURNS void
 LANGUAGE sql
@@ -513,16 +464,21 @@ BEGIN
 	IF (older_than >= '0'::interval) IS NOT TRUE THEN
 		PERFORM automation._fail('22023', 'older_than must not be negative or null');
 	END IF;
-	WITH old_run AS (
-		DELETE FROM automation.run AS u WHERE u.at < horizon AND automation._is_settled(u) RETURNING u.steps
-	), old_delivery AS (
-		DELETE FROM automation.delivery AS d
-		USING old_run AS u, jsonb_array_elements(u.steps) AS s(step), unnest(automation._delivery_ids(s.step)) AS i(id)
-		WHERE d.id = i.id
+	WITH unsettled AS (
+		SELECT DISTINCT i.run_id
+		FROM automation._run_delivery AS i
+		JOIN automation.deliveries AS d ON d.id = i.delivery_id
+		WHERE i.at < horizon AND d.state IN ('ready', 'delivering', 'retrying', 'held')
+	), gone AS (
+		SELECT u.id FROM automation.run AS u WHERE u.at < horizon AND u.id NOT IN (SELECT n.run_id FROM unsettled AS n)
+	), message AS (
+		SELECT i.delivery_id FROM automation._run_delivery AS i JOIN gone AS g ON g.id = i.run_id
 	), old_attempt AS (
-		DELETE FROM automation.attempt AS a
-		USING old_run AS u, jsonb_array_elements(u.steps) AS s(step), unnest(automation._delivery_ids(s.step)) AS i(id)
-		WHERE a.delivery_id = i.id
+		DELETE FROM automation.attempt AS a USING message AS m WHERE a.delivery_id = m.delivery_id
+	), old_delivery AS (
+		DELETE FROM automation.delivery AS d USING message AS m WHERE d.id = m.delivery_id
+	), old_run AS (
+		DELETE FROM automation.run AS u USING gone AS g WHERE u.id = g.id RETURNING 1
 	)
 	SELECT count(*) INTO purged FROM old_run;
 	DELETE FROM automation.stop AS s WHERE s.at < horizon;

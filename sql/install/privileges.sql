@@ -25,7 +25,7 @@ BEGIN ATOMIC
 	SELECT array_agg(c.oid::regclass ORDER BY c.relname)
 	FROM pg_catalog.pg_class AS c
 	WHERE c.relnamespace = 'automation'::regnamespace
-		AND (c.relkind = 'v' OR c.relname IN ('notification', 'condition_operator'));
+		AND (c.relkind = 'v' AND NOT starts_with(c.relname, '_') OR c.relname IN ('notification', 'condition_operator'));
 END;
 COMMENT ON FUNCTION automation._views() IS 'What every kind of access may read';
 
@@ -36,7 +36,8 @@ BEGIN ATOMIC
 	FROM pg_catalog.pg_rewrite AS r
 	JOIN pg_catalog.pg_depend AS d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
 	JOIN pg_catalog.pg_proc AS p ON p.oid = d.refobjid AND p.pronamespace = 'automation'::regnamespace
-	WHERE d.refclassid = 'pg_proc'::regclass AND r.ev_class = ANY (automation._views());
+	WHERE d.refclassid = 'pg_proc'::regclass
+		AND r.ev_class IN (SELECT c.oid FROM pg_catalog.pg_class AS c WHERE c.relnamespace = 'automation'::regnamespace);
 END;
 COMMENT ON FUNCTION automation._view_functions() IS 'Functions that readers of the views call without knowing';
 

@@ -272,39 +272,50 @@ END
 $$;
 COMMENT ON FUNCTION automation._drop_compiled(integer, integer) IS 'Drops what a version of a rule was compiled to';
 
-CREATE FUNCTION automation._problem(rule automation.rule) RETURNS text
-LANGUAGE sql STABLE SECURITY DEFINER
-BEGIN ATOMIC
-	SELECT CASE
-		WHEN automation._superuser_may((rule).owner) IS NULL
-		THEN format('role %s does not exist', (rule).owner)
-		WHEN NOT automation._superuser_may((rule).owner)
-		THEN 'pg_automation.superuser_rules is off'
-		WHEN NOT EXISTS (SELECT FROM automation.entity AS e WHERE e.relation = (rule).relation)
-		THEN format('table "%s" is not attached', (rule).relation)
-		WHEN NOT EXISTS (SELECT FROM automation.entity AS e WHERE e.relation = (rule).event_relation)
-		THEN format('table "%s" is not attached', (rule).event_relation)
-		ELSE (
-			SELECT format('compiled function "%s" does not exist', min(part.name))
-			FROM automation.rule_version AS v,
-				LATERAL (
-					VALUES ('when'), ('key')
-					UNION ALL
-					SELECT 'step_' || s.place FROM jsonb_array_elements(v.steps) WITH ORDINALITY AS s(step, place)
-					UNION ALL
-					SELECT 'if_' || s.place FROM jsonb_array_elements(v.steps) WITH ORDINALITY AS s(step, place)
-					WHERE s.step ->> 'condition' IS NOT NULL
-				) AS p(part),
-				LATERAL (SELECT automation._rule_function(v.rule_id, v.version, p.part)) AS part(name)
-			WHERE v.rule_id = (rule).id AND v.version = (rule).version
-				AND automation._compiled(part.name) IS NULL
-			HAVING count(*) > 0
-		)
-	END;
-END;
-COMMENT ON FUNCTION automation._problem(automation.rule) IS 'Why a rule cannot run, or null; SECURITY DEFINER because the view automation.rules calls it for its reader';
-
 -- What the engine reads
+
+CREATE VIEW automation._part AS
+SELECT r.id AS rule_id, p.part, p.step, f.oid AS function
+FROM automation.rule AS r
+JOIN automation.rule_version AS v ON v.rule_id = r.id AND v.version = r.version
+CROSS JOIN LATERAL (
+	VALUES ('when', NULL::bigint), ('key', NULL)
+	UNION ALL
+	SELECT 'step', s.place FROM jsonb_array_elements(v.steps) WITH ORDINALITY AS s(step, place)
+	UNION ALL
+	SELECT 'if', s.place FROM jsonb_array_elements(v.steps) WITH ORDINALITY AS s(step, place)
+	WHERE s.step ->> 'condition' IS NOT NULL
+) AS p(part, step)
+LEFT JOIN pg_catalog.pg_proc AS f ON f.pronamespace = 'automation_compiled'::regnamespace
+	AND f.proname = automation._rule_function(r.id, r.version, concat_ws('_', p.part, p.step))::name;
+COMMENT ON VIEW automation._part IS 'What the present version of each rule is compiled to; null: it is missing';
+
+CREATE VIEW automation._rule_problem AS
+SELECT r.id AS rule_id, CASE
+	WHEN o.oid IS NULL THEN format('role %s does not exist', r.owner)
+	WHEN o.rolsuper AND NOT coalesce(current_setting('pg_automation.superuser_rules', true)::boolean, true)
+	THEN 'pg_automation.superuser_rules is off'
+	WHEN subject.id IS NULL THEN format('table "%s" is not attached', r.relation)
+	WHEN source.id IS NULL THEN format('table "%s" is not attached', r.event_relation)
+	ELSE (
+		SELECT format('compiled function "%s" does not exist',
+			min(automation._rule_function(r.id, r.version, concat_ws('_', p.part, p.step))))
+		FROM automation._part AS p
+		WHERE p.rule_id = r.id AND p.function IS NULL
+		HAVING count(*) > 0)
+END AS problem
+FROM automation.rule AS r
+LEFT JOIN pg_catalog.pg_roles AS o ON o.oid = r.owner
+LEFT JOIN automation.entity AS subject ON subject.relation = r.relation
+LEFT JOIN automation.entity AS source ON source.relation = r.event_relation;
+COMMENT ON VIEW automation._rule_problem IS 'Why a rule cannot run, or null';
+
+CREATE FUNCTION automation._problem(rule_id integer) RETURNS text
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT p.problem FROM automation._rule_problem AS p WHERE p.rule_id = _problem.rule_id;
+END;
+COMMENT ON FUNCTION automation._problem(integer) IS 'Why a rule cannot run, or null';
 
 CREATE FUNCTION automation._rules_of(entity_id integer)
 RETURNS TABLE (
@@ -319,25 +330,18 @@ RETURNS TABLE (
 	on_error text)
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-	SELECT r.id, r.version, r.owner::oid, r.search_path, subject.id, v.events,
-		automation._compiled(automation._rule_function(r.id, r.version, 'when'))::oid,
-		automation._compiled(automation._rule_function(r.id, r.version, 'key'))::oid,
-		r.on_error
+	SELECT r.id, r.version, r.owner::oid, r.search_path, subject.id, v.events, w.function, k.function, r.on_error
 	FROM automation.rule AS r
 	JOIN automation.rule_version AS v ON v.rule_id = r.id AND v.version = r.version
 	JOIN automation.entity AS source ON source.relation = r.event_relation
 	JOIN automation.entity AS subject ON subject.relation = r.relation
-	WHERE source.id = entity_id AND r.state = 'active' AND automation._problem(r) IS NULL
+	JOIN automation._part AS w ON w.rule_id = r.id AND w.part = 'when'
+	JOIN automation._part AS k ON k.rule_id = r.id AND k.part = 'key'
+	JOIN automation._rule_problem AS p ON p.rule_id = r.id
+	WHERE source.id = entity_id AND r.state = 'active' AND p.problem IS NULL
 	ORDER BY r.position, r.id;
 END;
 COMMENT ON FUNCTION automation._rules_of(integer) IS 'Active rules that changes of an attached table can fire, in listed order';
-
-CREATE FUNCTION automation._server(name text) RETURNS oid
-LANGUAGE sql STABLE
-BEGIN ATOMIC
-	SELECT coalesce((SELECT s.oid FROM pg_catalog.pg_foreign_server AS s WHERE s.srvname = name), 0);
-END;
-COMMENT ON FUNCTION automation._server(text) IS 'A foreign server by its name, or 0';
 
 CREATE FUNCTION automation._steps_of(entity_id integer)
 RETURNS TABLE (
@@ -353,20 +357,20 @@ RETURNS TABLE (
 	after_previous boolean)
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-	SELECT r.rule_id, s.place::smallint, d.name, d.kind,
-		automation._compiled(automation._rule_function(r.rule_id, r.version, 'step_' || s.place))::oid,
-		coalesce(automation._compiled(automation._rule_function(r.rule_id, r.version, 'if_' || s.place))::oid, 0),
-		automation._server(s.step -> 'params' ->> 'channel'),
-		s.step -> 'params' ->> 'channel',
-		d.channel_kind,
-		coalesce((s.step -> 'timing' ->> 'after_previous')::boolean, false)
-	FROM automation._rules_of(entity_id) WITH ORDINALITY AS r
-	JOIN automation.rule_version AS v ON v.rule_id = r.rule_id AND v.version = r.version,
-		LATERAL jsonb_array_elements(v.steps) WITH ORDINALITY AS s(step, place)
+	SELECT r.id, s.place::smallint, d.name, d.kind, f.function, coalesce(i.function, 0), coalesce(c.oid, 0),
+		s.step -> 'params' ->> 'channel', d.channel_kind, coalesce((s.step -> 'timing' ->> 'after_previous')::boolean, false)
+	FROM automation.rule AS r
+	JOIN automation.rule_version AS v ON v.rule_id = r.id AND v.version = r.version
+	JOIN automation.entity AS source ON source.relation = r.event_relation
+	CROSS JOIN LATERAL jsonb_array_elements(v.steps) WITH ORDINALITY AS s(step, place)
 	JOIN automation.action_definition AS d ON d.name = s.step ->> 'action'
-	ORDER BY r.ordinality, s.place;
+	JOIN automation._part AS f ON f.rule_id = r.id AND f.part = 'step' AND f.step = s.place
+	LEFT JOIN automation._part AS i ON i.rule_id = r.id AND i.part = 'if' AND i.step = s.place
+	LEFT JOIN pg_catalog.pg_foreign_server AS c ON c.srvname = s.step -> 'params' ->> 'channel'
+	WHERE source.id = entity_id AND r.state = 'active'
+	ORDER BY r.position, r.id, s.place;
 END;
-COMMENT ON FUNCTION automation._steps_of(integer) IS 'Steps of the rules that automation._rules_of() answers, in order';
+COMMENT ON FUNCTION automation._steps_of(integer) IS 'Steps of the active rules that changes of an attached table can fire, in order';
 
 -- Making and changing rules
 
@@ -736,8 +740,8 @@ BEGIN
 	ELSIF rule.state <> ALL ("from") THEN
 		PERFORM automation._fail('55000', format('rule "%s" is %s', name, CASE rule.state WHEN 'draft' THEN 'a draft' ELSE rule.state END),
 			format('It must be %s.', array_to_string("from", ' or ')));
-	ELSIF "to" = 'active' AND automation._problem(rule) IS NOT NULL THEN
-		PERFORM automation._fail('55000', format('rule "%s" cannot run', name), format('The reason is: %s.', automation._problem(rule)),
+	ELSIF "to" = 'active' AND automation._problem(rule.id) IS NOT NULL THEN
+		PERFORM automation._fail('55000', format('rule "%s" cannot run', name), format('The reason is: %s.', automation._problem(rule.id)),
 			'Use automation.alter_rule().');
 	END IF;
 	UPDATE automation.rule AS r SET state = "to" WHERE r.id = rule.id;
@@ -815,8 +819,8 @@ SELECT
 	r.created_at,
 	v.created_at AS changed_at
 FROM automation.rule AS r
-JOIN automation.rule_version AS v ON v.rule_id = r.id AND v.version = r.version,
-	LATERAL (SELECT automation._problem(r)) AS p(problem)
+JOIN automation.rule_version AS v ON v.rule_id = r.id AND v.version = r.version
+JOIN automation._rule_problem AS p ON p.rule_id = r.id
 ORDER BY r.position, r.id;
 COMMENT ON VIEW automation.rules IS 'Rules in listed order; one that is not valid takes no runs, problem tells why';
 

@@ -198,19 +198,19 @@ std::string quoted_printable(std::string_view text)
 
 std::string header_date(std::int64_t seconds_since_1970)
 {
-	using namespace std::chrono;
+	namespace chrono = std::chrono;
 	constexpr std::array<const char *, 7> weekdays{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
 	constexpr std::array<const char *, 12> months{
 		"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-	const sys_seconds instant{seconds(seconds_since_1970)};
-	const sys_days midnight = floor<days>(instant);
-	const year_month_day date{midnight};
-	const hh_mm_ss time{instant - midnight};
+	const chrono::sys_seconds instant{chrono::seconds(seconds_since_1970)};
+	const chrono::sys_days midnight = chrono::floor<chrono::days>(instant);
+	const chrono::year_month_day date{midnight};
+	const chrono::hh_mm_ss time{instant - midnight};
 	const auto two = [](auto count) {
 		const std::string digits = std::to_string(count);
 		return digits.size() < 2 ? "0" + digits : digits;
 	};
-	return std::string(weekdays[weekday(midnight).c_encoding()]) + ", " +
+	return std::string(weekdays[chrono::weekday(midnight).c_encoding()]) + ", " +
 		std::to_string(static_cast<unsigned>(date.day())) + " " +
 		months[static_cast<unsigned>(date.month()) - 1] + " " +
 		std::to_string(static_cast<int>(date.year())) + " " + two(time.hours().count()) + ":" +

@@ -30,12 +30,14 @@ public:
 	{
 	}
 
-	StepRecord take(Step &step) const
+	StepRecord take(Step &step)
 	{
 		StepRecord record{step.number, step.action, "succeeded"};
 		std::optional<pg::Datum> result;
 		bool applies = true;
 		std::optional<pg::Error> error = pg::subtransaction([&] {
+			if (is_stale_)
+				read_row_again();
 			applies = condition_holds(step);
 			if (applies)
 				result = result_of(step);
@@ -61,20 +63,38 @@ private:
 		if (step.condition == 0)
 			return true;
 		const pg::Expression &only_if = compiled(rule_, step.only_if, step.condition, chapter_);
-		return as_owner(rule_, only_if, StepKind::message, [&] { return only_if.holds(change_); });
+		return as_owner(rule_, only_if, StepKind::message, [&] { return only_if.holds(row()); });
 	}
+
+	// A step sees what the steps before it made of the row, not the event's image of it.
+	void read_row_again()
+	{
+		static pg::Statement row_of(
+			"SELECT automation._row(relation, $2) FROM automation.entity WHERE id = $1");
+		const pg::ActAs identity(pg::extension_owner(), pg::ActAs::Manner::definer);
+		pg::Spi spi;
+		const pg::Rows found =
+			row_of.execute({pg::Value::int4(rule_.subject), pg::Value::text(run_.key)});
+		const pg::Datum row =
+			pg::row_from_json(change_.type().type(), found.text(0, 1).value_or("null"));
+		present_.emplace(change_.with_new_row(row));
+		is_stale_ = false;
+	}
+
+	const pg::RowChange &row() const { return present_ ? *present_ : change_; }
 
 	std::optional<pg::Datum> result_of(Step &step) const
 	{
 		const pg::Expression &does = compiled(rule_, step.does, step.function, chapter_);
-		return as_owner(rule_, does, step.kind, [&] { return does.value(change_); });
+		return as_owner(rule_, does, step.kind, [&] { return does.value(row()); });
 	}
 
-	void finish(const Step &step, std::optional<pg::Datum> result, StepRecord &record) const
+	void finish(const Step &step, std::optional<pg::Datum> result, StepRecord &record)
 	{
 		if (step.kind == StepKind::message) {
 			send(step, result, record);
 		} else if (step.kind == StepKind::statement) {
+			is_stale_ = rule_.subject == chapter_.entity && change_.event() != pg::Event::remove;
 			if (result)
 				record.result = pg::json_text(*result);
 			else
@@ -141,7 +161,7 @@ private:
 			record.reason = "rule #" + std::to_string(id) + " is not active on this table";
 			return;
 		}
-		const std::int64_t started = run_if_it_applies(*chapter, *rule, change_);
+		const std::int64_t started = run_if_it_applies(*chapter, *rule, row());
 		if (started == 0) {
 			record.status = "not_run";
 			record.reason = "condition of rule #" + std::to_string(id) + " does not hold";
@@ -154,6 +174,8 @@ private:
 	Rule &rule_;
 	const pg::RowChange &change_;
 	const RunRecord &run_;
+	std::optional<pg::RowChange> present_ = {}; // the row as earlier steps left it
+	bool is_stale_ = false;
 };
 
 } // namespace
@@ -161,7 +183,7 @@ private:
 std::vector<StepRecord> take_steps(
 	const Chapter &chapter, Rule &rule, const pg::RowChange &change, const RunRecord &run)
 {
-	const StepTaker taker(chapter, rule, change, run);
+	StepTaker taker(chapter, rule, change, run);
 	std::vector<StepRecord> records;
 	for (Step &step : rule.steps) {
 		if (step.after_previous && !records.empty() && records.back().status == "failed")

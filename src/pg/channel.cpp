@@ -79,6 +79,34 @@ bool has_mapping(Oid server, Oid user)
 	});
 }
 
+DefElemAction action_of(OptionChange::Kind kind)
+{
+	switch (kind) {
+	case OptionChange::Kind::add:
+		return DEFELEM_ADD;
+	case OptionChange::Kind::set:
+		return DEFELEM_SET;
+	case OptionChange::Kind::drop:
+		break;
+	}
+	return DEFELEM_DROP;
+}
+
+// Inside a guard.
+List *option_list(const OptionChange *changes, std::size_t count)
+{
+	List *options = NIL;
+	for (const OptionChange *change = changes; change != changes + count; ++change) {
+		Node *value = change->kind == OptionChange::Kind::drop
+			? nullptr
+			: reinterpret_cast<Node *>(makeString(pstrdup(change->value.c_str())));
+		options = lappend(options,
+			makeDefElemExtended(
+				nullptr, pstrdup(change->name.c_str()), value, action_of(change->kind), -1));
+	}
+	return options;
+}
+
 std::string role_name(Oid role)
 {
 	const char *name = guard([&] { return GetUserNameFromId(role, true); });
@@ -105,6 +133,31 @@ Datum validate_options(FunctionCallInfoBaseData *call)
 			"42809", "foreign tables are not supported by foreign-data wrapper \"pg_automation\"");
 	}
 	return 0;
+}
+
+void map_public(const std::string &server, const std::vector<OptionChange> &changes)
+{
+	guard([&] {
+		auto *everybody = makeNode(RoleSpec);
+		everybody->roletype = ROLESPEC_PUBLIC;
+		char *name = pstrdup(server.c_str());
+		List *options = option_list(changes.data(), changes.size());
+		const Oid oid = get_foreign_server_oid(name, false);
+		if (SearchSysCacheExists2(
+				USERMAPPINGUSERSERVER, ObjectIdGetDatum(InvalidOid), ObjectIdGetDatum(oid))) {
+			auto *alter = makeNode(AlterUserMappingStmt);
+			alter->user = everybody;
+			alter->servername = name;
+			alter->options = options;
+			AlterUserMapping(alter);
+		} else {
+			auto *create = makeNode(CreateUserMappingStmt);
+			create->user = everybody;
+			create->servername = name;
+			create->options = options;
+			CreateUserMapping(create);
+		}
+	});
 }
 
 void follow_channels()

@@ -16,6 +16,16 @@ inline constexpr const char *wrapper_name = "pg_automation";
 // The validator of the wrapper: (text[], oid of the catalog the options are for).
 Datum validate_options(FunctionCallInfoBaseData *call);
 
+// Creates the mapping of PUBLIC, or changes its options. Not by a statement, whose text would show
+// the credentials in the context of every message about it.
+struct OptionChange {
+	enum class Kind { add, set, drop };
+	Kind kind;
+	std::string name;
+	std::string value;
+};
+void map_public(const std::string &server, const std::vector<OptionChange> &changes);
+
 // The rest is for the worker, inside a transaction.
 
 // Counts the changes of servers, mappings and wrappers since follow_channels().

@@ -62,6 +62,8 @@ public:
 	const RowType &type() const { return type_; }
 	TupleTableSlot *old_row() const { return old_; }
 	TupleTableSlot *new_row() const { return new_; }
+	// The same event, the row as it is now (a composite value).
+	RowChange with_new_row(Datum row) const;
 	// By value: the same bytes are equal, and so are 2 and 2.00.
 	bool changed(int column) const;
 	bool changed_anything() const;

@@ -37,36 +37,36 @@ void define(const char *name, const char *what, char **value, int flags)
 
 void define_settings()
 {
-	using namespace settings;
 	constexpr int day = 24 * 60 * 60 * 1'000;
 
 	// The writer's session.
-	define(
-		"pg_automation.enabled", "Whether writes fire rules in this session.", &enabled, PGC_SUSET);
-	define("pg_automation.max_depth", "How many rules may set each other off in a row.", &max_depth,
-		{1, 64, 0}, PGC_SUSET);
-	define("pg_automation.superuser_rules", "Whether superusers may own rules.", &superuser_rules,
-		PGC_SIGHUP);
+	define("pg_automation.enabled", "Whether writes fire rules in this session.",
+		&settings::enabled, PGC_SUSET);
+	define("pg_automation.max_depth", "How many rules may set each other off in a row.",
+		&settings::max_depth, {1, 64, 0}, PGC_SUSET);
+	define("pg_automation.superuser_rules", "Whether superusers may own rules.",
+		&settings::superuser_rules, PGC_SIGHUP);
 
 	// The worker.
 	DefineCustomEnumVariable("pg_automation.delivery",
 		"Whether messages leave: off holds them all, as a copy of a production database should.",
-		nullptr, &delivery, delivery, delivery_modes, PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
+		nullptr, &settings::delivery, settings::delivery, delivery_modes, PGC_SIGHUP, 0, nullptr,
+		nullptr, nullptr);
 	define("pg_automation.databases",
 		"Databases that get a worker, separated by commas; empty: all that have the extension.",
-		&databases, GUC_LIST_INPUT);
+		&settings::databases, GUC_LIST_INPUT);
 	define("pg_automation.secrets_dir", "Directory of the files that credentials refer to.",
-		&secrets_directory, GUC_SUPERUSER_ONLY);
+		&settings::secrets_directory, GUC_SUPERUSER_ONLY);
 	define("pg_automation.max_in_flight",
-		"How many requests may be under way at once per database.", &max_in_flight, {1, 1'000, 0},
-		PGC_SIGHUP);
+		"How many requests may be under way at once per database.", &settings::max_in_flight,
+		{1, 1'000, 0}, PGC_SIGHUP);
 	define("pg_automation.poll_interval",
-		"How often the worker looks for deliveries that nobody woke it for.", &poll_interval,
-		{10, 60'000, GUC_UNIT_MS}, PGC_SIGHUP);
-	define("pg_automation.request_timeout", "How long one request may take.", &request_timeout,
-		{100, day, GUC_UNIT_MS}, PGC_SIGHUP);
+		"How often the worker looks for deliveries that nobody woke it for.",
+		&settings::poll_interval, {10, 60'000, GUC_UNIT_MS}, PGC_SIGHUP);
+	define("pg_automation.request_timeout", "How long one request may take.",
+		&settings::request_timeout, {100, day, GUC_UNIT_MS}, PGC_SIGHUP);
 	define("pg_automation.connect_timeout", "How long a connection may take to come about.",
-		&connect_timeout, {100, day, GUC_UNIT_MS}, PGC_SIGHUP);
+		&settings::connect_timeout, {100, day, GUC_UNIT_MS}, PGC_SIGHUP);
 
 	MarkGUCPrefixReserved("pg_automation");
 }

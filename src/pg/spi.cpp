@@ -223,48 +223,6 @@ Rows Statement::execute_fresh(std::initializer_list<Value> values)
 	});
 }
 
-detail::Savepoint::Savepoint() : context(CurrentMemoryContext), owner(CurrentResourceOwner)
-{
-	guard([] { BeginInternalSubTransaction(nullptr); });
-	MemoryContextSwitchTo(static_cast<MemoryContext>(context));
-}
-
-void detail::Savepoint::release()
-{
-	guard([] { ReleaseCurrentSubTransaction(); });
-	MemoryContextSwitchTo(static_cast<MemoryContext>(context));
-	CurrentResourceOwner = static_cast<ResourceOwner>(owner);
-}
-
-void detail::Savepoint::rollback()
-{
-	guard([] { RollbackAndReleaseCurrentSubTransaction(); });
-	MemoryContextSwitchTo(static_cast<MemoryContext>(context));
-	CurrentResourceOwner = static_cast<ResourceOwner>(owner);
-}
-
-void detail::begin_transaction()
-{
-	guard([] {
-		SetCurrentStatementStartTimestamp();
-		StartTransactionCommand();
-		PushActiveSnapshot(GetTransactionSnapshot());
-	});
-}
-
-void detail::commit_transaction()
-{
-	guard([] {
-		PopActiveSnapshot();
-		CommitTransactionCommand();
-	});
-}
-
-void detail::abort_transaction()
-{
-	guard([] { AbortCurrentTransaction(); });
-}
-
 void notice(const std::string &message)
 {
 	guard([&] { ereport(NOTICE, errmsg_internal("%s", message.c_str())); });

@@ -32,6 +32,18 @@ TupleTableSlot *slot_of(TupleDesc descriptor, HeapTuple tuple)
 	});
 }
 
+TupleTableSlot *slot_with(const RowType &type, ::Datum row)
+{
+	return guard([&] {
+		HeapTupleHeader header = DatumGetHeapTupleHeader(row);
+		auto *tuple = static_cast<HeapTuple>(palloc0(sizeof(HeapTupleData)));
+		tuple->t_len = HeapTupleHeaderGetDatumLength(header);
+		tuple->t_data = header;
+		return ExecStoreHeapTuple(
+			tuple, MakeTupleTableSlot(type.descriptor(), &TTSOpsHeapTuple), false);
+	});
+}
+
 int entity_argument(const TriggerData *data)
 {
 	if (data->tg_trigger->tgnargs != 1)
@@ -142,19 +154,13 @@ RowChange TriggerCall::arrival(
 RowChange change_of(
 	const RowType &type, Event event, std::optional<Datum> old_row, std::optional<Datum> new_row)
 {
-	const auto slot = [&](std::optional<Datum> row) -> TupleTableSlot * {
-		if (!row)
-			return type.no_row();
-		return guard([&] {
-			HeapTupleHeader header = DatumGetHeapTupleHeader(*row);
-			auto *tuple = static_cast<HeapTuple>(palloc0(sizeof(HeapTupleData)));
-			tuple->t_len = HeapTupleHeaderGetDatumLength(header);
-			tuple->t_data = header;
-			TupleTableSlot *made = MakeTupleTableSlot(type.descriptor(), &TTSOpsHeapTuple);
-			return ExecStoreHeapTuple(tuple, made, false);
-		});
-	};
-	return RowChange(event, type, slot(old_row), slot(new_row));
+	return RowChange(event, type, old_row ? slot_with(type, *old_row) : type.no_row(),
+		new_row ? slot_with(type, *new_row) : type.no_row());
+}
+
+RowChange RowChange::with_new_row(Datum row) const
+{
+	return RowChange(event_, type_, old_, slot_with(type_, row));
 }
 
 Datum row_from_json(Oid row_type, std::string_view json)

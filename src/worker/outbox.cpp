@@ -132,7 +132,7 @@ std::vector<Claim> Outbox::claim(Lane &lane, int room, const std::string &now_vi
 			END,
 			d.message ->> 'subject', d.message ->> 'html', d.message ->> 'path', d.message ->> 'method',
 			nullif(d.message -> 'headers', 'null'),
-			extract(epoch FROM automation._now())::bigint
+			floor(extract(epoch FROM automation._now()))::bigint
 		FROM claimed AS c JOIN automation.delivery AS d ON d.id = c.delivery_id
 		ORDER BY c.id)");
 	const std::vector<std::int64_t> taken = take(lane, room, now_visible);

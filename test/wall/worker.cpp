@@ -49,7 +49,8 @@ void work(Datum)
 	std::vector<std::string> answers;
 	for (int i = 0; i < 300; ++i) {
 		answers = {turn(row, "none"), turn(row, "postgres"), turn("SELECT 1 / 0", "none"),
-			turn("INSERT INTO wall.checked_at_commit VALUES (1), (1) RETURNING number", "none"), turn(row, "none")};
+			turn("INSERT INTO wall.checked_at_commit VALUES (1), (1) RETURNING number", "none"),
+			turn(row, "none")};
 	}
 	answers.push_back("contexts " +
 		execute_in_transaction(

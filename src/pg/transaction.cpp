@@ -1,0 +1,50 @@
+// The scopes that stop an error: what they do to PostgreSQL's transaction.
+#include "pg/postgres.hpp"
+
+#include "pg/spi.hpp"
+
+namespace automation::pg {
+
+detail::Savepoint::Savepoint() : context(CurrentMemoryContext), owner(CurrentResourceOwner)
+{
+	guard([] { BeginInternalSubTransaction(nullptr); });
+	MemoryContextSwitchTo(static_cast<MemoryContext>(context));
+}
+
+void detail::Savepoint::release()
+{
+	guard([] { ReleaseCurrentSubTransaction(); });
+	MemoryContextSwitchTo(static_cast<MemoryContext>(context));
+	CurrentResourceOwner = static_cast<ResourceOwner>(owner);
+}
+
+void detail::Savepoint::rollback()
+{
+	guard([] { RollbackAndReleaseCurrentSubTransaction(); });
+	MemoryContextSwitchTo(static_cast<MemoryContext>(context));
+	CurrentResourceOwner = static_cast<ResourceOwner>(owner);
+}
+
+void detail::begin_transaction()
+{
+	guard([] {
+		SetCurrentStatementStartTimestamp();
+		StartTransactionCommand();
+		PushActiveSnapshot(GetTransactionSnapshot());
+	});
+}
+
+void detail::commit_transaction()
+{
+	guard([] {
+		PopActiveSnapshot();
+		CommitTransactionCommand();
+	});
+}
+
+void detail::abort_transaction()
+{
+	guard([] { AbortCurrentTransaction(); });
+}
+
+} // namespace automation::pg
