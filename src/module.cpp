@@ -130,6 +130,23 @@ Datum suggest(FunctionCallInfo call)
 	return pg::text_result_or_null(call, core::closest(name, candidates));
 }
 
+// Channels.
+
+Datum map_public(FunctionCallInfo call)
+{
+	using Kind = pg::OptionChange::Kind;
+	const std::vector<std::string> actions = pg::text_array_argument(call, 1);
+	const std::vector<std::string> names = pg::text_array_argument(call, 2);
+	const std::vector<std::string> settings = pg::text_array_argument(call, 3);
+	std::vector<pg::OptionChange> changes;
+	for (std::size_t i = 0; i < actions.size(); ++i)
+		changes.push_back(
+			{actions[i] == "add" ? Kind::add : (actions[i] == "set" ? Kind::set : Kind::drop),
+				names.at(i), settings.at(i)});
+	pg::map_public(pg::text_argument(call, 0), changes);
+	PG_RETURN_VOID();
+}
+
 // The worker, called at commit.
 
 Datum wake_worker(FunctionCallInfo)
@@ -174,6 +191,7 @@ PG_ENTRY(automation_conjuncts, automation::conjuncts);
 PG_ENTRY(automation_ask, automation::ask);
 PG_ENTRY(automation_holds, automation::holds);
 PG_ENTRY(automation_validate_options, automation::pg::validate_options);
+PG_ENTRY(automation_map_public, automation::map_public);
 PG_ENTRY(automation_wake_worker, automation::wake_worker);
 PG_ENTRY(automation_wake_launcher, automation::wake_launcher);
 PG_ENTRY(automation_suggest, automation::suggest);

@@ -330,15 +330,17 @@ RETURNS TABLE (
 	on_error text)
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-	SELECT r.id, r.version, r.owner::oid, r.search_path, subject.id, v.events, w.function, k.function, r.on_error
+	SELECT r.id, r.version, r.owner::oid, r.search_path, subject.id, v.events, w.oid, k.oid, r.on_error
 	FROM automation.rule AS r
 	JOIN automation.rule_version AS v ON v.rule_id = r.id AND v.version = r.version
 	JOIN automation.entity AS source ON source.relation = r.event_relation
 	JOIN automation.entity AS subject ON subject.relation = r.relation
-	JOIN automation._part AS w ON w.rule_id = r.id AND w.part = 'when'
-	JOIN automation._part AS k ON k.rule_id = r.id AND k.part = 'key'
-	JOIN automation._rule_problem AS p ON p.rule_id = r.id
-	WHERE source.id = entity_id AND r.state = 'active' AND p.problem IS NULL
+	JOIN pg_catalog.pg_proc AS w ON w.pronamespace = 'automation_compiled'::regnamespace
+		AND w.proname = automation._rule_function(r.id, r.version, 'when')::name
+	JOIN pg_catalog.pg_proc AS k ON k.pronamespace = 'automation_compiled'::regnamespace
+		AND k.proname = automation._rule_function(r.id, r.version, 'key')::name
+	WHERE source.id = entity_id AND r.state = 'active'
+		AND (SELECT p.problem FROM automation._rule_problem AS p WHERE p.rule_id = r.id) IS NULL
 	ORDER BY r.position, r.id;
 END;
 COMMENT ON FUNCTION automation._rules_of(integer) IS 'Active rules that changes of an attached table can fire, in listed order';
