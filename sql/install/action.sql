@@ -255,7 +255,7 @@ COMMENT ON FUNCTION automation._call_sql(text, text[]) IS 'SQL that builds a jso
 CREATE FUNCTION automation._person(scope automation._scope, person text) RETURNS text
 LANGUAGE sql STABLE
 RETURN CASE
-	WHEN automation._roles(scope.relation) ? person THEN format('{{ %s }}', person)
+	WHEN automation._roles(scope.relation) ? person THEN format('{{ %s }}', automation._path_text(ARRAY[person]))
 	ELSE person
 END;
 COMMENT ON FUNCTION automation._person(automation._scope, text) IS 'Template for a user: the name of a role of the record stands for its value';

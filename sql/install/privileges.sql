@@ -124,7 +124,9 @@ GRANT EXECUTE ON FUNCTION
 	automation.html_escape(text),
 	automation.one_line(text),
 	automation.url_encode(text),
-	automation.phone_e164(text)
+	automation.phone_e164(text),
+	automation.capitalize(text),
+	automation.truncate(text, integer, text)
 TO PUBLIC;
 
 -- A dump carries what users defined, not what happened. What was compiled is no member of the extension

@@ -99,6 +99,17 @@ CREATE FUNCTION automation.phone_e164(value text) RETURNS text
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'automation_phone_e164';
 COMMENT ON FUNCTION automation.phone_e164(text) IS 'The phone number as +491711234567';
 
+CREATE FUNCTION automation.capitalize(value text) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN upper(left(value, 1)) || lower(substr(value, 2));
+COMMENT ON FUNCTION automation.capitalize(text) IS 'The text in lower case but for its first character';
+
+CREATE FUNCTION automation.truncate(value text, most integer, ellipsis text) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN CASE WHEN char_length(value) <= most THEN value
+	ELSE left(value, greatest(most - char_length(ellipsis), 0)) || ellipsis END;
+COMMENT ON FUNCTION automation.truncate(text, integer, text) IS 'The text cut to so many characters, those of the ellipsis included';
+
 -- Errors
 
 CREATE FUNCTION automation._fail(code text, message text, detail text DEFAULT NULL, hint text DEFAULT NULL)

@@ -34,20 +34,22 @@ public:
 			call.relation(), call.copy_old()});
 	}
 
-	// Both halves are made by one command, the INSERT right after its DELETE.
+	// Both halves are made by one command, the INSERT right after its DELETE: of several, the last
+	// one (a trigger of the other partition may have refused the rows before).
 	std::optional<Departure> take(const pg::TriggerCall &call)
 	{
 		if (waiting_.empty())
 			return std::nullopt;
 		const unsigned int command = call.command();
-		const auto found = std::ranges::find_if(waiting_, [&](const Departure &departure) {
-			return departure.transaction == pg::TriggerCall::transaction() &&
-				departure.command == command && departure.entity == call.entity();
-		});
-		if (found == waiting_.end())
+		const auto found =
+			std::find_if(waiting_.rbegin(), waiting_.rend(), [&](const Departure &departure) {
+				return departure.transaction == pg::TriggerCall::transaction() &&
+					departure.command == command && departure.entity == call.entity();
+			});
+		if (found == waiting_.rend())
 			return std::nullopt;
 		const Departure departure = *found;
-		waiting_.erase(found);
+		waiting_.erase(std::next(found).base());
 		return departure;
 	}
 
@@ -108,7 +110,11 @@ std::int64_t fire(int id, std::string_view row)
 	if (!rule)
 		throw core::Failure("55000", "rule is not active",
 			{.hint = "Activate it with automation.activate_rule()."});
-	const pg::Datum value = pg::row_from_json(chapter->type->type(), row);
+	// The type of a column may bring code of its owner with it: a domain's CHECK.
+	const pg::Datum value = [&] {
+		const pg::ActAs identity(rule->owner, pg::ActAs::Manner::restricted, rule->search_path);
+		return pg::row_from_json(chapter->type->type(), row);
+	}();
 	const Cascade::Root root;
 	return run_if_it_applies(
 		*chapter, *rule, pg::change_of(*chapter->type, pg::Event::insert, std::nullopt, value));

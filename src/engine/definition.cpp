@@ -3,6 +3,7 @@
 #include "core/failure.hpp"
 #include "core/template.hpp"
 #include "pg/condition.hpp"
+#include "pg/identity.hpp"
 
 #include <algorithm>
 
@@ -147,10 +148,15 @@ void check(const pg::Scope &scope, const std::string &expression,
 {
 	const auto meets = [&](const char *event) { return std::ranges::count(events, event) > 0; };
 	pg::check_syntax(expression);
-	check_approval(scope,
-		pg::check_meaning(rewrite_links(scope, expression),
-			{scope.row_relation, scope.owner, meets("update") || meets("delete"),
-				meets("update") || meets("insert"), verdict}));
+	const std::string rewritten = rewrite_links(scope, expression);
+	const pg::ConditionSite site{scope.row_relation, scope.owner,
+		meets("update") || meets("delete"), meets("update") || meets("insert"), verdict};
+	const std::vector<pg::Oid> functions = [&] {
+		// A literal of a user's type runs that type's input code.
+		const pg::ActAs identity(scope.owner, pg::ActAs::Manner::restricted);
+		return pg::check_meaning(rewritten, site);
+	}();
+	check_approval(scope, functions);
 }
 
 } // namespace

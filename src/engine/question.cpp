@@ -12,8 +12,8 @@ std::optional<bool> holds(const Question &question)
 		return json ? pg::Value::datum(pg::row_from_json(type.type(), *json), type.type())
 					: pg::Value::null(type.type());
 	};
-	const pg::Value old_row = row(question.old_row), new_row = row(question.new_row);
 	const pg::ActAs identity(question.owner, pg::ActAs::Manner::restricted);
+	const pg::Value old_row = row(question.old_row), new_row = row(question.new_row);
 	const pg::OrdinarySettings settings(pg::OrdinarySettings::Need::all);
 	pg::Spi spi;
 	const pg::Rows answer = spi.execute(question.query.c_str(), {old_row, new_row});

@@ -34,6 +34,7 @@ std::string changes_json(const Rule &rule, const pg::RowChange &change)
 {
 	if (change.event() != pg::Event::update || rule.when.watched().empty())
 		return {};
+	const pg::OrdinarySettings settings(pg::OrdinarySettings::Need::all);
 	std::string text = "{";
 	for (const int column : rule.when.watched())
 		text += (text.size() > 1 ? "," : "") +
@@ -81,7 +82,6 @@ RunRecord new_record(const Rule &rule, const pg::RowChange &change)
 	run.rule = rule.id;
 	run.version = rule.version;
 	run.subject = rule.subject;
-	run.key = key_text(rule, change);
 	run.event = event_name(change.event());
 	run.changes = changes_json(rule, change);
 	run.depth = cascade.depth();
@@ -111,14 +111,33 @@ std::string first_reason(const std::vector<StepRecord> &steps)
 	return {};
 }
 
-std::int64_t log_failure(const Rule &rule, const pg::RowChange &change, const pg::Error &error)
+// To abort the write is what some rules are told to do with an error.
+void fail(const Rule &rule, RunRecord &run, const char *part, pg::Error &error)
 {
-	RunRecord run = new_record(rule, change);
+	if (rule.fails_the_write)
+		throw std::move(error);
 	run.status = "failed";
-	run.reason = "condition: " + error.message();
+	run.reason = part + error.message();
 	run.sqlstate = error.sqlstate();
-	write_run(run);
-	return run.id;
+}
+
+// The key may be in a related row that the rule's owner can no longer read.
+std::optional<pg::Error> find_key(const Rule &rule, const pg::RowChange &change, RunRecord &run)
+{
+	return pg::subtransaction([&] { run.key = key_text(rule, change); });
+}
+
+void take_steps_once(Chapter &chapter, Rule &rule, const pg::RowChange &change, RunRecord &run)
+{
+	run.reason = Cascade::current().refusal(rule, run.key);
+	if (!run.reason.empty()) {
+		run.status = "suppressed";
+		return;
+	}
+	const Cascade::Scope scope(rule, run.key, run.id);
+	run.steps = take_steps(chapter, rule, change, run);
+	run.status = status_of(run.steps);
+	run.reason = first_reason(run.steps);
 }
 
 } // namespace
@@ -126,23 +145,16 @@ std::int64_t log_failure(const Rule &rule, const pg::RowChange &change, const pg
 std::int64_t run_if_it_applies(Chapter &chapter, Rule &rule, const pg::RowChange &change)
 {
 	Judgement judgement = judge(rule, change);
-	if (judgement.error) {
-		if (rule.fails_the_write)
-			throw std::move(*judgement.error);
-		return log_failure(rule, change, *judgement.error);
-	}
-	if (!judgement.applies)
+	if (!judgement.error && !judgement.applies)
 		return 0;
 	RunRecord run = new_record(rule, change);
-	run.reason = Cascade::current().refusal(rule, run.key);
-	if (!run.reason.empty()) {
-		run.status = "suppressed";
-	} else {
-		const Cascade::Scope scope(rule, run.key, run.id);
-		run.steps = take_steps(chapter, rule, change, run);
-		run.status = status_of(run.steps);
-		run.reason = first_reason(run.steps);
-	}
+	std::optional<pg::Error> no_key = find_key(rule, change, run);
+	if (judgement.error)
+		fail(rule, run, "condition: ", *judgement.error);
+	else if (no_key)
+		fail(rule, run, "key: ", *no_key);
+	else
+		take_steps_once(chapter, rule, change, run);
 	write_run(run);
 	return run.id;
 }

@@ -35,10 +35,24 @@ bool collect_fields(Node *node, void *list)
 	return expression_tree_walker(node, untyped<bool (*)()>(collect_fields), list);
 }
 
+// a AND (b AND c) is three conjuncts, as the planner would see them.
+List *flattened(List *conjuncts)
+{
+	List *flat = NIL;
+	for (int i = 0; i < list_length(conjuncts); ++i) {
+		auto *conjunct = static_cast<Node *>(list_nth(conjuncts, i));
+		if (is_andclause(conjunct))
+			flat = list_concat(flat, flattened(castNode(BoolExpr, conjunct)->args));
+		else
+			flat = lappend(flat, conjunct);
+	}
+	return flat;
+}
+
 List *top_conjuncts(Query *body)
 {
 	auto *target = linitial_node(TargetEntry, body->targetList);
-	return make_ands_implicit(copy_of(target->expr));
+	return flattened(make_ands_implicit(copy_of(target->expr)));
 }
 
 const char *conjunct_text(Query *body, Node *conjunct)

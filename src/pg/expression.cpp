@@ -21,6 +21,16 @@ void depend_on_relations(Query *query)
 		depend_on(list_nth_oid(relations, i));
 }
 
+struct InUse {
+	explicit InUse(bool &flag) : flag_(flag) { flag_ = true; }
+	~InUse() { flag_ = false; }
+	InUse(const InUse &) = delete;
+	InUse &operator=(const InUse &) = delete;
+
+private:
+	bool &flag_;
+};
+
 } // namespace
 
 struct Expression::Tree {
@@ -112,12 +122,13 @@ bool Expression::holds(const RowChange &change) const
 	for (const int column : watched_)
 		if (!change.changed(column))
 			return false;
-	if (needs_query_) {
+	if (needs_query_ || in_use_) {
 		const std::optional<Datum> verdict = query(change);
 		return verdict && *verdict != 0;
 	}
 	if (!state_)
 		return true;
+	const InUse in_use(in_use_);
 	return guard([&] {
 		ExprContext *context = GetPerTupleExprContext(executor_);
 		context->ecxt_innertuple = change.old_row();
@@ -130,8 +141,9 @@ bool Expression::holds(const RowChange &change) const
 
 std::optional<Datum> Expression::value(const RowChange &change) const
 {
-	if (needs_query_)
+	if (needs_query_ || in_use_)
 		return query(change);
+	const InUse in_use(in_use_);
 	struct Outcome {
 		::Datum value;
 		bool is_null;

@@ -65,6 +65,7 @@ private:
 	Oid row_type_;
 	mutable _SPI_plan *plan_ = nullptr; // a sub-query or statement goes through SPI
 	bool needs_query_ = false;
+	mutable bool in_use_ = false; // a state serves one row at a time; rules set themselves off
 };
 
 // The text of jsonb, or of any value of that type.

@@ -6,16 +6,17 @@ namespace automation::pg {
 
 namespace {
 
-// GUC_ACTION_SAVE: undone by AtEOXact_GUC at the end of the nest level.
+// Undone at the end of the nest level.
 void set_for_scope(const char *name, const char *value)
 {
 	set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 }
 
+// As an abort would: what the code within has set for the session must not outlive it either.
 void leave_nest_level(int level) noexcept
 {
 	detail::run_guarded_noexcept(
-		[](void *nest_level) { AtEOXact_GUC(true, *static_cast<int *>(nest_level)); }, &level);
+		[](void *nest_level) { AtEOXact_GUC(false, *static_cast<int *>(nest_level)); }, &level);
 }
 
 bool settings_are_ordinary()
@@ -71,6 +72,14 @@ OrdinarySettings::~OrdinarySettings()
 {
 	if (nest_level_ && std::uncaught_exceptions() == exceptions_)
 		leave_nest_level(nest_level_);
+}
+
+bool has_rights_of_session(Oid role)
+{
+	return guard([&] {
+		return has_privs_of_role(role, GetUserId()) && has_privs_of_role(role, GetOuterUserId()) &&
+			has_privs_of_role(role, GetSessionUserId());
+	});
 }
 
 Oid extension_owner()

@@ -42,6 +42,10 @@ private:
 	int exceptions_ = std::uncaught_exceptions();
 };
 
+// Whether the role may do all that the session may: what its code leaves for later (a deferred
+// trigger, a cursor that is held, a temporary table) then gains it nothing.
+bool has_rights_of_session(Oid role);
+
 Oid extension_owner(); // InvalidOid (0) when the extension is not installed
 std::string session_user_name();
 

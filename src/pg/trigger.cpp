@@ -142,7 +142,7 @@ RowChange TriggerCall::arrival(
 {
 	const TupleDesc descriptor = guard([&] {
 		Relation leaf = relation_open(departed_from, AccessShareLock);
-		const TupleDesc copy = CreateTupleDescCopy(RelationGetDescr(leaf));
+		const TupleDesc copy = CreateTupleDescCopyConstr(RelationGetDescr(leaf));
 		relation_close(leaf, NoLock);
 		return copy;
 	});

@@ -28,22 +28,28 @@ std::vector<std::int64_t> take_due(pg::Oid server, int room)
 }
 
 // A window of the lane's batch. The transactions that were running at its beginning come before all
-// that began later, so the position holds for both halves.
+// that began later, so the position holds for both halves. Each half is one range of the index,
+// however far the position is.
 Rows find_new(const Lane &lane, const std::string &until, int room)
 {
 	static Statement find(R"(
-		(SELECT d.id, d.txid FROM automation.delivery AS d
-		WHERE d.server = $1 AND (d.txid, d.id) > ($4::xid8, $5)
-			AND d.txid = ANY (ARRAY(SELECT pg_snapshot_xip($2::pg_snapshot)))
-			AND pg_visible_in_snapshot(d.txid, (SELECT $3::pg_snapshot))
-			AND (NOT $7::text::boolean OR NOT EXISTS (
-				SELECT FROM automation.attempt AS a WHERE a.delivery_id = d.id))
-		ORDER BY d.txid, d.id LIMIT $6)
+		(SELECT d.id, x.txid
+		FROM pg_snapshot_xip($2::pg_snapshot) AS x (txid)
+		CROSS JOIN LATERAL (
+			SELECT r.id FROM automation.delivery AS r
+			WHERE r.server = $1 AND r.txid = x.txid
+				AND r.id > CASE WHEN x.txid = $4::xid8 THEN $5 ELSE 0 END
+				AND (NOT $7::text::boolean OR NOT EXISTS (
+					SELECT FROM automation.attempt AS a WHERE a.delivery_id = r.id))
+			ORDER BY r.id LIMIT $6) AS d
+		WHERE x.txid >= $4::xid8 AND pg_visible_in_snapshot(x.txid, (SELECT $3::pg_snapshot))
+		ORDER BY x.txid, d.id LIMIT $6)
 		UNION ALL
 		(SELECT d.id, d.txid FROM automation.delivery AS d
-		WHERE d.server = $1 AND (d.txid, d.id) > ($4::xid8, $5)
-			AND d.txid >= pg_snapshot_xmax($2::pg_snapshot)
-			AND d.txid < pg_snapshot_xmax($3::pg_snapshot)
+		WHERE d.server = $1 AND d.txid < (SELECT pg_snapshot_xmax($3::pg_snapshot))
+			AND (d.txid, d.id) > (
+				(SELECT greatest($4::xid8, pg_snapshot_xmax($2::pg_snapshot))),
+				(SELECT CASE WHEN $4::xid8 < pg_snapshot_xmax($2::pg_snapshot) THEN 0 ELSE $5 END))
 			AND pg_visible_in_snapshot(d.txid, (SELECT $3::pg_snapshot))
 			AND (NOT $7::text::boolean OR NOT EXISTS (
 				SELECT FROM automation.attempt AS a WHERE a.delivery_id = d.id))

@@ -151,7 +151,7 @@ SELECT is(tap.setting(expression), expected, expression) FROM (VALUES
 	('jb = ''{"a": 1.0}''', 'same'), ('jb = ''{"a": 2}''', 'changed'),
 	('c = ''ANN''', 'same'), ('c = ''Anna''', 'changed'),
 	('t = ''x''', 'same'), ('t = ''''', 'changed'), ('t = NULL', 'changed'), ('t = NULL', 'same'),
-	('d = ''31.1.2026''::text::date', 'same'), ('ts = ''2026-01-31 13:00+01''', 'same'), ('ts = ''2026-01-31 13:00+00''', 'changed'),
+	('d = ''20260131''::text::date', 'same'), ('ts = ''2026-01-31 13:00+01''', 'same'), ('ts = ''2026-01-31 13:00+00''', 'changed'),
 	('a = ''{1,2}''', 'same'), ('a = ''[0:1]={1,2}''', 'changed'), ('a[1] = 3', 'changed'),
 	('s = ''(1,x)''', 'same'), ('s.width = 2', 'changed'),
 	('b = ''\x00''', 'same'), ('b = ''\x01''', 'changed'), ('p = ''ab   ''', 'same'), ('p = ''abc''', 'changed'))
@@ -186,21 +186,28 @@ SELECT is(tap.fired(), 'updated 1 1 > 1, updated 1 body', 'one byte in the middl
 
 CREATE TABLE shape (id integer PRIMARY KEY, dropped text, status text);
 INSERT INTO shape VALUES (1, 'x', 'New');
+ALTER TABLE shape ADD COLUMN added text DEFAULT 'fast';
 SELECT tap.watch('shape');
-UPDATE shape SET status = 'Open';
-ALTER TABLE shape DROP COLUMN dropped, ADD COLUMN added text DEFAULT 'fast';
 SELECT automation.create_rule('shape added', 'shape', 'field_changed', '{"field": "added"}',
 	steps => ARRAY[automation.notify('log', '{{ old.added }} > {{ new.added }}')], activate => true);
-SELECT tap.fired();
-UPDATE shape SET status = 'Open';
+UPDATE shape SET status = 'New';
 SELECT is(tap.fired(), 'nothing', 'an added column with its default is no change');
 UPDATE shape SET status = 'Done';
-SELECT is(tap.fired(), 'updated 1 Open > Done', 'nor is it part of another');
+SELECT is(tap.fired(), 'updated 1 New > Done', 'nor is it part of another');
 UPDATE shape SET added = 'slow';
 SELECT is(tap.fired(), 'updated 1 Done > Done, updated 1 fast > slow', 'its default is its old value');
+ALTER TABLE shape DROP COLUMN dropped, ADD COLUMN later text;
+UPDATE shape SET status = 'Open';
+SELECT is(tap.fired(), 'updated 1 Done > Open', 'columns may come and go on a watched table');
+UPDATE shape SET later = 'x';
+SELECT is(tap.fired(), 'updated 1 Open > Open', 'and are watched');
+SELECT lives_ok($$ALTER TABLE shape ADD COLUMN defaulted text NOT NULL DEFAULT 'fast', ALTER COLUMN later TYPE varchar(10)$$,
+	'with a default, too, and change their type');
+UPDATE shape SET status = 'Open';
+SELECT is(tap.fired(), 'nothing', 'which is no change');
 ALTER TABLE shape RENAME COLUMN status TO state;
 UPDATE shape SET state = 'New';
-SELECT is(tap.fired(), 'updated 1 Done > New', 'a renamed column is followed');
+SELECT is(tap.fired(), 'updated 1 Open > New', 'a renamed column is followed');
 ALTER TABLE shape RENAME TO form;
 ALTER TABLE form SET SCHEMA public;
 UPDATE public.form SET state = 'Open';
@@ -261,7 +268,7 @@ BEGIN
 END
 $$;
 CREATE TEMPORARY TABLE calm AS SELECT tap.write_fact(1) AS said;
-SELECT is(said, E'2026-01-31|2026-01-31 12:00:00+00|1 day 26:00:00|0.30000000000000004|\\x00ff|1.50|{"1970-01-01 00:00:00+00"}|[2026-01-01,)|31.01.2026 12:00 \n'
+SELECT is(said, E'2026-01-31|2026-01-31 12:00|1 day 26:00:00|0.3|\\x00ff|1.50|{"1970-01-01 00:00:00+00"}|[2026-01-01,)|31.01.2026 12:00 \n'
 	|| 'changes {"ts": ["2026-01-31 11:59:00+00", "2026-01-31 12:00:00+00"]}', 'an ordinary session') FROM calm;
 CREATE SCHEMA evil;
 CREATE FUNCTION evil.text(timestamptz) RETURNS text LANGUAGE sql AS $$ SELECT 'evil' $$;
@@ -298,7 +305,7 @@ SELECT throws_ok('SELECT automation.check()', '42501', NULL, 'a writer has no gr
 SELECT throws_ok('SELECT * FROM automation.run', '42501');
 SELECT throws_ok('SET pg_automation.enabled = off', '42501', NULL, 'and cannot switch the rules off');
 RESET ROLE;
-SELECT results_eq('SELECT DISTINCT actor FROM automation.run', $$VALUES (session_user::text)$$, 'the log names the session''s user');
+SELECT is((SELECT string_agg(DISTINCT actor, ',') FROM automation.run), session_user::text, 'the log names the session''s user');
 SELECT is(tap.fired(), 'created 31 New, updated 31 New > Open', 'and yet his writes fire rules');
 SET LOCAL pg_automation.enabled = off;
 INSERT INTO job VALUES (32, 'New');

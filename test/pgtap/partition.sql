@@ -29,9 +29,9 @@ CREATE TABLE job_eu PARTITION OF job FOR VALUES IN ('eu');
 CREATE TABLE job_us (status text, extra text, region text NOT NULL, gone text, id integer NOT NULL);
 ALTER TABLE job_us DROP COLUMN extra;
 ALTER TABLE job ATTACH PARTITION job_us FOR VALUES IN ('us');
-CREATE TABLE job_asia PARTITION OF job FOR VALUES IN ('jp', 'cn') PARTITION BY LIST (status);
-CREATE TABLE job_asia_new PARTITION OF job_asia FOR VALUES IN ('New');
-CREATE TABLE job_asia_rest PARTITION OF job_asia DEFAULT;
+CREATE TABLE job_asia PARTITION OF job FOR VALUES IN ('jp', 'cn') PARTITION BY LIST (region);
+CREATE TABLE job_jp PARTITION OF job_asia FOR VALUES IN ('jp');
+CREATE TABLE job_cn PARTITION OF job_asia DEFAULT;
 ALTER TABLE job DROP COLUMN gone;
 SELECT tap.watch('job');
 
@@ -53,13 +53,13 @@ UPDATE job SET region = 'us', status = 'Open' WHERE id = 3;
 SELECT is(tap.fired(), 'updated {"id": 3, "region": "us"} jp/New > us/Open', 'out of a sub-partition');
 UPDATE job SET region = CASE id WHEN 1 THEN 'jp' ELSE 'cn' END;
 SELECT is(tap.fired(), 'updated {"id": 1, "region": "jp"} us/New > jp/New, updated {"id": 3, "region": "cn"} us/Open > cn/Open', 'several rows in one statement');
-UPDATE job SET status = 'Open' WHERE id = 1;
-SELECT is(tap.fired(), 'updated {"id": 1, "region": "jp"} jp/New > jp/Open', 'between sub-partitions');
+UPDATE job SET region = 'cn', status = 'Open' WHERE id = 1;
+SELECT is(tap.fired(), 'updated {"id": 1, "region": "cn"} jp/New > cn/Open', 'between sub-partitions');
 INSERT INTO job VALUES (4, 'eu', 'New');
 SELECT tap.fired();
 UPDATE job SET region = 'eu', status = CASE id WHEN 4 THEN 'Open' ELSE status END;
 SELECT is(tap.fired(),
-	'updated {"id": 4, "region": "eu"} eu/New > eu/Open, updated {"id": 1, "region": "eu"} jp/Open > eu/Open, updated {"id": 3, "region": "eu"} cn/Open > eu/Open',
+	'updated {"id": 3, "region": "eu"} cn/Open > eu/Open, updated {"id": 1, "region": "eu"} cn/Open > eu/Open, updated {"id": 4, "region": "eu"} eu/New > eu/Open',
 	'moved and stayed in one statement');
 SELECT automation.create_rule('region', 'job', 'field_changed', '{"field": "region", "from": "eu", "to": "us"}', activate => true,
 	steps => ARRAY[automation.notify('log', 'region')]);
@@ -120,9 +120,8 @@ DROP TRIGGER zzz ON job;
 SELECT automation.create_rule('mark', 'job', 'field_changed', '{"field": "region", "to": "us"}', activate => true,
 	steps => ARRAY[automation.update_field('status', 'Moved')]);
 UPDATE job SET region = 'us' WHERE id = 1;
-SELECT is(tap.fired(), 'updated {"id": 1, "region": "us"} eu/Meddled > us/Meddled, updated {"id": 1, "region": "us"}, '
-	'updated {"id": 1, "region": "us"} suppressed loop: "job updated"', 'a step updates the row where it is now')
-FROM (SELECT 1) AS once;
+SELECT matches(tap.fired(), '^updated {"id": 1, "region": "us"} eu/Meddled > us/Meddled, updated {"id": 1, "region": "us"}, '
+	'updated {"id": 1, "region": "us"} suppressed loop: [#0-9 >]+$', 'a step updates the row where it is now');
 SELECT automation.drop_rule('mark');
 SELECT automation.create_rule('on', 'job', 'field_changed', '{"field": "region", "to": "jp"}', activate => true,
 	steps => ARRAY[automation.update_field('region', 'eu')]);
@@ -132,12 +131,14 @@ SELECT is((SELECT count(*) FROM automation.execution_log WHERE rule = 'on' AND s
 SELECT automation.drop_rule('on');
 SELECT tap.fired();
 
--- Where the INSERT half does not come.
-CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
+-- A trigger of the other partition refuses one of the rows, which vanishes.
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN CASE WHEN NEW.id <> 1 THEN NEW END; END $$;
 CREATE TRIGGER refuse BEFORE INSERT ON job_us FOR EACH ROW EXECUTE FUNCTION refuse();
-UPDATE job SET region = 'us' WHERE id = 1;
-SELECT is((SELECT count(*) FROM job WHERE id = 1), 0::bigint, 'a BEFORE trigger of the other partition makes the row vanish');
-SELECT is(tap.fired(), 'deleted {"id": 1, "region": "eu"} eu/Moved', 'which is a deletion');
+UPDATE job SET status = id WHERE id IN (1, 3);
+SELECT tap.fired();
+UPDATE job SET region = 'us' WHERE id IN (1, 3);
+SELECT is((SELECT string_agg(id::text, ',') FROM job WHERE id IN (1, 3)), '3', 'a row may vanish on its way');
+SELECT matches(tap.fired(), '^updated {"id": 3, "region": "us"} eu/3 > us/3$', 'the others are not mistaken for it');
 DROP TRIGGER refuse ON job_us;
 
 -- Columns and partitions that come later
@@ -146,14 +147,14 @@ ALTER TABLE job ADD COLUMN added text DEFAULT 'fast';
 SELECT automation.create_rule('added', 'job', 'field_changed', '{"field": "added"}', activate => true,
 	steps => ARRAY[automation.notify('log', '{{ old.added }} > {{ new.added }}')]);
 UPDATE job SET region = 'cn' WHERE id = 3;
-SELECT is(tap.fired(), 'updated {"id": 3, "region": "cn"} eu/Moved > cn/Moved', 'an added column''s default moves with its row');
+SELECT is(tap.fired(), 'updated {"id": 3, "region": "cn"} us/3 > cn/3', 'an added column''s default moves with its row');
 CREATE TABLE job_af (added text, status text, region text NOT NULL, id integer NOT NULL);
 INSERT INTO job_af VALUES ('x', 'New', 'af', 8);
 ALTER TABLE job ATTACH PARTITION job_af FOR VALUES IN ('af');
 SELECT is(tap.fired(), 'nothing', 'rows of a partition that is attached are no events');
 UPDATE job SET status = 'Open' WHERE id = 8;
 UPDATE job SET region = 'af' WHERE id = 3;
-SELECT is(tap.fired(), 'updated {"id": 8, "region": "af"} af/New > af/Open, updated {"id": 3, "region": "af"} cn/Moved > af/Moved', 'later changes of them are');
+SELECT is(tap.fired(), 'updated {"id": 8, "region": "af"} af/New > af/Open, updated {"id": 3, "region": "af"} cn/3 > af/3', 'later changes of them are');
 ALTER TABLE job DETACH PARTITION job_af;
 UPDATE job_af SET status = 'Done';
 SELECT is(tap.fired(), 'nothing', 'until it is detached');

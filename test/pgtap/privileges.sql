@@ -43,7 +43,7 @@ SELECT set_eq($$SELECT crm.verbs_of('tap_operator')$$,
 SELECT set_eq($$SELECT crm.verbs_of('tap_admin')$$, $$SELECT DISTINCT p.proname::text FROM pg_proc AS p
 	WHERE p.pronamespace = 'automation'::regnamespace AND p.proname !~ '^_' AND NOT has_function_privilege('tap_nobody', p.oid, 'EXECUTE')$$, 'an admin does everything');
 SELECT set_eq($$SELECT p.oid::regprocedure::text FROM pg_proc AS p WHERE p.pronamespace = 'automation'::regnamespace AND has_function_privilege('tap_nobody', p.oid, 'EXECUTE')$$,
-	'{"automation.changed(anyelement,anyelement)",automation._now(),automation.html_escape(text),automation.one_line(text),automation.url_encode(text),automation.phone_e164(text)}'::text[],
+	'{"automation.changed(anyelement,anyelement)",automation._now(),automation.html_escape(text),automation.one_line(text),automation.url_encode(text),automation.phone_e164(text),automation.capitalize(text),"automation.truncate(text,integer,text)"}'::text[],
 	'everybody may call what compiled SQL calls');
 SELECT is((SELECT array_agg(p.oid::regprocedure::text ORDER BY 1) FROM pg_proc AS p
 	WHERE p.pronamespace = 'automation'::regnamespace AND p.proname ~ '^_' AND has_function_privilege('tap_admin', p.oid, 'EXECUTE')

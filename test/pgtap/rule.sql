@@ -134,6 +134,10 @@ SELECT lives_ok($$SELECT automation.create_rule('third', 'crm.deal', 'created', 
 SELECT lives_ok($$SELECT automation.copy_rule('third', 'fourth', 'crm.job', activate => true)$$, 'a copy for another table');
 SELECT is((SELECT concat_ws(' ', relation, state) FROM automation.rules WHERE name = 'fourth'), 'crm.job active', 'can be active at once');
 SELECT throws_ok($$SELECT automation.copy_rule('was won', 'fifth', 'crm.deal')$$, '42703', NULL, 'it must make sense there');
+SELECT automation.create_rule('jobs', 'crm.job', 'job.status_changed', steps => ARRAY[automation.notify('1', 'x')], place => 99);
+SELECT automation.copy_rule('jobs', 'deals', 'crm.deal');
+SELECT is((SELECT trigger FROM automation.rules WHERE name = 'deals'), 'deal.status_changed', 'the trigger becomes one of the other table');
+SELECT automation.drop_rule('jobs'), automation.drop_rule('deals');
 SELECT is(crm.listed(), 'was won second third fourth', 'rules are listed as they were made');
 SELECT is(automation.move_rule('fourth', before => 'second'), 2, 'move_rule() answers the place');
 SELECT is(crm.listed(), 'was won fourth second third', 'before another');

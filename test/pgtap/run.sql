@@ -128,8 +128,8 @@ SELECT throws_ok($$UPDATE job SET status = 'Divide' WHERE id = 2$$, '22012', 'di
 SELECT throws_ok($$UPDATE job SET status = 'Fail' WHERE id = 2$$, 'P0042', 'no luck', 'by a step too');
 SELECT is(tap.logged(), 'nothing', 'then there is no run');
 SELECT is((SELECT status FROM job WHERE id = 2), 'Step', 'nor a write');
-UPDATE job SET status = 'Divide' WHERE id = 3;
-SELECT is(tap.logged(), E'divides 3 succeeded\nnext too 3 succeeded', 'and others are not affected');
+UPDATE job SET status = 'Divide' WHERE id = 5;
+SELECT is(tap.logged(), E'divides 5 succeeded\nnext too 5 succeeded', 'and others are not affected');
 SELECT automation.drop_rule(name) FROM unnest('{fails,next,divides,next too,step divides}'::text[]) AS name;
 
 -- A failure inside what a step sets off stays there.
@@ -159,7 +159,22 @@ INSERT INTO visit VALUES (1, 'x');
 SELECT is(tap.logged(), 'visited 1 succeeded', 'a child row is about its parent');
 REVOKE SELECT ON place FROM tap_author;
 SELECT lives_ok($$INSERT INTO visit VALUES (2, 'x')$$, 'a revoked privilege does not stop the write');
-SELECT matches(tap.logged(), '42501', 'but is logged');
+SELECT is(tap.logged(), 'visited failed 42501 key: permission denied for table place', 'but is logged');
+
+-- Functions are replaced under a rule that a session has used.
+CREATE FUNCTION tap.verdict(text) RETURNS boolean STABLE LANGUAGE sql AS $$ SELECT true $$;
+SELECT automation.approve_function('job', 'tap.verdict(text)');
+SELECT automation.create_rule('verdict', 'job', 'created', condition => 'tap.verdict(new.status)', steps => ARRAY[automation.notify('log', 'x')], activate => true);
+INSERT INTO job (id) VALUES (201);
+CREATE OR REPLACE FUNCTION tap.verdict(text) RETURNS boolean STABLE LANGUAGE plpgsql AS $$ BEGIN RETURN false; END $$;
+INSERT INTO job (id) VALUES (202);
+CREATE OR REPLACE FUNCTION tap.verdict(text) RETURNS boolean STABLE LANGUAGE sql AS $$ SELECT true $$;
+INSERT INTO job (id) VALUES (203);
+SELECT is(tap.logged(), E'verdict 201 succeeded\nverdict 203 succeeded', 'a function that is replaced, in another language too, is called as it is');
+DROP FUNCTION tap.verdict(text) CASCADE;
+INSERT INTO job (id) VALUES (204);
+SELECT is(tap.logged(), 'nothing', 'a rule whose function is dropped does not run');
+SELECT isnt((SELECT problem FROM automation.rules WHERE name = 'verdict'), NULL, 'and is shown to be broken');
 
 SELECT * FROM finish();
 ROLLBACK;
