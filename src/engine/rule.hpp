@@ -47,16 +47,15 @@ struct Rule {
 	}
 };
 
-// Evaluates with the rights of the rule's owner, whoever's write it is, in a restricted context. Only a
-// statement runs as in a SECURITY DEFINER function, if its owner has the writer's rights anyway: it
-// could leave code that the writer's COMMIT would run. The search path counts only for the code of
-// users; PostgreSQL's own is compiled already.
+// Evaluates with the rights of the rule's owner, whoever's write it is, in a restricted context.
+// Only a statement runs as in a SECURITY DEFINER function, if its owner has the writer's rights
+// anyway: it could leave code that the writer's COMMIT would run. The search path counts only for
+// the code of users; PostgreSQL's own is compiled already.
 template <typename Evaluate>
 auto as_owner(
 	const Rule &rule, const pg::Expression &expression, StepKind kind, Evaluate &&evaluate)
 {
-	const auto manner =
-		kind == StepKind::statement && pg::has_rights_of_session(rule.owner)
+	const auto manner = kind == StepKind::statement && pg::has_rights_of_session(rule.owner)
 		? pg::ActAs::Manner::definer
 		: pg::ActAs::Manner::restricted;
 	const pg::OrdinarySettings settings(expression.depends_on_settings()

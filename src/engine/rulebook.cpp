@@ -1,5 +1,6 @@
 #include "engine/rulebook.hpp"
 
+#include "pg/compiled.hpp"
 #include "pg/definitions.hpp"
 #include "pg/identity.hpp"
 
@@ -48,6 +49,7 @@ void Chapter::read_rules()
 		const std::string events = found.text(i, 6).value_or("");
 		const auto add = [&] {
 			const pg::ActAs identity(owner, pg::ActAs::Manner::restricted);
+			pg::check_readable(static_cast<pg::Oid>(found.integer(i, 8)));
 			rules.push_back(
 				{static_cast<int>(found.integer(i, 1)), static_cast<int>(found.integer(i, 2)),
 					owner, found.text(i, 4).value_or("pg_catalog, pg_temp"),

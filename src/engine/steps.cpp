@@ -3,6 +3,7 @@
 #include "core/failure.hpp"
 #include "engine/rulebook.hpp"
 #include "engine/run.hpp"
+#include "pg/compiled.hpp"
 #include "pg/identity.hpp"
 #include "pg/json.hpp"
 
@@ -17,6 +18,7 @@ const pg::Expression &compiled(
 {
 	if (!kept) {
 		const ActAs identity(rule.owner, ActAs::Manner::restricted);
+		pg::check_readable(function);
 		const pg::InMemory inside(chapter.memory);
 		kept.emplace(function, *chapter.type);
 	}

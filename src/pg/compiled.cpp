@@ -35,6 +35,36 @@ bool collect_fields(Node *node, void *list)
 	return expression_tree_walker(node, untyped<bool (*)()>(collect_fields), list);
 }
 
+void require_select(Oid relation, AttrNumber column)
+{
+	if (pg_class_aclcheck(relation, GetUserId(), ACL_SELECT) == ACLCHECK_OK)
+		return;
+	if (column == InvalidAttrNumber) // the row as a whole
+		aclcheck_error(pg_attribute_aclcheck_all(relation, GetUserId(), ACL_SELECT, ACLMASK_ALL),
+			OBJECT_TABLE, get_rel_name(relation));
+	else if (pg_attribute_aclcheck(relation, column, GetUserId(), ACL_SELECT) != ACLCHECK_OK)
+		aclcheck_error_col(ACLCHECK_NO_PRIV, OBJECT_COLUMN, get_rel_name(relation),
+			get_attname(relation, column, false));
+}
+
+bool require_fields(Node *node, void *unused)
+{
+	if (!node)
+		return false;
+	if (is_parameter_field(node)) {
+		const auto *field = castNode(FieldSelect, node);
+		const auto *row = castNode(Param, field->arg);
+		require_select(get_typ_typrelid(row->paramtype), field->fieldnum);
+		return false;
+	}
+	if (IsA(node, Param) && OidIsValid(get_typ_typrelid(castNode(Param, node)->paramtype)))
+		require_select(get_typ_typrelid(castNode(Param, node)->paramtype), InvalidAttrNumber);
+	if (IsA(node, Query))
+		return query_tree_walker(
+			castNode(Query, node), untyped<bool (*)()>(require_fields), unused, 0);
+	return expression_tree_walker(node, untyped<bool (*)()>(require_fields), unused);
+}
+
 // a AND (b AND c) is three conjuncts, as the planner would see them.
 List *flattened(List *conjuncts)
 {
@@ -108,6 +138,11 @@ std::vector<Conjunct> conjuncts_of(Oid function)
 		found.push_back(std::move(conjunct));
 	}
 	return found;
+}
+
+void check_readable(Oid function)
+{
+	guard([&] { require_fields(reinterpret_cast<Node *>(body_of(function)), nullptr); });
 }
 
 } // namespace automation::pg

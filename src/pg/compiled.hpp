@@ -24,4 +24,8 @@ struct Conjunct {
 };
 std::vector<Conjunct> conjuncts_of(Oid function);
 
+// Raises an error unless the current user may read whatever the function names of old and new. They
+// are handed to it, so nothing else asks.
+void check_readable(Oid function);
+
 } // namespace automation::pg

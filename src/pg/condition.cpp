@@ -120,6 +120,33 @@ void inspect_column(const Var *column, const ConditionSite *site)
 										get_attname(site->relation, column->varattno, false)));
 }
 
+// Reading a text as such a type runs code that a user made (the CHECK of a domain in a composite),
+// each time that the text is parsed, and it is parsed again with more rights than his.
+bool runs_code_when_read(Oid type)
+{
+	const Oid element = get_base_element_type(type);
+	const Oid read = OidIsValid(element) ? element : type;
+	if (read < FirstNormalObjectId)
+		return false;
+	const char kind = get_typtype(read);
+	return kind != TYPTYPE_BASE && kind != TYPTYPE_ENUM;
+}
+
+void inspect_type(Node *node)
+{
+	if (IsA(node, Const) && !castNode(Const, node)->constisnull &&
+		runs_code_when_read(castNode(Const, node)->consttype))
+		ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			errmsg("cannot use a constant of type %s in a rule condition",
+				format_type_be(castNode(Const, node)->consttype)));
+	if (IsA(node, CoerceToDomain) &&
+		castNode(CoerceToDomain, node)->resulttype >= FirstNormalObjectId)
+		ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			errmsg("cannot use a cast to domain %s in a rule condition",
+				format_type_be(castNode(CoerceToDomain, node)->resulttype)),
+			errhint("Cast to the type that the domain is based on."));
+}
+
 bool inspect(Node *node, void *context)
 {
 	if (!node)
@@ -138,6 +165,7 @@ bool inspect(Node *node, void *context)
 		inspect_column(castNode(Var, node), inspection->site);
 	if (IsA(node, SubLink)) // made by our compiler, which has checked what it names
 		return false;
+	inspect_type(node);
 	check_functions_in_node(node, inspect_function, context);
 	if (++inspection->depth > deepest_condition)
 		ereport(ERROR, errcode(ERRCODE_STATEMENT_TOO_COMPLEX),

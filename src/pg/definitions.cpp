@@ -26,6 +26,12 @@ void relation_changed(::Datum, Oid relation)
 		++generation;
 }
 
+// What is prepared for a call knows the function's language and who may call it.
+void function_changed(::Datum, int, uint32)
+{
+	++generation;
+}
+
 Oid rule_table()
 {
 	return get_relname_relid("rule", get_namespace_oid("automation", true));
@@ -36,6 +42,7 @@ Oid rule_table()
 void follow_definitions()
 {
 	CacheRegisterRelcacheCallback(relation_changed, 0);
+	CacheRegisterSyscacheCallback(PROCOID, function_changed, 0);
 }
 
 std::uint64_t definitions_generation()

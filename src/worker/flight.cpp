@@ -59,8 +59,9 @@ core::Verdict verdict_on(const core::Failure &failure, const Contact &contact)
 
 Settlement land(const Flight &flight, const core::Verdict &verdict, const core::Reply &reply)
 {
-	const core::Decision decision =
-		core::decide(verdict, flight.number, flight.policy, pg::random_number());
+	const std::uint64_t random =
+		verdict.outcome == core::Outcome::delivered ? 0 : pg::random_number();
+	const core::Decision decision = core::decide(verdict, flight.number, flight.policy, random);
 	const auto elapsed = std::chrono::steady_clock::now() - flight.started;
 	return {.attempt = flight.attempt,
 		.delivery = flight.delivery,

@@ -75,7 +75,6 @@ void Transfers::obey(core::Egress egress)
 void Transfers::start(
 	std::int64_t attempt, core::Request request, Deadlines deadlines, Connection connection)
 {
-	const SignalsBlocked blocked;
 	std::unique_ptr<Exchange> exchange;
 	if (idle_.empty()) {
 		exchange = std::make_unique<Exchange>();
