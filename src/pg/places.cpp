@@ -24,12 +24,12 @@ Size places_size()
 void initialize(Places &fresh)
 {
 	pg_atomic_init_u32(&fresh.launcher, 0);
-	pg_atomic_init_u32(&fresh.launcher_called, 0);
+	pg_atomic_init_u32(&fresh.calls, 0);
 	fresh.size = max_worker_processes;
 	for (int i = 0; i < fresh.size; ++i) {
 		Place &place = fresh.place[i];
-		for (pg_atomic_uint32 *field :
-			{&place.state, &place.database, &place.process, &place.called, &place.told_to_leave})
+		for (pg_atomic_uint32 *field : {&place.state, &place.database, &place.process,
+				 &place.called, &place.told_to_leave, &place.calls})
 			pg_atomic_init_u32(field, 0);
 		pg_atomic_init_u64(&place.since, 0);
 		pg_atomic_init_u64(&place.away_until, 0);
@@ -69,7 +69,7 @@ void on_transaction_end(XactEvent event, void *)
 		if (place)
 			call_worker(*place);
 		if (wake_launcher) {
-			pg_atomic_write_u32(&shared->launcher_called, 1);
+			pg_atomic_fetch_add_u32(&shared->calls, 1);
 			call_launcher();
 		}
 	}

@@ -17,13 +17,14 @@ struct Place {
 	pg_atomic_uint32 process; // number of the worker's PGPROC
 	pg_atomic_uint32 called;  // rows were committed since the worker looked
 	pg_atomic_uint32 told_to_leave;
+	pg_atomic_uint32 calls;		 // to the launcher, before the worker looked for the extension
 	pg_atomic_uint64 since;		 // when it got this state
 	pg_atomic_uint64 away_until; // not to be given away before
 };
 
 struct Places {
 	pg_atomic_uint32 launcher; // number of its PGPROC, plus 1
-	pg_atomic_uint32 launcher_called;
+	pg_atomic_uint32 calls;	   // for the launcher to ask every database again
 	int size;
 	Place place[FLEXIBLE_ARRAY_MEMBER];
 };

@@ -2,6 +2,8 @@
 
 #include "pg/workers.hpp"
 
+#include <utility>
+
 namespace automation::pg {
 
 namespace {
@@ -89,7 +91,9 @@ void become_launcher()
 
 bool launcher_called()
 {
-	return pg_atomic_exchange_u32(&shared->launcher_called, 0) != 0;
+	static uint32 answered = 0;
+	const uint32 calls = pg_atomic_read_u32(&shared->calls);
+	return std::exchange(answered, calls) != calls;
 }
 
 Start start_worker(Oid database)
@@ -121,8 +125,10 @@ std::vector<Departure> departed_workers()
 		Place &place = shared->place[i];
 		if (!is_left(place, now))
 			continue;
-		departed.push_back(
-			{pg_atomic_read_u32(&place.database), pg_atomic_read_u32(&place.state) == absent});
+		const bool looked_since =
+			pg_atomic_read_u32(&place.calls) == pg_atomic_read_u32(&shared->calls);
+		departed.push_back({pg_atomic_read_u32(&place.database),
+			pg_atomic_read_u32(&place.state) == absent && looked_since});
 		set_state(place, place_free);
 	}
 	return departed;
@@ -139,6 +145,7 @@ Oid become_worker(Datum argument)
 	if (!pg_atomic_compare_exchange_u32(&place.state, &expected, running))
 		return InvalidOid;
 	pg_atomic_write_u32(&place.process, static_cast<uint32>(MyProc->pgprocno));
+	pg_atomic_write_u32(&place.calls, pg_atomic_read_u32(&shared->calls));
 	mine = &place;
 	guard([] { before_shmem_exit(on_worker_exit, 0); });
 	return database;

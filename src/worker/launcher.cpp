@@ -59,9 +59,9 @@ bool is_wanted(const pg::Database &database)
 
 void Launcher::look()
 {
+	note_departures();
 	if (pg::launcher_called())
 		not_before_.clear(); // somebody has installed the extension
-	note_departures();
 	std::vector<pg::Database> databases;
 	const auto error = pg::transaction([&] { databases = pg::connectable_databases(); });
 	if (error)
