@@ -230,7 +230,7 @@ LANGUAGE sql IMMUTABLE
 RETURN ROW((step).action, (step).params, coalesce((step).timing, '{}') || '{"after_previous": true}', (step).condition)::automation.step;
 COMMENT ON FUNCTION automation.after_previous(automation.step) IS 'The step, taken only when the step before it has not failed';
 
--- Compiling. Each compiler answers the body of automation_compiled.rule_<id>_<version>_step_<n>(old, new):
+-- Compiling. Each compiler answers the body of automation_compiled.rule_<id>_<version>_step_<n>():
 -- one query whose one column is jsonb.
 
 CREATE TYPE automation._site AS (rule_id integer, version integer, step integer, action text);
@@ -290,12 +290,12 @@ COMMENT ON FUNCTION automation._value_sql(automation._scope, jsonb, text) IS 'SQ
 
 CREATE FUNCTION automation._message_sql(scope automation._scope, properties jsonb, params jsonb) RETURNS text
 LANGUAGE sql STABLE
-RETURN 'SELECT ' || automation._call_sql('jsonb_build_object', ARRAY(
+RETURN automation._select_sql((scope).row_relation, automation._call_sql('jsonb_build_object', ARRAY(
 	SELECT format('%L::text, %s', param.key,
 		automation._value_sql(scope, param.value, properties -> param.key ->> 'template'))
 	FROM jsonb_each(params) AS param
 	WHERE properties -> param.key ? 'template'
-	ORDER BY param.key));
+	ORDER BY param.key)));
 COMMENT ON FUNCTION automation._message_sql(automation._scope, jsonb, jsonb) IS 'Query for a finished message: every parameter that is a template';
 
 CREATE FUNCTION automation._compile_message(scope automation._scope, site automation._site, params jsonb)
@@ -425,33 +425,33 @@ COMMENT ON FUNCTION automation._same_row_sql(automation._scope) IS 'Condition un
 CREATE FUNCTION automation._update_sql(
 	scope automation._scope,
 	target pg_catalog.pg_attribute,
-	value text,
-	prefix text DEFAULT '')
+	value text)
 RETURNS text
 LANGUAGE sql STABLE
 -- The value stands alone in a sub-query so that no name in it can mean a column of the target.
 RETURN format(
-	'%1$sUPDATE %2$s AS t SET %3$I = v.value FROM (%4$s) AS v (value) '
-	'WHERE %5$s AND automation.changed(t.%3$I::%6$s, v.value) '
-	'RETURNING pg_catalog.jsonb_build_object(%3$L::text, t.%3$I)',
-	prefix, scope.relation, target.attname, value, automation._same_row_sql(scope), automation._type_name(target));
-COMMENT ON FUNCTION automation._update_sql(automation._scope, pg_catalog.pg_attribute, text, text)
+	'UPDATE %1$s AS t SET %2$I = v.value FROM %3$s, LATERAL (%4$s) AS v (value) '
+	'WHERE %5$s AND automation.changed(t.%2$I::%6$s, v.value) '
+	'RETURNING pg_catalog.jsonb_build_object(%2$L::text, t.%2$I)',
+	scope.relation, target.attname, automation._images_sql(scope.row_relation), value,
+	automation._same_row_sql(scope), automation._type_name(target));
+COMMENT ON FUNCTION automation._update_sql(automation._scope, pg_catalog.pg_attribute, text)
 	IS 'Statement that sets a column of the record, unless it has that value already';
 
-CREATE FUNCTION automation._insert_sql(owner regrole, relation regclass, fields jsonb) RETURNS text
+CREATE FUNCTION automation._insert_sql(scope automation._scope, relation regclass, fields jsonb) RETURNS text
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-	SELECT format('INSERT INTO %s AS t (%s) VALUES (%s) RETURNING %s',
+	SELECT format('INSERT INTO %s AS t (%s) %s RETURNING %s',
 		relation,
 		string_agg(quote_ident(f.key), ', ' ORDER BY f.key),
-		string_agg(f.value, ', ' ORDER BY f.key),
+		automation._select_sql((scope).row_relation, string_agg(f.value, ', ' ORDER BY f.key)),
 		automation._call_sql('jsonb_build_object', ARRAY(
 			SELECT format('%L::text, t.%I', k, k)
 			FROM unnest(coalesce(automation._key(relation), automation._primary_key(relation))) AS k
-			WHERE has_column_privilege(owner::oid, relation::oid, k, 'SELECT'))))
+			WHERE has_column_privilege((scope).owner::oid, relation::oid, k, 'SELECT'))))
 	FROM jsonb_each_text(fields) AS f;
 END;
-COMMENT ON FUNCTION automation._insert_sql(regrole, regclass, jsonb) IS 'Statement that inserts a row of SQL expressions and answers its key';
+COMMENT ON FUNCTION automation._insert_sql(automation._scope, regclass, jsonb) IS 'Statement that inserts a row of SQL expressions and answers its key';
 
 CREATE FUNCTION automation._target(scope automation._scope, name text) RETURNS regclass
 LANGUAGE plpgsql STABLE
@@ -506,7 +506,7 @@ BEGIN
 	IF fields = '{}' THEN
 		PERFORM automation._fail('22023', 'parameter "fields" of action "create_record" is empty');
 	END IF;
-	RETURN automation._insert_sql(scope.owner, target, automation._fields_sql(scope, target, fields));
+	RETURN automation._insert_sql(scope, target, automation._fields_sql(scope, target, fields));
 END
 $$;
 COMMENT ON FUNCTION automation._compile_create_record(automation._scope, automation._site, jsonb) IS 'Statement for create_record';
@@ -616,7 +616,7 @@ DECLARE
 	task regclass := automation._task_relation();
 BEGIN
 	PERFORM automation._check_writable(scope.owner, task);
-	RETURN automation._insert_sql(scope.owner, task, automation._task_fields(scope, task, params));
+	RETURN automation._insert_sql(scope, task, automation._task_fields(scope, task, params));
 END
 $$;
 COMMENT ON FUNCTION automation._compile_create_task(automation._scope, automation._site, jsonb) IS 'Statement for create_task';
@@ -716,8 +716,8 @@ RETURNS text
 LANGUAGE sql
 RETURN automation._update_sql(
 	scope, target,
-	'SELECT pool.value FROM pool, turn WHERE pool.place = turn.number % nullif((SELECT count(*) FROM pool), 0)',
-	format('WITH pool (value, place) AS MATERIALIZED (%s), turn (number) AS MATERIALIZED (SELECT pg_catalog.nextval(%L::pg_catalog.regclass)) ',
+	format('WITH pool (value, place) AS MATERIALIZED (%s), turn (number) AS MATERIALIZED (SELECT pg_catalog.nextval(%L::pg_catalog.regclass)) '
+		'SELECT pool.value FROM pool, turn WHERE pool.place = turn.number %% nullif((SELECT count(*) FROM pool), 0)',
 		automation._pool_sql(scope, target, pool), automation._turn(site, scope.owner)));
 COMMENT ON FUNCTION automation._round_robin_sql(automation._scope, automation._site, pg_catalog.pg_attribute, jsonb)
 	IS 'Statement that gives the record to the next user of the pool';
@@ -731,15 +731,14 @@ RETURNS text
 LANGUAGE sql STABLE
 RETURN automation._update_sql(
 	scope, target,
-	format('SELECT pool.value FROM pool ORDER BY '
+	format('WITH pool (value, place) AS MATERIALIZED (%s) SELECT pool.value FROM pool ORDER BY '
 		'(SELECT count(*) FROM %s AS work WHERE work.%I = pool.value%s), pool.place LIMIT 1',
-		scope.relation, target.attname,
+		automation._pool_sql(scope, target, pool), scope.relation, target.attname,
 		CASE WHEN closed IS NOT NULL THEN
 			format(' AND work.%I::text <> ALL (%L::text[])',
 				(automation._column(scope.owner, scope.relation, 'status', 'SELECT')).attname,
 				ARRAY(SELECT jsonb_array_elements_text(closed)))
-		END),
-	format('WITH pool (value, place) AS MATERIALIZED (%s) ', automation._pool_sql(scope, target, pool)));
+		END));
 COMMENT ON FUNCTION automation._least_busy_sql(automation._scope, pg_catalog.pg_attribute, jsonb, jsonb)
 	IS 'Statement that gives the record to the user of the pool who has the fewest';
 
@@ -819,12 +818,12 @@ BEGIN
 	END IF;
 	call := format('%s(pg_catalog.jsonb_build_object(''rule''::text, %L::text, ''old''::text, pg_catalog.to_jsonb(old), ''new''::text, pg_catalog.to_jsonb(new)) || %s)',
 		called.oid::regproc, scope.rule, automation._value_sql(scope, coalesce(params -> 'args', '{}'), 'json'));
-	RETURN CASE called.prorettype
-		WHEN 'jsonb'::regtype THEN 'SELECT ' || call
+	RETURN automation._select_sql(scope.row_relation, CASE called.prorettype
+		WHEN 'jsonb'::regtype THEN call
 		-- Nothing but IS NULL takes a void.
-		WHEN 'void'::regtype THEN format('SELECT CASE WHEN %s IS NULL THEN ''{}''::jsonb ELSE ''{}''::jsonb END', call)
-		ELSE format('SELECT pg_catalog.to_jsonb(%s)', call)
-	END;
+		WHEN 'void'::regtype THEN format('CASE WHEN %s IS NULL THEN ''{}''::jsonb ELSE ''{}''::jsonb END', call)
+		ELSE format('pg_catalog.to_jsonb(%s)', call)
+	END);
 END
 $$;
 COMMENT ON FUNCTION automation._compile_call_function(automation._scope, automation._site, jsonb) IS 'Query for call_function';

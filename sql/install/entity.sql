@@ -321,8 +321,9 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	PERFORM automation._compile(
-		format('entity_%s_%s', entity.id, part), format('r %s', entity.relation), 'jsonb', (
-		SELECT 'SELECT ' || automation._object_sql(jsonb_object_agg(f.key, format('r.%I', f.value)))
+		format('entity_%s_%s', entity.id, part), 'jsonb', (
+		SELECT automation._select_sql(
+			entity.relation, automation._object_sql(jsonb_object_agg(f.key, format('new.%I', f.value))))
 		FROM jsonb_each_text(fields) AS f));
 END
 $$;
@@ -571,11 +572,11 @@ BEGIN
 	INSERT INTO automation.link AS l (relation, name, target) VALUES (_link.relation, _link.name, _link.target)
 	RETURNING l.id INTO link;
 	-- The condition is the link itself; here it only makes PostgreSQL compare the types.
-	PERFORM automation._compile('link_' || link, format('source %s, target %s', relation, target), 'jsonb',
-		format('SELECT %s WHERE source.%I = target.%I',
+	PERFORM automation._compile('link_' || link, 'jsonb',
+		format('SELECT %s FROM %s AS old, %s AS new WHERE old.%I = new.%I',
 			automation._object_sql(jsonb_build_object(
-				'source', format('source.%I', source_column), 'target', format('target.%I', target_column))),
-			source_column, target_column));
+				'source', format('old.%I', source_column), 'target', format('new.%I', target_column))),
+			relation, target, source_column, target_column));
 END
 $$;
 COMMENT ON FUNCTION automation._link(regrole, regclass, text, text, regclass, text) IS 'automation.link()';

@@ -140,7 +140,8 @@ BEGIN
 		PERFORM automation._fail('42809', format('rule "%s" waits for changes of table "%s"', other.name, other.event_relation),
 			format('The step runs on changes of table "%s".', scope.row_relation));
 	END IF;
-	RETURN format('SELECT pg_catalog.jsonb_build_object(''rule''::text, %s)', other.id);
+	RETURN automation._select_sql(
+		scope.row_relation, format('pg_catalog.jsonb_build_object(''rule''::text, %s)', other.id));
 END
 $$;
 COMMENT ON FUNCTION automation._compile_other_rule(automation._scope, automation._site, jsonb) IS 'Query for start_rule and stop_rule: the number of the rule, whatever it will be called';
@@ -161,8 +162,7 @@ CREATE FUNCTION automation._compile_part(
 RETURNS regprocedure
 LANGUAGE sql
 RETURN automation._compile(
-	automation._rule_function((rule).id, (rule).version, part),
-	format('old %1$s, new %1$s', (rule).event_relation), result, body, volatility);
+	automation._rule_function((rule).id, (rule).version, part), result, body, volatility);
 COMMENT ON FUNCTION automation._compile_part(automation.rule, text, text, text, text) IS 'Compiles one part of a rule: when, key, step_1, if_1, ...';
 
 CREATE FUNCTION automation._compile_step(rule automation.rule, scope automation._scope, number integer, step jsonb)
@@ -183,7 +183,7 @@ BEGIN
 		CASE WHEN (automation._action(action)).kind = 'statement' THEN 'VOLATILE' ELSE 'STABLE' END);
 	IF step ->> 'condition' IS NOT NULL THEN
 		PERFORM automation._compile_part(rule, 'if_' || number, 'boolean',
-			'SELECT ' || automation._condition_sql(scope, step ->> 'condition'));
+			automation._select_sql(scope.row_relation, automation._condition_sql(scope, step ->> 'condition')));
 	END IF;
 EXCEPTION WHEN OTHERS THEN
 	GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT,
@@ -239,9 +239,10 @@ BEGIN
 		CASE WHEN fires.events = '{}' THEN '{insert,update}' ELSE fires.events END,
 		fires.row_relation, fires.via, rule.name);
 	PERFORM automation._compile_part(rule, 'when', 'boolean',
-		format(E'SELECT (%s) AND (%s\n)', fires.expression, automation._condition_sql(scope, version.condition)));
+		automation._select_sql(fires.row_relation,
+			format(E'(%s) AND (%s\n)', fires.expression, automation._condition_sql(scope, version.condition))));
 	PERFORM automation._compile_part(rule, 'key', 'jsonb',
-		'SELECT ' || automation._object_sql(automation._subject_key(scope)));
+		automation._select_sql(fires.row_relation, automation._object_sql(automation._subject_key(scope))));
 	PERFORM automation._compile_step(rule, scope, s.place::integer, s.step)
 	FROM jsonb_array_elements(version.steps) WITH ORDINALITY AS s(step, place);
 END

@@ -238,9 +238,20 @@ END
 $$;
 COMMENT ON FUNCTION automation._drop_compiled(text) IS 'Drops a compiled function if there is one';
 
+CREATE FUNCTION automation._images_sql(relation regclass) RETURNS text
+LANGUAGE sql IMMUTABLE
+-- Tables and not parameters of the row's type: only so does PostgreSQL tie a function to single
+-- columns. A function with such parameters would forbid most of ALTER TABLE.
+RETURN format('%1$s AS old, %1$s AS new', relation);
+COMMENT ON FUNCTION automation._images_sql(regclass) IS 'What stands in the FROM clause of a compiled query for the row before and after the change';
+
+CREATE FUNCTION automation._select_sql(relation regclass, expression text) RETURNS text
+LANGUAGE sql IMMUTABLE
+RETURN format('SELECT %s FROM %s', expression, automation._images_sql(relation));
+COMMENT ON FUNCTION automation._select_sql(regclass, text) IS 'Query for an expression over old and new';
+
 CREATE FUNCTION automation._compile(
 	name text,
-	arguments text,
 	result text,
 	body text,
 	volatility text DEFAULT 'STABLE')
@@ -252,14 +263,14 @@ DECLARE
 	function regprocedure;
 BEGIN
 	PERFORM automation._drop_compiled(name);
-	EXECUTE format('CREATE FUNCTION automation_compiled.%I(%s) RETURNS %s LANGUAGE sql %s BEGIN ATOMIC %s; END',
-		name, arguments, result, volatility, body);
+	EXECUTE format('CREATE FUNCTION automation_compiled.%I() RETURNS %s LANGUAGE sql %s BEGIN ATOMIC %s; END',
+		name, result, volatility, body);
 	function := automation._compiled(name);
 	EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', function);
 	RETURN function;
 END
 $$;
-COMMENT ON FUNCTION automation._compile(text, text, text, text, text) IS 'Creates or replaces a function of schema automation_compiled whose body is one query';
+COMMENT ON FUNCTION automation._compile(text, text, text, text) IS 'Creates or replaces a function of schema automation_compiled; it is never called, the engine reads its body';
 
 CREATE FUNCTION automation._object_sql(fields jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE

@@ -2,6 +2,100 @@
 
 namespace automation::pg {
 
+namespace {
+
+// Where a query names the row before and after the change, and how deep below it we are.
+struct Images {
+	Index varno[new_parameter + 1] = {};
+	Oid row_type[new_parameter + 1] = {};
+	Index depth = 0;
+};
+
+int image_number(const RangeTblEntry *entry)
+{
+	if (entry->rtekind != RTE_RELATION)
+		return 0;
+	if (strcmp(entry->eref->aliasname, "old") == 0)
+		return old_parameter;
+	return strcmp(entry->eref->aliasname, "new") == 0 ? new_parameter : 0;
+}
+
+Node *row_parameter(const Images &images, int number)
+{
+	Param *row = makeNode(Param);
+	row->paramkind = PARAM_EXTERN;
+	row->paramid = number;
+	row->paramtype = images.row_type[number];
+	row->paramtypmod = row->location = -1;
+	return reinterpret_cast<Node *>(row);
+}
+
+Node *field_of(Node *row, const Var *column)
+{
+	FieldSelect *field = makeNode(FieldSelect);
+	field->arg = reinterpret_cast<Expr *>(row);
+	field->fieldnum = column->varattno;
+	field->resulttype = column->vartype;
+	field->resulttypmod = column->vartypmod;
+	field->resultcollid = column->varcollid;
+	return reinterpret_cast<Node *>(field);
+}
+
+Node *to_parameters(Node *node, void *context)
+{
+	if (!node)
+		return nullptr;
+	auto *images = static_cast<Images *>(context);
+	if (IsA(node, Var)) {
+		const auto *column = castNode(Var, node);
+		for (int number = old_parameter; number <= new_parameter; ++number)
+			if (column->varlevelsup == images->depth &&
+				static_cast<Index>(column->varno) == images->varno[number]) {
+				Node *row = row_parameter(*images, number);
+				return column->varattno == InvalidAttrNumber ? row : field_of(row, column);
+			}
+		return copy_of(node);
+	}
+	if (IsA(node, Query)) {
+		++images->depth;
+		Query *query = query_tree_mutator(
+			castNode(Query, node), untyped<Node *(*)()>(to_parameters), context, 0);
+		--images->depth;
+		return reinterpret_cast<Node *>(query);
+	}
+	return expression_tree_mutator(node, untyped<Node *(*)()>(to_parameters), context);
+}
+
+// FROM t AS old, t AS new: the two leave the clause, and what was a column of theirs becomes a
+// field of the parameter $1 or $2.
+Query *with_parameters(Query *query)
+{
+	Images images;
+	List *left = NIL;
+	for (int i = 0; i < list_length(query->jointree->fromlist); ++i) {
+		auto *item = static_cast<Node *>(list_nth(query->jointree->fromlist, i));
+		const Index varno =
+			IsA(item, RangeTblRef) ? static_cast<Index>(castNode(RangeTblRef, item)->rtindex) : 0;
+		const int number = varno ? image_number(rt_fetch(varno, query->rtable)) : 0;
+		if (number == 0) {
+			left = lappend(left, item);
+			continue;
+		}
+		images.varno[number] = varno;
+		images.row_type[number] = get_rel_type_id(rt_fetch(varno, query->rtable)->relid);
+	}
+	query->jointree->fromlist = left;
+	return query_tree_mutator(query, untyped<Node *(*)()>(to_parameters), &images, 0);
+}
+
+RangeTblEntry *source_of(Query *insert)
+{
+	return rt_fetch(
+		linitial_node(RangeTblRef, insert->jointree->fromlist)->rtindex, insert->rtable);
+}
+
+} // namespace
+
 Query *body_of(Oid function)
 {
 	HeapTuple tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
@@ -16,7 +110,11 @@ Query *body_of(Oid function)
 	ReleaseSysCache(tuple);
 	if (IsA(body, List)) // one list of statements, for each the list of its queries
 		body = static_cast<Node *>(linitial(linitial_node(List, castNode(List, body))));
-	return castNode(Query, body);
+	auto *query = castNode(Query, body);
+	if (query->commandType != CMD_INSERT)
+		return with_parameters(query);
+	source_of(query)->subquery = with_parameters(source_of(query)->subquery);
+	return query;
 }
 
 Oid changed_function()

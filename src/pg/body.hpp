@@ -19,8 +19,10 @@ template <typename NodeType> NodeType *copy_of(const NodeType *node)
 	return static_cast<NodeType *>(copyObjectImpl(node));
 }
 
-Query *body_of(Oid function); // exactly one query
-Oid changed_function();		  // automation.changed(anyelement, anyelement)
+// The one query of the function, its old and new turned from tables of its FROM clause into the
+// parameters $1 and $2 of the row's type.
+Query *body_of(Oid function);
+Oid changed_function(); // automation.changed(anyelement, anyelement)
 // SQL text in which every name is qualified, pg_catalog's too: no search path changes its meaning.
 const char *qualified_text(Query *query);
 

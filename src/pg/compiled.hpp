@@ -8,8 +8,8 @@
 
 namespace automation::pg {
 
-// Of a function that returns jsonb_build_object('role', r.column, ...): the role of each column, as
-// it is called today.
+// Of a function that returns jsonb_build_object('role', new.column, ...): the role of each column,
+// as it is called today.
 struct NamedColumn {
 	std::string name;
 	std::string column;

@@ -42,8 +42,8 @@ Expression::Expression(Oid function, const RowType &type) : row_type_(type.type(
 	Tree tree{};
 	guard([&] {
 		body_ = body_of(function);
-		needs_query_ =
-			body_->commandType != CMD_SELECT || body_->hasSubLinks || body_->rtable != NIL;
+		needs_query_ = body_->commandType != CMD_SELECT || body_->hasSubLinks ||
+			body_->jointree->fromlist != NIL;
 		if (needs_query_)
 			return;
 		auto *target = linitial_node(TargetEntry, body_->targetList);

@@ -21,8 +21,9 @@ struct Equality {
 	std::uint32_t hash; // of the constant
 };
 
-// The function automation_compiled.name(old T, new T), whose body is one expression or statement.
-// Made in the current memory; privileges of the functions in it are checked for the current user.
+// The function automation_compiled.name(), whose body is one expression or statement over T AS old,
+// T AS new. Made in the current memory; privileges of the functions in it are checked for the
+// current user.
 class Expression {
 public:
 	Expression(Oid function, const RowType &type);

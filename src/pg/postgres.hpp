@@ -52,6 +52,7 @@ extern "C" {
 #include "parser/parse_func.h"
 #include "parser/parse_relation.h"
 #include "parser/parser.h"
+#include "parser/parsetree.h"
 #include "parser/scanner.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"

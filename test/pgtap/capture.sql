@@ -201,10 +201,12 @@ UPDATE shape SET status = 'Open';
 SELECT is(tap.fired(), 'updated 1 Done > Open', 'columns may come and go on a watched table');
 UPDATE shape SET later = 'x';
 SELECT is(tap.fired(), 'updated 1 Open > Open', 'and are watched');
-SELECT throws_ok($$ALTER TABLE shape ADD COLUMN defaulted text NOT NULL DEFAULT 'fast'$$, '0A000', NULL,
-	'but PostgreSQL adds none with a default while compiled functions use the row type');
+ALTER TABLE shape ADD COLUMN defaulted text NOT NULL DEFAULT 'fast', ADD COLUMN computed text NOT NULL DEFAULT random()::text,
+	ALTER COLUMN later TYPE varchar(80);
 UPDATE shape SET status = 'Open';
-SELECT is(tap.fired(), 'nothing', 'which is no change');
+SELECT is(tap.fired(), 'nothing', 'nor is a table written anew, for a default or a type, a change');
+SELECT throws_ok($$ALTER TABLE shape ALTER COLUMN status TYPE varchar(80)$$, '0A000',
+	'cannot alter type of a column used by a function or procedure', 'a column that rules use keeps its type');
 ALTER TABLE shape RENAME COLUMN status TO state;
 UPDATE shape SET state = 'New';
 SELECT is(tap.fired(), 'updated 1 Open > New', 'a renamed column is followed');

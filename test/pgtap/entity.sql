@@ -29,9 +29,10 @@ CREATE FUNCTION crm.compiled(part text, here anyelement) RETURNS jsonb LANGUAGE 
 DECLARE
 	answer jsonb;
 BEGIN
-	EXECUTE format('SELECT automation_compiled.entity_%s_%s($1)',
-		(SELECT id FROM automation.entity WHERE relation = pg_typeof(here)::text::regclass), part)
-	INTO answer USING here;
+	SELECT jsonb_object_agg(f.key, to_jsonb(here) -> f.value) INTO answer
+	FROM automation.entity AS e,
+		jsonb_each_text(automation._fields(automation._compiled(format('entity_%s_%s', e.id, part)))) AS f
+	WHERE e.relation = pg_typeof(here)::text::regclass;
 	RETURN answer;
 END
 $$;

@@ -173,7 +173,7 @@ SELECT is(attack.as('thief_author', command), '42501', command) FROM (VALUES
 	($$SELECT automation.grant_access('thief_author', 'admin')$$),
 	($$SELECT automation._create_rule('postgres', 'x', 'shop.job', 'created', '{}', NULL, NULL, 'x', NULL, true, 'log', NULL)$$),
 	($$SELECT automation._ask('postgres', 'SELECT to_jsonb(attack.spy(''ask''))', '{}')$$),
-	($$SELECT automation._compile('x', '', 'text', 'SELECT 1')$$),
+	($$SELECT automation._compile('x', 'text', 'SELECT 1')$$),
 	($$SELECT automation._fire_rule(1, '{}')$$),
 	($$INSERT INTO automation.delivery (at, txid, rule_owner, server, channel, kind, message) VALUES (now(), pg_current_xact_id(), 10, 1, 'x', 'sms', '{}')$$),
 	($$INSERT INTO automation.run (rule_id, version, entity_id, key, event, status, actor) VALUES (1, 1, 1, '1', 'created', 'succeeded', 'x')$$),

@@ -36,15 +36,13 @@ INSERT INTO crm.contact VALUES (1, 'Old Corp', NULL, '+1', 2, NULL), (2, 'New Co
 INSERT INTO crm.site VALUES (9, 'Paris', 'P9');
 INSERT INTO crm.job (id, status) VALUES (3, 'Won');
 
--- The value of a path for a change from one row to another, as compiled.
+-- The value of a path for a change from one row to another.
 CREATE FUNCTION crm.value(scope automation._scope, path text[], before jsonb, after jsonb) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
 	answer text;
 BEGIN
-	PERFORM automation._compile('tap_path', format('old %1$s, new %1$s', scope.row_relation), 'text',
-		format('SELECT (%s)::text', (automation._path(scope, path)).sql));
-	EXECUTE format('SELECT automation_compiled.tap_path(jsonb_populate_record(NULL::%1$s, $1), jsonb_populate_record(NULL::%1$s, $2))',
-		scope.row_relation) INTO answer USING before, after;
+	EXECUTE format('SELECT (%2$s)::text FROM jsonb_populate_record(NULL::%1$s, $1) AS old, jsonb_populate_record(NULL::%1$s, $2) AS new',
+		scope.row_relation, (automation._path(scope, path)).sql) INTO answer USING before, after;
 	RETURN answer;
 END
 $$;

@@ -38,7 +38,7 @@ $$;
 CREATE FUNCTION crm.sql_of(relation regclass, trigger text, params jsonb DEFAULT '{}') RETURNS text LANGUAGE sql AS $$
 	SELECT t.expression FROM automation._trigger_sql(automation._scope(relation, current_user::regrole), trigger, params) AS t
 $$;
--- Whether a trigger, compiled, fires on a change: null before is an insertion, null after a deletion.
+-- Whether a trigger fires on a change: null before is an insertion, null after a deletion.
 CREATE FUNCTION crm.fires(relation regclass, trigger text, params jsonb, before jsonb, after jsonb) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
 	event text := CASE WHEN before IS NULL THEN 'insert' WHEN after IS NULL THEN 'delete' ELSE 'update' END;
@@ -46,9 +46,8 @@ DECLARE
 	answer boolean;
 BEGIN
 	SELECT t.* INTO means FROM automation._trigger_sql(automation._scope(relation, current_user::regrole), trigger, params) AS t;
-	PERFORM automation._compile('tap_trigger', format('old %1$s, new %1$s', means.row_relation), 'boolean', 'SELECT ' || means.expression);
-	EXECUTE format('SELECT automation_compiled.tap_trigger(jsonb_populate_record(NULL::%1$s, $1), jsonb_populate_record(NULL::%1$s, $2))',
-		means.row_relation) INTO answer USING before, after;
+	EXECUTE format('SELECT %2$s FROM jsonb_populate_record(NULL::%1$s, $1) AS old, jsonb_populate_record(NULL::%1$s, $2) AS new',
+		means.row_relation, means.expression) INTO answer USING before, after;
 	RETURN event = ANY (means.events) AND answer IS TRUE;
 END
 $$;
