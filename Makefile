@@ -25,13 +25,12 @@ REGRESS_OPTS   = --inputdir=test --load-extension=$(EXTENSION) \
 ISOLATION      = $(patsubst test/isolation/specs/%.spec,%,$(sort $(wildcard test/isolation/specs/*.spec)))
 ISOLATION_OPTS = --inputdir=test/isolation --load-extension=$(EXTENSION)
 
-# fmt is compiled in, so that no other extension's fmt can be taken for ours.
 WERROR     ?= 1
 WARNINGS    = -Wall -Wextra -Wshadow $(if $(filter-out 0 no,$(WERROR)),-Werror)
-DEFINES     = -DFMT_HEADER_ONLY '-DAUTOMATION_VERSION="$(EXTVERSION)"'
+DEFINES     = '-DAUTOMATION_VERSION="$(EXTVERSION)"'
 PG_CPPFLAGS = -Isrc $(DEFINES) '-DPGDLLEXPORT=__attribute__((visibility("default")))'
 PG_CXXFLAGS = -std=c++20 $(WARNINGS) -fvisibility=hidden -fvisibility-inlines-hidden $(SANITIZE)
-SHLIB_LINK  = -lcurl -lstdc++ $(SANITIZE)
+SHLIB_LINK  = -lcurl -lfmt -lstdc++ $(SANITIZE)
 EXTRA_CLEAN = $(OBJS:.o=.d) .build
 
 # JIT has nothing to inline from us; without this clang compiles every file a second time.

@@ -6,7 +6,6 @@
 \pset footer off
 SET client_min_messages = warning;
 \set VERBOSITY terse
-\i demo/crm.sql
 
 \echo '-- 1. Install. pg_cron is optional, and expected.'
 \set ECHO queries

@@ -7,7 +7,7 @@ major=${PG_MAJOR:-15}
 
 packages_of() { # SET
 	case $1 in
-	run) echo "postgresql-$major postgresql-$major-cron libcurl4" ;;
+	run) echo "postgresql-$major postgresql-$major-cron libcurl4 libfmt9" ;;
 	build) echo "g++ make postgresql-server-dev-$major libcurl4-openssl-dev libfmt-dev" ;;
 	servers) echo "python3 python3-aiosmtpd openssl" ;;
 	check) echo "cmake libgtest-dev clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 shellcheck

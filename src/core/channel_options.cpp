@@ -9,7 +9,6 @@
 #include "core/recipient.hpp"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <optional>

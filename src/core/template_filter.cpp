@@ -8,7 +8,6 @@
 #include "core/template_call.hpp"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <optional>
 #include <utility>
