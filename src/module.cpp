@@ -7,6 +7,7 @@
 #include "core/suggestion.hpp"
 #include "engine/capture.hpp"
 #include "engine/definition.hpp"
+#include "engine/due.hpp"
 #include "engine/question.hpp"
 #include "pg/changed.hpp"
 #include "pg/channel.hpp"
@@ -51,6 +52,22 @@ Datum fire_rule(FunctionCallInfo call)
 {
 	const std::string row = pg::json_argument(call, 1);
 	return Int64GetDatum(engine::fire(pg::integer_argument(call, 0), row));
+}
+
+Datum tick(FunctionCallInfo call)
+{
+	return Int32GetDatum(engine::tick(pg::integer_argument(call, 0)));
+}
+
+Datum advance(FunctionCallInfo call)
+{
+	return Int32GetDatum(engine::advance(pg::datum_argument(call, 0)));
+}
+
+Datum set_clock(FunctionCallInfo call)
+{
+	pg::set_clock(pg::to_instant(pg::datum_argument(call, 0)));
+	return Int64GetDatum(pg::now());
 }
 
 Datum rules_changed(FunctionCallInfo)
@@ -170,7 +187,7 @@ template <std::string (*Convert)(std::string_view)> Datum convert(FunctionCallIn
 
 Datum now(FunctionCallInfo)
 {
-	return pg::now();
+	return Int64GetDatum(pg::now());
 }
 
 } // namespace
@@ -181,6 +198,9 @@ PG_ENTRY(automation_call, automation::pg::call_as_extension_owner);
 PG_ENTRY(automation_capture, automation::capture);
 PG_ENTRY(automation_truncated, automation::truncated);
 PG_ENTRY(automation_fire_rule, automation::fire_rule);
+PG_ENTRY(automation_tick, automation::tick);
+PG_ENTRY(automation_advance, automation::advance);
+PG_ENTRY(automation_set_clock, automation::set_clock);
 PG_ENTRY(automation_rules_changed, automation::rules_changed);
 PG_ENTRY(automation_template_sql, automation::template_sql);
 PG_ENTRY(automation_rewrite_links, automation::rewrite_links);

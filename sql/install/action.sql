@@ -225,10 +225,38 @@ RETURN ROW(
 COMMENT ON FUNCTION automation.only_if(text, automation.step)
 	IS 'The step, taken only when the condition (SQL over new and old, or a JSON tree) holds';
 
+CREATE FUNCTION automation._timed(step automation.step, timing jsonb) RETURNS automation.step
+LANGUAGE sql IMMUTABLE
+RETURN ROW((step).action, (step).params, coalesce((step).timing, '{}') || timing, (step).condition)::automation.step;
+COMMENT ON FUNCTION automation._timed(automation.step, jsonb) IS 'The step, with more said about its time';
+
 CREATE FUNCTION automation.after_previous(step automation.step) RETURNS automation.step
 LANGUAGE sql IMMUTABLE
-RETURN ROW((step).action, (step).params, coalesce((step).timing, '{}') || '{"after_previous": true}', (step).condition)::automation.step;
-COMMENT ON FUNCTION automation.after_previous(automation.step) IS 'The step, taken only when the step before it has not failed';
+RETURN automation._timed(step, '{"after_previous": true}');
+COMMENT ON FUNCTION automation.after_previous(automation.step)
+	IS 'The step, taken only when the step before it is finished, its messages delivered, and has not failed';
+
+CREATE FUNCTION automation.after(
+	delay text,
+	step automation.step,
+	cancel_if_changed text[] DEFAULT NULL,
+	anchor text DEFAULT 'trigger',
+	options jsonb DEFAULT '{}')
+RETURNS automation.step
+LANGUAGE sql IMMUTABLE
+RETURN automation._timed(step, jsonb_build_object('delay', delay, 'anchor', anchor)
+	|| CASE WHEN cancel_if_changed IS NULL THEN '{}' ELSE jsonb_build_object('cancel_if_changed', cancel_if_changed) END
+	|| coalesce(options, '{}'));
+COMMENT ON FUNCTION automation.after(text, automation.step, text[], text, jsonb)
+	IS 'The step, taken later: so long after the trigger, the previous step, the row''s entering or leaving its stage, or a date of the row (field:due_on). A change of one of the columns cancels it. options: cancel_mode, cancel_when, and the calendar''s';
+
+CREATE FUNCTION automation.at("time" text, step automation.step, cancel_if_changed text[] DEFAULT NULL, options jsonb DEFAULT '{}')
+RETURNS automation.step
+LANGUAGE sql IMMUTABLE
+RETURN automation._timed(step, jsonb_build_object('at', "time")
+	|| CASE WHEN cancel_if_changed IS NULL THEN '{}' ELSE jsonb_build_object('cancel_if_changed', cancel_if_changed) END
+	|| coalesce(options, '{}'));
+COMMENT ON FUNCTION automation.at(text, automation.step, text[], jsonb) IS 'The step, taken at that time. A change of one of the columns cancels it';
 
 -- Compiling. Each compiler answers the body of automation_compiled.rule_<id>_<version>_step_<n>():
 -- one query whose one column is jsonb.

@@ -13,6 +13,8 @@ CREATE TABLE automation.rule (
 	state text NOT NULL DEFAULT 'draft' CHECK (state IN ('draft', 'active', 'paused', 'disabled')),
 	version integer NOT NULL DEFAULT 1,
 	on_error text NOT NULL DEFAULT 'log' CHECK (on_error IN ('log', 'fail')),
+	in_flight text NOT NULL DEFAULT 'cancel' CHECK (in_flight IN ('cancel', 'finish')),
+	paused_at timestamptz,
 	created_at timestamptz NOT NULL DEFAULT automation._now()
 );
 COMMENT ON TABLE automation.rule IS 'Rules as they are now';
@@ -26,8 +28,10 @@ COMMENT ON COLUMN automation.rule.owner IS 'Role in whose name it acts';
 COMMENT ON COLUMN automation.rule.search_path IS 'What the owner''s functions find: the search path of whoever made the rule';
 COMMENT ON COLUMN automation.rule.position IS 'Place in the list; rules for one event run in this order, equals by id';
 COMMENT ON COLUMN automation.rule.state IS 'draft: not yet activated; paused and disabled: takes no new runs';
-COMMENT ON COLUMN automation.rule.version IS 'The version that runs, the only one that is compiled';
+COMMENT ON COLUMN automation.rule.version IS 'The version that new runs follow; earlier ones stay compiled while runs of theirs wait';
 COMMENT ON COLUMN automation.rule.on_error IS 'fail: an error aborts the write that fired the rule';
+COMMENT ON COLUMN automation.rule.in_flight IS 'When disabled: what becomes of runs that have begun';
+COMMENT ON COLUMN automation.rule.paused_at IS 'Since when it is paused';
 COMMENT ON COLUMN automation.rule.created_at IS 'When it was made';
 
 CREATE TABLE automation.rule_version (
@@ -38,6 +42,8 @@ CREATE TABLE automation.rule_version (
 	params jsonb NOT NULL,
 	condition text,
 	events text[] NOT NULL,
+	timing jsonb,
+	is_standing boolean NOT NULL DEFAULT false,
 	steps jsonb NOT NULL,
 	author regrole NOT NULL,
 	reason text,
@@ -52,6 +58,8 @@ COMMENT ON COLUMN automation.rule_version.trigger IS 'Trigger of automation.trig
 COMMENT ON COLUMN automation.rule_version.params IS 'Parameters of the trigger';
 COMMENT ON COLUMN automation.rule_version.condition IS 'SQL over new and old, or a JSON tree; null: always';
 COMMENT ON COLUMN automation.rule_version.events IS 'Some of insert, update, delete';
+COMMENT ON COLUMN automation.rule_version.timing IS 'When a run begins, if not with the change that fires it';
+COMMENT ON COLUMN automation.rule_version.is_standing IS 'It waits for a date of the row, for as long as the condition holds';
 COMMENT ON COLUMN automation.rule_version.steps IS 'Array of {action, params, timing, condition}';
 COMMENT ON COLUMN automation.rule_version.author IS 'Who wrote it';
 COMMENT ON COLUMN automation.rule_version.reason IS 'Why it was changed';
@@ -165,6 +173,95 @@ RETURN automation._compile(
 	automation._rule_function((rule).id, (rule).version, part), result, body, volatility);
 COMMENT ON FUNCTION automation._compile_part(automation.rule, text, text, text, text) IS 'Compiles one part of a rule: when, key, step_1, if_1, ...';
 
+-- When a step is taken, and what cancels it
+
+CREATE FUNCTION automation._is_delayed(timing jsonb) RETURNS boolean
+LANGUAGE sql IMMUTABLE
+RETURN timing <> '{}';
+COMMENT ON FUNCTION automation._is_delayed(jsonb) IS 'Whether a step may be taken later than the change that fired its rule';
+
+CREATE FUNCTION automation._fields_of(relation regclass, names text[]) RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM automation._check_columns(relation, names);
+	RETURN automation._select_sql(relation, automation._object_sql(
+		(SELECT jsonb_object_agg(n, format('new.%I', n)) FROM unnest(names) AS n)));
+END
+$$;
+COMMENT ON FUNCTION automation._fields_of(regclass, text[]) IS 'Query that names columns of a table in the form that automation._fields() reads';
+
+CREATE FUNCTION automation._check_cancellation(timing jsonb) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	columns jsonb := timing -> 'cancel_if_changed';
+BEGIN
+	IF columns IS NOT NULL AND (jsonb_typeof(columns) <> 'array' OR columns = '[]' OR columns @> '[null]') THEN
+		PERFORM automation._fail('22023', 'cancel_if_changed must name at least one column');
+	ELSIF coalesce(timing ->> 'cancel_mode', 'touched') NOT IN ('touched', 'differs') THEN
+		PERFORM automation._fail('22023', format('invalid value for cancel_mode: "%s"', timing ->> 'cancel_mode'),
+			hint => 'Valid values are: touched, differs.');
+	ELSIF timing ? 'cancel_mode' AND columns IS NULL THEN
+		PERFORM automation._fail('22023', 'cancel_mode needs cancel_if_changed');
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION automation._check_cancellation(jsonb) IS 'Raises what is wrong with what a step says of its cancellation';
+
+CREATE FUNCTION automation._compile_wait(rule automation.rule, scope automation._scope, number integer, timing jsonb)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	anchor text := timing ->> 'anchor';
+	clock jsonb := timing - '{after_previous,cancel_if_changed,cancel_mode,cancel_when}'::text[];
+BEGIN
+	PERFORM automation._check_cancellation(timing);
+	IF clock <> '{}' THEN
+		PERFORM automation._compile_part(rule, 'due_' || number, 'timestamptz',
+			automation._select_sql(scope.row_relation, automation._due_sql(scope, clock)));
+	END IF;
+	IF starts_with(anchor, 'field:') THEN
+		PERFORM automation._compile_part(rule, 'anchor_' || number, 'jsonb',
+			automation._fields_of(scope.relation, ARRAY[substr(anchor, 7)]));
+	ELSIF anchor IN ('left', 'entered') THEN
+		PERFORM automation._check_has_roles(automation._entity(scope.relation), format('anchor %s', anchor), '{status}');
+		PERFORM automation._compile_part(rule, 'anchor_' || number, 'jsonb',
+			automation._fields_of(scope.relation, ARRAY[automation._roles(scope.relation) ->> 'status']));
+	END IF;
+	IF timing ? 'cancel_if_changed' THEN
+		PERFORM automation._compile_part(rule, 'cancel_' || number, 'jsonb', automation._fields_of(
+			scope.relation, ARRAY(SELECT jsonb_array_elements_text(timing -> 'cancel_if_changed'))));
+	END IF;
+	IF timing ->> 'cancel_when' IS NOT NULL THEN
+		PERFORM automation._compile_part(rule, 'unless_' || number, 'boolean',
+			automation._select_sql(scope.row_relation, automation._condition_sql(scope, timing ->> 'cancel_when')));
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION automation._compile_wait(automation.rule, automation._scope, integer, jsonb)
+	IS 'Compiles when a step is due and what cancels it; step 0 is the beginning of the run';
+
+CREATE FUNCTION automation._later(scope automation._scope) RETURNS automation._scope
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF 'delete' = ANY (scope.events) THEN
+		PERFORM automation._fail('0A000', 'a step cannot be delayed when the row is deleted',
+			'There would be no row to act on.');
+	END IF;
+	-- It sees the row as it is then, and no change of it.
+	scope.events := '{insert}';
+	RETURN scope;
+END
+$$;
+COMMENT ON FUNCTION automation._later(automation._scope) IS 'What may be referred to by what runs later';
+
 CREATE FUNCTION automation._compile_step(rule automation.rule, scope automation._scope, number integer, step jsonb)
 RETURNS void
 LANGUAGE plpgsql
@@ -178,6 +275,10 @@ DECLARE
 	detail text;
 	hint text;
 BEGIN
+	IF automation._is_delayed(step -> 'timing') THEN
+		scope := automation._later(scope);
+		PERFORM automation._compile_wait(rule, scope, number, step -> 'timing');
+	END IF;
 	PERFORM automation._compile_part(rule, 'step_' || number, 'jsonb',
 		automation._compile_action(scope, site, step -> 'params'),
 		CASE WHEN (automation._action(action)).kind = 'statement' THEN 'VOLATILE' ELSE 'STABLE' END);
@@ -232,12 +333,19 @@ BEGIN
 	END IF;
 	rule.event_relation := fires.row_relation;
 	UPDATE automation.rule AS r SET event_relation = fires.row_relation WHERE r.id = rule.id;
-	UPDATE automation.rule_version AS v SET events = fires.events WHERE v.rule_id = rule.id AND v.version = rule.version;
+	UPDATE automation.rule_version AS v SET events = fires.events, timing = fires.timing, is_standing = fires.is_standing
+	WHERE v.rule_id = rule.id AND v.version = rule.version;
 
 	-- A rule that is only started sees the change that fired the other one.
 	scope := automation._scope(rule.relation, rule.owner,
 		CASE WHEN fires.events = '{}' THEN '{insert,update}' ELSE fires.events END,
 		fires.row_relation, fires.via, rule.name);
+	IF fires.timing IS NOT NULL THEN
+		scope := automation._later(scope);
+		PERFORM automation._compile_wait(rule, scope, 0, fires.timing);
+		PERFORM automation._compile_part(rule, 'still', 'boolean',
+			automation._select_sql(fires.row_relation, automation._condition_sql(scope, version.condition)));
+	END IF;
 	PERFORM automation._compile_part(rule, 'when', 'boolean',
 		automation._select_sql(fires.row_relation,
 			format(E'(%s) AND (%s\n)', fires.expression, automation._condition_sql(scope, version.condition))));
@@ -276,9 +384,8 @@ COMMENT ON FUNCTION automation._drop_compiled(integer, integer) IS 'Drops what a
 -- What the engine reads
 
 CREATE VIEW automation._part AS
-SELECT r.id AS rule_id, p.part, p.step, f.oid AS function
-FROM automation.rule AS r
-JOIN automation.rule_version AS v ON v.rule_id = r.id AND v.version = r.version
+SELECT v.rule_id, v.version, p.part, p.step, f.oid AS function
+FROM automation.rule_version AS v
 CROSS JOIN LATERAL (
 	VALUES ('when', NULL::bigint), ('key', NULL)
 	UNION ALL
@@ -288,8 +395,27 @@ CROSS JOIN LATERAL (
 	WHERE s.step ->> 'condition' IS NOT NULL
 ) AS p(part, step)
 LEFT JOIN pg_catalog.pg_proc AS f ON f.pronamespace = 'automation_compiled'::regnamespace
-	AND f.proname = automation._rule_function(r.id, r.version, concat_ws('_', p.part, p.step))::name;
-COMMENT ON VIEW automation._part IS 'What the present version of each rule is compiled to; null: it is missing';
+	AND f.proname = automation._rule_function(v.rule_id, v.version, concat_ws('_', p.part, p.step))::name;
+COMMENT ON VIEW automation._part IS 'What each version of a rule is compiled to; null: it is missing';
+
+CREATE FUNCTION automation._rule_part(rule_id integer, version integer, part text) RETURNS oid
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT f.oid
+	FROM pg_catalog.pg_proc AS f
+	WHERE f.pronamespace = 'automation_compiled'::regnamespace
+		AND f.proname = automation._rule_function(rule_id, version, part)::name;
+END;
+COMMENT ON FUNCTION automation._rule_part(integer, integer, text) IS 'A compiled function of a rule, or null';
+
+CREATE FUNCTION automation._column_numbers(relation regclass, function oid) RETURNS smallint[]
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT array_agg(a.attnum)
+	FROM jsonb_each_text(automation._fields(function::regprocedure)) AS f
+	JOIN pg_catalog.pg_attribute AS a ON a.attrelid = relation AND a.attname = f.value;
+END;
+COMMENT ON FUNCTION automation._column_numbers(regclass, oid) IS 'The columns that a compiled function names, or null';
 
 CREATE VIEW automation._rule_problem AS
 SELECT r.id AS rule_id, CASE
@@ -302,7 +428,7 @@ SELECT r.id AS rule_id, CASE
 		SELECT format('compiled function "%s" does not exist',
 			min(automation._rule_function(r.id, r.version, concat_ws('_', p.part, p.step))))
 		FROM automation._part AS p
-		WHERE p.rule_id = r.id AND p.function IS NULL
+		WHERE p.rule_id = r.id AND p.version = r.version AND p.function IS NULL
 		HAVING count(*) > 0)
 END AS problem
 FROM automation.rule AS r
@@ -328,27 +454,37 @@ RETURNS TABLE (
 	events text[],
 	when_function oid,
 	key_function oid,
-	on_error text)
+	still_function oid,
+	on_error text,
+	is_standing boolean,
+	is_active boolean,
+	state text,
+	in_flight text)
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-	SELECT r.id, r.version, r.owner::oid, r.search_path, subject.id, v.events, w.oid, k.oid, r.on_error
+	SELECT r.id, v.version, r.owner::oid, r.search_path, subject.id, v.events, w.oid, k.oid,
+		coalesce(automation._rule_part(r.id, v.version, 'still'), 0), r.on_error, v.is_standing,
+		v.version = r.version AND r.state = 'active'
+			AND (SELECT p.problem FROM automation._rule_problem AS p WHERE p.rule_id = r.id) IS NULL,
+		r.state, r.in_flight
 	FROM automation.rule AS r
-	JOIN automation.rule_version AS v ON v.rule_id = r.id AND v.version = r.version
+	JOIN automation.rule_version AS v ON v.rule_id = r.id
 	JOIN automation.entity AS source ON source.relation = r.event_relation
 	JOIN automation.entity AS subject ON subject.relation = r.relation
 	JOIN pg_catalog.pg_proc AS w ON w.pronamespace = 'automation_compiled'::regnamespace
-		AND w.proname = automation._rule_function(r.id, r.version, 'when')::name
+		AND w.proname = automation._rule_function(r.id, v.version, 'when')::name
 	JOIN pg_catalog.pg_proc AS k ON k.pronamespace = 'automation_compiled'::regnamespace
-		AND k.proname = automation._rule_function(r.id, r.version, 'key')::name
-	WHERE source.id = entity_id AND r.state = 'active'
-		AND (SELECT p.problem FROM automation._rule_problem AS p WHERE p.rule_id = r.id) IS NULL
-	ORDER BY r.position, r.id;
+		AND k.proname = automation._rule_function(r.id, v.version, 'key')::name
+	WHERE source.id = entity_id AND r.state <> 'draft'
+	ORDER BY r.position, r.id, v.version;
 END;
-COMMENT ON FUNCTION automation._rules_of(integer) IS 'Active rules that changes of an attached table can fire, in listed order';
+COMMENT ON FUNCTION automation._rules_of(integer)
+	IS 'Rules that changes of an attached table can fire, in listed order; those that are not active, and earlier versions, only finish what they have begun';
 
 CREATE FUNCTION automation._steps_of(entity_id integer)
 RETURNS TABLE (
 	rule_id integer,
+	version integer,
 	step smallint,
 	action text,
 	kind text,
@@ -356,24 +492,63 @@ RETURNS TABLE (
 	if_function oid,
 	server oid,
 	channel text,
-	channel_kind text,
-	after_previous boolean)
+	channel_kind text)
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-	SELECT r.id, s.place::smallint, d.name, d.kind, f.function, coalesce(i.function, 0), coalesce(c.oid, 0),
-		s.step -> 'params' ->> 'channel', d.channel_kind, coalesce((s.step -> 'timing' ->> 'after_previous')::boolean, false)
+	SELECT r.id, v.version, s.place::smallint, d.name, d.kind, f.function, coalesce(i.function, 0), coalesce(c.oid, 0),
+		s.step -> 'params' ->> 'channel', d.channel_kind
 	FROM automation.rule AS r
-	JOIN automation.rule_version AS v ON v.rule_id = r.id AND v.version = r.version
+	JOIN automation.rule_version AS v ON v.rule_id = r.id
 	JOIN automation.entity AS source ON source.relation = r.event_relation
 	CROSS JOIN LATERAL jsonb_array_elements(v.steps) WITH ORDINALITY AS s(step, place)
 	JOIN automation.action_definition AS d ON d.name = s.step ->> 'action'
-	JOIN automation._part AS f ON f.rule_id = r.id AND f.part = 'step' AND f.step = s.place
-	LEFT JOIN automation._part AS i ON i.rule_id = r.id AND i.part = 'if' AND i.step = s.place
+	JOIN automation._part AS f ON f.rule_id = r.id AND f.version = v.version AND f.part = 'step' AND f.step = s.place
+	LEFT JOIN automation._part AS i ON i.rule_id = r.id AND i.version = v.version AND i.part = 'if' AND i.step = s.place
 	LEFT JOIN pg_catalog.pg_foreign_server AS c ON c.srvname = s.step -> 'params' ->> 'channel'
-	WHERE source.id = entity_id AND r.state = 'active'
-	ORDER BY r.position, r.id, s.place;
+	WHERE source.id = entity_id AND r.state <> 'draft' AND f.function IS NOT NULL
+	ORDER BY r.position, r.id, v.version, s.place;
 END;
-COMMENT ON FUNCTION automation._steps_of(integer) IS 'Steps of the active rules that changes of an attached table can fire, in order';
+COMMENT ON FUNCTION automation._steps_of(integer) IS 'Steps of the rules that changes of an attached table can fire, in order';
+
+CREATE VIEW automation._wait AS
+SELECT
+	r.id AS rule_id,
+	v.version,
+	w.step,
+	r.event_relation,
+	r.relation,
+	coalesce(automation._rule_part(r.id, v.version, 'due_' || w.step), 0) AS due_function,
+	coalesce(automation._rule_part(r.id, v.version, 'unless_' || w.step), 0) AS unless_function,
+	automation._column_numbers(r.relation, automation._rule_part(r.id, v.version, 'cancel_' || w.step)) AS cancelled_by,
+	(automation._column_numbers(r.relation, automation._rule_part(r.id, v.version, 'anchor_' || w.step)))[1] AS anchored_on,
+	coalesce(w.timing ->> 'cancel_mode' = 'differs', false) AS by_difference,
+	coalesce((w.timing ->> 'after_previous')::boolean, false) OR coalesce(w.timing ->> 'anchor' = 'previous', false) AS after_previous,
+	coalesce(w.timing ->> 'anchor', 'trigger') AS anchor
+FROM automation.rule AS r
+JOIN automation.rule_version AS v ON v.rule_id = r.id
+CROSS JOIN LATERAL (
+	SELECT 0::smallint, v.timing WHERE v.timing IS NOT NULL
+	UNION ALL
+	SELECT s.place::smallint, s.step -> 'timing'
+	FROM jsonb_array_elements(v.steps) WITH ORDINALITY AS s(step, place)
+	WHERE automation._is_delayed(s.step -> 'timing')
+) AS w(step, timing)
+WHERE r.state <> 'draft' AND automation._rule_part(r.id, v.version, 'when') IS NOT NULL;
+COMMENT ON VIEW automation._wait IS 'Steps that wait, and rules whose runs begin later (step 0): for what, and what cancels them';
+
+CREATE FUNCTION automation._touched_columns(entity_id integer) RETURNS TABLE (attnum smallint, name text)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	-- A wait that watches no column still ends with its row.
+	SELECT c.attnum, a.attname
+	FROM automation.entity AS e
+	JOIN automation._wait AS w ON w.relation = e.relation
+	CROSS JOIN LATERAL unnest(coalesce(w.cancelled_by, '{}') || coalesce(w.anchored_on, 0::smallint)) AS c(attnum)
+	LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid = e.relation AND a.attnum = c.attnum
+	WHERE e.id = entity_id
+	GROUP BY c.attnum, a.attname;
+END;
+COMMENT ON FUNCTION automation._touched_columns(integer) IS 'Columns whose change may end something that waits for the row, 0 among them';
 
 -- Making and changing rules
 
@@ -446,6 +621,17 @@ RETURN concat_ws(', ',
 	'pg_temp');
 COMMENT ON FUNCTION automation._callers_search_path(regrole) IS 'Search path of the caller, with temporary objects last';
 
+CREATE FUNCTION automation._drop_idle_versions(rule_id integer) RETURNS void
+LANGUAGE sql
+BEGIN ATOMIC
+	SELECT automation._drop_compiled(r.id, v.version)
+	FROM automation.rule AS r
+	JOIN automation.rule_version AS v ON v.rule_id = r.id AND v.version < r.version
+	WHERE r.id = _drop_idle_versions.rule_id AND automation._rule_part(r.id, v.version, 'when') IS NOT NULL
+		AND NOT EXISTS (SELECT FROM automation.due AS d WHERE d.rule_id = r.id AND d.version = v.version);
+END;
+COMMENT ON FUNCTION automation._drop_idle_versions(integer) IS 'Drops what earlier versions of a rule were compiled to, unless runs of theirs still wait';
+
 CREATE FUNCTION automation._add_version(version automation.rule_version) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -457,10 +643,10 @@ BEGIN
 	UPDATE automation.rule AS r SET version = _add_version.version.version, name = _add_version.version.name
 	WHERE r.id = _add_version.version.rule_id;
 	PERFORM automation._compile_rule(version.rule_id);
-	PERFORM automation._drop_compiled(version.rule_id, version.version - 1);
+	PERFORM automation._drop_idle_versions(version.rule_id);
 END
 $$;
-COMMENT ON FUNCTION automation._add_version(automation.rule_version) IS 'Makes this the present version of its rule, and the only one that is compiled';
+COMMENT ON FUNCTION automation._add_version(automation.rule_version) IS 'Makes this the present version of its rule; what runs have begun they finish as they were';
 
 CREATE FUNCTION automation._new_rule(
 	search_path text,
@@ -672,7 +858,10 @@ AS $$
 DECLARE
 	old_rule automation.rule := automation._own_rule(caller, rule);
 BEGIN
-	PERFORM automation._drop_compiled(old_rule.id, old_rule.version);
+	PERFORM automation._drop_compiled(old_rule.id, v.version)
+	FROM automation.rule_version AS v
+	WHERE v.rule_id = old_rule.id;
+	PERFORM automation._cancel_runs(old_rule.id, 'rule dropped');
 	DELETE FROM automation.rule AS r WHERE r.id = old_rule.id;
 END
 $$;
@@ -774,30 +963,69 @@ COMMENT ON FUNCTION automation._activate_rule(regrole, text) IS 'automation.acti
 
 CREATE FUNCTION automation.pause_rule(rule text) RETURNS text
 LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
-COMMENT ON FUNCTION automation.pause_rule(text) IS 'Takes no new runs of a rule until resume_rule()';
+COMMENT ON FUNCTION automation.pause_rule(text) IS 'Takes no new runs of a rule, and no steps of those that have begun, until resume_rule()';
 
 CREATE FUNCTION automation._pause_rule(caller regrole, rule text) RETURNS text
-LANGUAGE sql
-RETURN automation._set_state(caller, rule, '{active}', 'paused');
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM automation._set_state(caller, rule, '{active}', 'paused');
+	UPDATE automation.rule AS r SET paused_at = coalesce(r.paused_at, automation._now()) WHERE r.name = rule;
+	RETURN 'paused';
+END
+$$;
 COMMENT ON FUNCTION automation._pause_rule(regrole, text) IS 'automation.pause_rule()';
 
-CREATE FUNCTION automation.resume_rule(rule text) RETURNS text
+CREATE FUNCTION automation.resume_rule(rule text, on_overdue text DEFAULT 'skip') RETURNS text
 LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
-COMMENT ON FUNCTION automation.resume_rule(text) IS 'Ends pause_rule()';
+COMMENT ON FUNCTION automation.resume_rule(text, text)
+	IS 'Ends pause_rule(). What came due in the meantime is skipped, run (ten a second), or rescheduled: as much later as the pause was long';
 
-CREATE FUNCTION automation._resume_rule(caller regrole, rule text) RETURNS text
-LANGUAGE sql
-RETURN automation._set_state(caller, rule, '{paused}', 'active');
-COMMENT ON FUNCTION automation._resume_rule(regrole, text) IS 'automation.resume_rule()';
+CREATE FUNCTION automation._resume_rule(caller regrole, rule text, on_overdue text) RETURNS text
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	paused automation.rule := automation._rule(rule);
+BEGIN
+	PERFORM automation._check_on_overdue(on_overdue);
+	PERFORM automation._set_state(caller, rule, '{paused}', 'active');
+	UPDATE automation.rule AS r SET paused_at = NULL WHERE r.id = paused.id;
+	PERFORM automation._resume_all(on_overdue, paused.id, NULL, NULL, paused.paused_at);
+	PERFORM automation._wake_worker();
+	RETURN 'active';
+END
+$$;
+COMMENT ON FUNCTION automation._resume_rule(regrole, text, text) IS 'automation.resume_rule()';
 
-CREATE FUNCTION automation.disable_rule(rule text) RETURNS text
+CREATE FUNCTION automation.disable_rule(rule text, in_flight text DEFAULT 'cancel') RETURNS text
 LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
-COMMENT ON FUNCTION automation.disable_rule(text) IS 'Takes no new runs of a rule until enable_rule()';
+COMMENT ON FUNCTION automation.disable_rule(text, text)
+	IS 'Takes no new runs of a rule until enable_rule(); those that have begun are cancelled, or finish';
 
-CREATE FUNCTION automation._disable_rule(caller regrole, rule text) RETURNS text
-LANGUAGE sql
-RETURN automation._set_state(caller, rule, '{draft,active,paused}', 'disabled');
-COMMENT ON FUNCTION automation._disable_rule(regrole, text) IS 'automation.disable_rule()';
+CREATE FUNCTION automation._disable_rule(caller regrole, rule text, in_flight text) RETURNS text
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	disabled automation.rule := automation._rule(rule);
+BEGIN
+	IF (in_flight IN ('cancel', 'finish')) IS NOT TRUE THEN
+		PERFORM automation._fail('22023', format('invalid value for in_flight: "%s"', in_flight),
+			hint => 'Valid values are: cancel, finish.');
+	END IF;
+	PERFORM automation._set_state(caller, rule, '{draft,active,paused}', 'disabled');
+	UPDATE automation.rule AS r SET in_flight = _disable_rule.in_flight, paused_at = NULL WHERE r.id = disabled.id;
+	IF in_flight = 'cancel' THEN
+		PERFORM automation._cancel_runs(disabled.id, 'rule disabled');
+	ELSE
+		PERFORM automation._resume_all('skip', disabled.id, NULL, NULL, disabled.paused_at);
+	END IF;
+	RETURN 'disabled';
+END
+$$;
+COMMENT ON FUNCTION automation._disable_rule(regrole, text, text) IS 'automation.disable_rule()';
 
 CREATE FUNCTION automation.enable_rule(rule text) RETURNS text
 LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
@@ -844,7 +1072,7 @@ SELECT
 	s.step ->> 'action' AS action,
 	s.step -> 'params' AS params,
 	s.step ->> 'condition' AS condition,
-	coalesce((s.step -> 'timing' ->> 'after_previous')::boolean, false) AS after_previous
+	s.step -> 'timing' AS timing
 FROM automation.rule AS r
 JOIN automation.rule_version AS v ON v.rule_id = r.id AND v.version = r.version,
 	LATERAL jsonb_array_elements(v.steps) WITH ORDINALITY AS s(step, place)

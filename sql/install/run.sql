@@ -53,22 +53,3 @@ COMMENT ON COLUMN automation.notification.recipient IS 'Who is to read it';
 COMMENT ON COLUMN automation.notification.body IS 'The text';
 COMMENT ON COLUMN automation.notification.run_id IS 'Run that made it';
 COMMENT ON COLUMN automation.notification.read_at IS 'When it was read: for the application to fill';
-
-CREATE TABLE automation.stop (
-	id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-	at timestamptz NOT NULL DEFAULT automation._now(),
-	entity_id integer NOT NULL,
-	key text,
-	rule_id integer,
-	run_id bigint,
-	reason text
-);
-CREATE INDEX stop_of_row ON automation.stop (entity_id, key);
-COMMENT ON TABLE automation.stop IS 'What earlier runs still have to do for a row ends here';
-COMMENT ON COLUMN automation.stop.id IS 'Number of the stop';
-COMMENT ON COLUMN automation.stop.at IS 'When; runs that begin later are not stopped';
-COMMENT ON COLUMN automation.stop.entity_id IS 'Attached table';
-COMMENT ON COLUMN automation.stop.key IS 'Key of the row; null: every row';
-COMMENT ON COLUMN automation.stop.rule_id IS 'Rule that is stopped; null: every rule';
-COMMENT ON COLUMN automation.stop.run_id IS 'Run that stopped it';
-COMMENT ON COLUMN automation.stop.reason IS 'Why';

@@ -12,6 +12,8 @@ CREATE TABLE automation.trigger_definition (
 	roles text[] NOT NULL DEFAULT '{}',
 	params jsonb NOT NULL DEFAULT '{"properties": {}}',
 	defaults jsonb NOT NULL DEFAULT '{}',
+	timing jsonb,
+	is_standing boolean NOT NULL DEFAULT false,
 	description text NOT NULL,
 	example text NOT NULL
 );
@@ -24,6 +26,8 @@ COMMENT ON COLUMN automation.trigger_definition.condition IS 'JSON condition tha
 COMMENT ON COLUMN automation.trigger_definition.roles IS 'Roles that the table must have';
 COMMENT ON COLUMN automation.trigger_definition.params IS 'JSON schema of the parameters';
 COMMENT ON COLUMN automation.trigger_definition.defaults IS 'Parameters that are not given';
+COMMENT ON COLUMN automation.trigger_definition.timing IS 'When the run begins, if not with the change: as in automation.after(), parameters filled in';
+COMMENT ON COLUMN automation.trigger_definition.is_standing IS 'It waits for a date of the row for as long as the rule''s condition holds, not from a change on';
 COMMENT ON COLUMN automation.trigger_definition.description IS 'What it detects';
 COMMENT ON COLUMN automation.trigger_definition.example IS 'Arguments of automation.create_rule()';
 
@@ -146,6 +150,7 @@ RETURN (
 COMMENT ON FUNCTION automation._spellings(text[]) IS 'Each status as "En Route" and as "en_route"';
 
 INSERT INTO automation.trigger_definition
+	(name, object_type, kind, event_kinds, condition, roles, params, defaults, description, example)
 SELECT n.name, split_part(n.name, '.', 1), d.kind, d.event_kinds, d.condition, d.roles, d.params,
 	jsonb_build_object(n.param, automation._spellings(n.statuses)), n.description,
 	format($$trigger => '%s'$$, n.name)
@@ -187,6 +192,7 @@ FROM (VALUES
 JOIN automation.trigger_definition AS d ON d.name = n.generic;
 
 INSERT INTO automation.trigger_definition
+	(name, object_type, kind, event_kinds, condition, roles, params, defaults, description, example)
 SELECT n.name, split_part(n.name, '.', 1), d.kind, d.event_kinds, d.condition, d.roles, d.params,
 	n.defaults, n.description, format($$trigger => '%s'$$, n.name)
 FROM (VALUES
@@ -203,6 +209,7 @@ JOIN automation.trigger_definition AS d ON d.name = n.generic;
 
 -- field_changed, whose field is the column of a role.
 INSERT INTO automation.trigger_definition
+	(name, object_type, kind, event_kinds, condition, roles, params, defaults, description, example)
 SELECT n.name, split_part(n.name, '.', 1), d.kind, d.event_kinds,
 	replace(d.condition::text, '{field}', format('{role.%s}', n.role))::jsonb, ARRAY[n.role],
 	jsonb_build_object('properties', (d.params -> 'properties') - 'field'::text), '{}', n.description,
@@ -216,6 +223,45 @@ FROM (VALUES
 	('task.due_changed', 'due', 'the due date of a task changes')
 ) AS n(name, role, description)
 JOIN automation.trigger_definition AS d ON d.name = 'field_changed';
+
+-- Time
+
+INSERT INTO automation.trigger_definition
+	(name, kind, event_kinds, condition, roles, params, defaults, timing, is_standing, description, example) VALUES
+('date_approaching', 'time', '{insert,update}', '{"all": []}', '{}',
+	'{"required": ["field", "before"], "properties": {
+		"field": {"type": "string", "description": "a column: a date or a time"},
+		"before": {"type": "string", "description": "how long before it, an interval"}}}',
+	'{}',
+	'{"anchor": "field:{field}", "before": "{before}"}', true,
+	'a date of the row is so near; once for each date, while the condition holds',
+	$$trigger => 'date_approaching', params => '{"field": "starts_at", "before": "1 day"}'$$),
+('date_passed', 'time', '{insert,update}', '{"all": []}', '{}',
+	'{"required": ["field"], "properties": {
+		"field": {"type": "string", "description": "a column: a date or a time"},
+		"after": {"type": "string", "description": "how long after it, an interval; at once by default"}}}',
+	'{"after": "0"}',
+	'{"anchor": "field:{field}", "delay": "{after}"}', true,
+	'a date of the row is so long ago; once for each date, while the condition holds',
+	$$trigger => 'date_passed', params => '{"field": "due_on", "after": "7 days"}'$$),
+('stayed_in_status', 'time', '{insert,update}',
+	'{"all": [
+		{"field": "{role.status}", "operator": "changed"},
+		{"field": "new.{role.status}", "operator": "isOneOf", "value": "{status}"}]}', '{status}',
+	'{"required": ["for"], "properties": {
+		"status": {"type": ["string", "array"], "description": "the status, or an array of them; any by default"},
+		"for": {"type": "string", "description": "how long, an interval"}}}',
+	'{}',
+	'{"delay": "{for}", "cancel_if_changed": ["{role.status}"]}', false,
+	'the row has stayed in a status for so long',
+	$$trigger => 'stayed_in_status', params => '{"status": "Offer sent", "for": "3 days"}'$$),
+('no_activity', 'time', '{insert,update}', '{"all": []}', '{}',
+	'{"required": ["for"], "properties": {
+		"for": {"type": "string", "description": "how long, an interval"}}}',
+	'{}',
+	'{"delay": "{for}"}', false,
+	'nothing in the row has changed for so long',
+	$$trigger => 'no_activity', params => '{"for": "30 days"}'$$);
 
 CREATE VIEW automation.triggers AS
 SELECT
@@ -386,7 +432,7 @@ BEGIN
 		given := automation._usable_defaults(
 			entity, trigger, definition.defaults - ARRAY(SELECT jsonb_object_keys(given))) || given;
 	END IF;
-	PERFORM automation._check_params(format('trigger "%s"', trigger), definition.params, given);
+	PERFORM automation._check_params(format('trigger "%s"', trigger), definition.params, given - 'settle'::text);
 	IF given -> 'field' = '[]' THEN
 		PERFORM automation._fail('22023', format('parameter "field" of trigger "%s" is empty', trigger));
 	END IF;
@@ -418,6 +464,28 @@ END
 $$;
 COMMENT ON FUNCTION automation._bound_sql(automation._scope, jsonb, jsonb) IS 'SQL for the condition of a trigger';
 
+CREATE FUNCTION automation._trigger_timing(definition automation.trigger_definition, params jsonb) RETURNS jsonb
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	timing jsonb := automation._bind(definition.timing, params);
+BEGIN
+	IF params ? 'settle' THEN
+		IF definition.timing IS NOT NULL THEN
+			PERFORM automation._fail('22023', format('trigger "%s" cannot be settled', definition.name),
+				'It waits already.');
+		END IF;
+		PERFORM automation._check_delay(params ->> 'settle', false, 'settle');
+		RETURN jsonb_build_object('delay', params ->> 'settle');
+	ELSIF timing ? 'before' THEN
+		RETURN timing - 'before' || jsonb_build_object('delay', (-automation._check_delay(timing ->> 'before', false, 'before'))::text);
+	END IF;
+	RETURN timing;
+END
+$$;
+COMMENT ON FUNCTION automation._trigger_timing(automation.trigger_definition, jsonb) IS 'When a run begins, if not with the change; settle waits until the row has been left alone for so long';
+
 CREATE FUNCTION automation._trigger_sql(
 	scope automation._scope,
 	trigger text,
@@ -425,7 +493,9 @@ CREATE FUNCTION automation._trigger_sql(
 	OUT expression text,
 	OUT events text[],
 	OUT row_relation regclass,
-	OUT via text)
+	OUT via text,
+	OUT timing jsonb,
+	OUT is_standing boolean)
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -437,6 +507,8 @@ BEGIN
 	PERFORM automation._check_has_roles(entity, trigger, definition.roles);
 	given := automation._trigger_params(entity, trigger, definition, params);
 	events := definition.event_kinds;
+	timing := automation._trigger_timing(definition, given);
+	is_standing := definition.is_standing;
 	row_relation := scope.relation;
 	IF given ? 'child' THEN
 		SELECT c.relation, c.source_column INTO row_relation, via

@@ -64,13 +64,39 @@ Departures &departures()
 	return *instance;
 }
 
+// What waits for the row may end with this change. Noted before any rule runs: whatever begins with
+// this change begins after it.
+void note_touch(const Chapter &chapter, const pg::RowChange &change)
+{
+	if (!chapter.something_waits || change.event() == pg::Event::insert)
+		return;
+	Touch touch{chapter.entity, {}, {}, 0, Cascade::current().cause(), "row deleted"};
+	if (change.event() == pg::Event::update) {
+		const pg::OrdinarySettings settings(pg::OrdinarySettings::Need::all);
+		touch.reason.clear();
+		for (const auto &[column, name] : chapter.watched) {
+			if (!change.changed(column))
+				continue;
+			touch.columns.push_back(column);
+			touch.reason += (touch.reason.empty() ? "field " : ", field ") + name + " changed " +
+				change.old_text(column).value_or("null") + "→" +
+				change.new_text(column).value_or("null");
+		}
+		if (touch.columns.empty())
+			return;
+	}
+	touch.key = chapter.key_of(change);
+	write_touch(touch);
+}
+
 // Candidates by the index, in listed order; each judged on the row as the event left it.
 void handle(Chapter &chapter, const pg::RowChange &change)
 {
+	note_touch(chapter, change);
 	for (const int number : chapter.index.candidates(change)) {
 		Rule &rule = chapter.rules[static_cast<std::size_t>(number)];
 		if (rule.listens_to(change.event()))
-			run_if_it_applies(chapter, rule, change);
+			meet(chapter, rule, change);
 	}
 }
 
@@ -82,7 +108,7 @@ void on_row(const pg::TriggerCall &call)
 		return;
 	const Rulebook book;
 	Chapter &chapter = book.chapter(call.entity());
-	if (chapter.rules.empty())
+	if (chapter.rules.empty() && !chapter.something_waits)
 		return;
 	if (call.moved_away())
 		return departures().add(call);
@@ -98,8 +124,9 @@ void on_row(const pg::TriggerCall &call)
 // There are no row images: what waits for the rows ends, nothing fires.
 void on_truncate(int entity)
 {
-	if (pg::settings::enabled)
-		write_stop(entity, "", 0, 0, "table truncated");
+	const Rulebook book;
+	if (pg::settings::enabled && book.chapter(entity).something_waits)
+		write_touch({entity, "", {}, 0, 0, "table truncated"});
 }
 
 std::int64_t fire(int id, std::string_view row)

@@ -40,6 +40,14 @@ std::string steps_json(const std::vector<StepRecord> &steps)
 
 } // namespace
 
+std::string array_text(const std::vector<int> &numbers)
+{
+	std::string text;
+	for (const int number : numbers)
+		text += (text.empty() ? "{" : ",") + std::to_string(number);
+	return text.empty() ? text : text + "}";
+}
+
 std::string StepRecord::json() const
 {
 	std::string text = "{\"step\":" + std::to_string(number) +
@@ -56,6 +64,8 @@ std::string StepRecord::json() const
 			list += (list.empty() ? "" : ",") + std::to_string(delivery);
 		text += field("deliveries", "[" + list + "]");
 	}
+	if (!due.empty())
+		text += field("due", json_string(due));
 	return text + "}";
 }
 
@@ -110,16 +120,42 @@ void write_notification(std::int64_t run, const std::string &recipient, const st
 	insert.execute({Value::text(recipient), Value::text(body), Value::int8(run)});
 }
 
-void write_stop(
-	int subject, const std::string &key, int rule, std::int64_t run, const std::string &reason)
+void write_step(std::int64_t run, const StepRecord &step)
 {
 	static pg::Statement insert(
-		"INSERT INTO automation.stop (at, entity_id, key, rule_id, run_id, reason) "
-		"VALUES (automation._now(), $1, $2, nullif($3, 0), nullif($4, 0), $5)");
+		"INSERT INTO automation.step_run (run_id, step, record) VALUES ($1, $2, $3)");
 	const pg::ActAs identity(pg::extension_owner(), pg::ActAs::Manner::definer);
 	pg::Spi spi;
-	insert.execute({Value::int4(subject), Value::text_or_null(unless_empty(key)), Value::int4(rule),
-		Value::int8(run), Value::text(reason)});
+	insert.execute({Value::int8(run), Value::int2(step.number),
+		Value::parse(Value::Type::jsonb, step.json())});
+}
+
+void write_plan(const Plan &plan)
+{
+	static pg::Statement insert(
+		"INSERT INTO automation.pending (due_at, rule_id, version, entity_id, step, awaits, run_id, "
+		"key, source_key, seen) VALUES ($1, $2, $3, $4, $5, $6, nullif($7, 0), $8, $9, $10)");
+	const pg::ActAs identity(pg::extension_owner(), pg::ActAs::Manner::definer);
+	pg::Spi spi;
+	insert.execute({pg::instant(plan.due), Value::int4(plan.rule), Value::int4(plan.version),
+		Value::int4(plan.subject), Value::int2(plan.step),
+		Value::text_or_null(unless_empty(plan.awaits)), Value::int8(plan.run),
+		Value::text(plan.key), Value::text_or_null(unless_empty(plan.source_key)),
+		json_or_null(plan.seen)});
+	pg::wake_worker_at_commit();
+}
+
+void write_touch(const Touch &touch)
+{
+	static pg::Statement insert(
+		"INSERT INTO automation.touch (entity_id, key, columns, rule_id, cause, reason) "
+		"VALUES ($1, $2, $3::smallint[], nullif($4, 0), nullif($5, 0), $6)");
+	const pg::ActAs identity(pg::extension_owner(), pg::ActAs::Manner::definer);
+	pg::Spi spi;
+	insert.execute({Value::int4(touch.subject), Value::text_or_null(unless_empty(touch.key)),
+		Value::text_or_null(unless_empty(array_text(touch.columns))), Value::int4(touch.rule),
+		Value::int8(touch.cause), Value::text(touch.reason)});
+	pg::wake_worker_at_commit();
 }
 
 } // namespace automation::engine

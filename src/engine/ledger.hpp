@@ -2,7 +2,7 @@
 // owner, in the writer's transaction.
 #pragma once
 
-#include "pg/spi.hpp"
+#include "pg/clock.hpp"
 
 #include <cstdint>
 #include <string>
@@ -19,6 +19,7 @@ struct StepRecord {
 	std::string sqlstate = {};
 	std::string result = {}; // JSON text
 	std::vector<std::int64_t> deliveries = {};
+	std::string due = {}; // ISO 8601, when it waits
 
 	std::string json() const;
 };
@@ -29,6 +30,7 @@ struct RunRecord {
 	int version = 0;
 	int subject = 0;
 	std::string key;
+	std::string source_key = {}; // of the row whose change fired the rule, when it is another
 	std::string event;
 	std::string changes; // JSON text
 	std::string status;
@@ -50,12 +52,40 @@ struct Delivery {
 	pg::Datum message; // jsonb
 };
 
+// {3,5}; empty for none.
+std::string array_text(const std::vector<int> &numbers);
+
 std::int64_t next_run();
 void write_run(const RunRecord &run);
 std::int64_t write_delivery(const Delivery &delivery); // its id
 void write_notification(std::int64_t run, const std::string &recipient, const std::string &body);
-// Ends what the rule (0: every rule) still has waiting for a row (empty key: for every row).
-void write_stop(
-	int subject, const std::string &key, int rule, std::int64_t run, const std::string &reason);
+// What became of a step that waited.
+void write_step(std::int64_t run, const StepRecord &step);
+
+// A step that is to be taken later; step 0: the run is to begin later.
+struct Plan {
+	int rule = 0;
+	int version = 0;
+	int subject = 0;
+	int step = 0;
+	std::int64_t run = 0; // 0: there is none yet
+	std::string key;
+	std::string source_key = {}; // of the row whose change fired the rule, when it is another
+	std::string seen = {};		 // JSON text: values that must not differ then
+	std::string awaits = {};	 // what its time depends on, when that is not known
+	pg::Instant due = pg::never;
+};
+void write_plan(const Plan &plan);
+
+// What may end plans for a row (empty key: for every row of the table).
+struct Touch {
+	int subject;
+	std::string key;
+	std::vector<int> columns; // that changed; none: it ends every plan
+	int rule;				  // 0: of every rule
+	std::int64_t cause;		  // run that did it; 0: none
+	std::string reason;
+};
+void write_touch(const Touch &touch);
 
 } // namespace automation::engine

@@ -4,6 +4,7 @@
 #include "pg/expression.hpp"
 #include "pg/identity.hpp"
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,20 +13,40 @@ namespace automation::engine {
 
 enum class StepKind { message, statement, engine };
 
+// Compiled on first use.
+struct Part {
+	pg::Oid function = 0; // 0: there is none
+	std::optional<pg::Expression> compiled = {};
+
+	explicit operator bool() const { return function != 0; }
+};
+
+// What a step waits for, and what cancels it while it waits.
+struct Wait {
+	enum class Anchor { trigger, previous, entered, leaving, field };
+
+	Anchor anchor = Anchor::trigger;
+	bool after_previous = false;
+	bool by_difference = false;			 // cancelled if a value differs then, whatever it was in between
+	int anchored_on = 0;				 // column of the subject
+	std::vector<int> cancelled_by = {}; // columns of the subject
+	Part due = {};						 // 0: at once, when what it waits for has come
+	Part unless = {};
+};
+
 struct Step {
 	int number;
 	StepKind kind;
 	std::string action;
-	pg::Oid function;
-	pg::Oid condition; // 0: none
-	pg::Oid server;	   // 0 when it sends nothing
+	Part does;
+	Part only_if;
+	pg::Oid server; // 0 when it sends nothing
 	std::string channel;
 	std::string channel_kind;
-	bool after_previous;
-	// Compiled on first use.
-	std::optional<pg::Expression> does = {};
-	std::optional<pg::Expression> only_if = {};
+	std::optional<Wait> wait = {};
 };
+
+enum class State { active, paused, disabled };
 
 struct Rule {
 	int id;
@@ -35,10 +56,20 @@ struct Rule {
 	int subject; // the entity whose row the rule is about
 	bool on_insert, on_update, on_remove;
 	bool fails_the_write; // on_error => 'fail'
+	bool is_standing;	  // waits for a date of the row, for as long as `still` holds
+	bool is_active;		  // takes new runs
+	bool finishes;		  // though disabled, goes on with the runs it has begun
+	State state;
 	pg::Expression when;
 	pg::Expression key; // of the subject's row
+	Part still = {};	// when the run begins later: whether it begins then
+	std::optional<Wait> wait = {};
 	std::vector<Step> steps = {};
 
+	bool has_waits() const
+	{
+		return std::ranges::any_of(steps, [](const Step &step) { return step.wait.has_value(); });
+	}
 	bool listens_to(pg::Event event) const
 	{
 		return event == pg::Event::insert ? on_insert

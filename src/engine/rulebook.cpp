@@ -1,87 +1,9 @@
 #include "engine/rulebook.hpp"
 
-#include "pg/compiled.hpp"
 #include "pg/definitions.hpp"
 #include "pg/identity.hpp"
 
 namespace automation::engine {
-
-namespace {
-
-StepKind kind_of(const std::string &name)
-{
-	if (name == "message")
-		return StepKind::message;
-	return name == "statement" ? StepKind::statement : StepKind::engine;
-}
-
-bool contains(const std::string &list, const char *word)
-{
-	return list.find(word) != std::string::npos;
-}
-
-} // namespace
-
-Chapter::Chapter(int entity_id) : entity(entity_id)
-{
-	pg::Spi spi;
-	static pg::Statement relation_of("SELECT relation::oid FROM automation.entity WHERE id = $1");
-	const pg::Rows found = relation_of.execute_fresh({pg::Value::int4(entity)});
-	if (found.size() == 0)
-		return;
-	const pg::Oid relation = static_cast<pg::Oid>(found.integer(0, 1));
-	pg::depend_on(relation);
-	const pg::InMemory inside(memory);
-	type.emplace(relation);
-	read_rules();
-	read_steps();
-}
-
-void Chapter::read_rules()
-{
-	static pg::Statement rules_of(
-		"SELECT rule_id, version, owner, search_path, subject, events::text, on_error = 'fail', "
-		"when_function, key_function FROM automation._rules_of($1)");
-	const pg::Rows found = rules_of.execute_fresh({pg::Value::int4(entity)});
-	rules.reserve(found.size());
-	for (std::uint64_t i = 0; i < found.size(); ++i) {
-		const auto owner = static_cast<pg::Oid>(found.integer(i, 3));
-		const std::string events = found.text(i, 6).value_or("");
-		const auto add = [&] {
-			const pg::ActAs identity(owner, pg::ActAs::Manner::restricted);
-			pg::check_readable(static_cast<pg::Oid>(found.integer(i, 8)));
-			rules.push_back(
-				{static_cast<int>(found.integer(i, 1)), static_cast<int>(found.integer(i, 2)),
-					owner, found.text(i, 4).value_or("pg_catalog, pg_temp"),
-					static_cast<int>(found.integer(i, 5)), contains(events, "insert"),
-					contains(events, "update"), contains(events, "delete"), found.boolean(i, 7),
-					pg::Expression(static_cast<pg::Oid>(found.integer(i, 8)), *type),
-					pg::Expression(static_cast<pg::Oid>(found.integer(i, 9)), *type)});
-			index.add(static_cast<int>(rules.size()) - 1, rules.back().when.equalities());
-		};
-		// A rule that cannot be compiled any more (a privilege was revoked) stops none of the
-		// others.
-		if (const std::optional<pg::Error> error = pg::subtransaction(add))
-			error->log_warning();
-	}
-}
-
-void Chapter::read_steps()
-{
-	static pg::Statement steps_of(
-		"SELECT rule_id, step, action, kind, step_function, if_function, server, channel, "
-		"channel_kind, after_previous FROM automation._steps_of($1)");
-	const pg::Rows found = steps_of.execute_fresh({pg::Value::int4(entity)});
-	for (std::uint64_t i = 0; i < found.size(); ++i)
-		for (Rule &rule : rules)
-			if (rule.id == found.integer(i, 1))
-				rule.steps.push_back(
-					{static_cast<int>(found.integer(i, 2)), kind_of(found.text(i, 4).value_or("")),
-						found.text(i, 3).value_or(""), static_cast<pg::Oid>(found.integer(i, 5)),
-						static_cast<pg::Oid>(found.integer(i, 6)),
-						static_cast<pg::Oid>(found.integer(i, 7)), found.text(i, 8).value_or(""),
-						found.text(i, 9).value_or(""), found.boolean(i, 10)});
-}
 
 // All chapters read since the last change of a definition.
 struct Rulebook::Book {
@@ -136,7 +58,7 @@ Rule *Rulebook::rule(int id, Chapter **chapter) const
 	}
 	*chapter = &this->chapter(entity);
 	for (Rule &rule : (*chapter)->rules)
-		if (rule.id == id)
+		if (rule.id == id && rule.is_active)
 			return &rule;
 	return nullptr;
 }

@@ -3,7 +3,7 @@
 #include "core/failure.hpp"
 #include "core/json.hpp"
 #include "engine/cascade.hpp"
-#include "engine/ledger.hpp"
+#include "engine/schedule.hpp"
 #include "engine/steps.hpp"
 #include "pg/identity.hpp"
 #include "pg/json.hpp"
@@ -44,45 +44,42 @@ std::string changes_json(const Rule &rule, const pg::RowChange &change)
 	return text + "}";
 }
 
-// A scalar key as text, a composite one as jsonb.
-std::string key_text(const Rule &rule, const pg::RowChange &change)
-{
-	const std::optional<pg::Datum> key =
-		as_owner(rule, rule.key, StepKind::message, [&] { return rule.key.value(change); });
-	return key ? pg::key_text(*key) : std::string();
-}
-
 struct Judgement {
 	bool applies = false;
 	std::optional<pg::Error> error = {};
 };
 
 // A savepoint is needed only where evaluating can fail.
-Judgement judge(const Rule &rule, const pg::RowChange &change)
+Judgement judge(const Rule &rule, const pg::Expression &condition, const pg::RowChange &change)
+{
+	Judgement judgement;
+	if (condition.is_harmless())
+		judgement.applies = condition.holds(change);
+	else
+		judgement.error = pg::subtransaction([&] {
+			judgement.applies = as_owner(
+				rule, condition, StepKind::message, [&] { return condition.holds(change); });
+		});
+	return judgement;
+}
+
+Judgement judge_event(const Rule &rule, const pg::RowChange &change)
 {
 	// Every change names what changed but a plain `updated`, and no-op updates fire nothing.
 	if (change.event() == pg::Event::update && rule.when.watched().empty() &&
 		!change.changed_anything())
 		return {};
-	Judgement judgement;
-	if (rule.when.is_harmless())
-		judgement.applies = rule.when.holds(change);
-	else
-		judgement.error = pg::subtransaction([&] {
-			judgement.applies = as_owner(
-				rule, rule.when, StepKind::message, [&] { return rule.when.holds(change); });
-		});
-	return judgement;
+	return judge(rule, rule.when, change);
 }
 
-RunRecord new_record(const Rule &rule, const pg::RowChange &change)
+RunRecord new_record(const Rule &rule, const pg::RowChange &change, const char *event)
 {
 	const Cascade &cascade = Cascade::current();
 	RunRecord run;
 	run.rule = rule.id;
 	run.version = rule.version;
 	run.subject = rule.subject;
-	run.event = event_name(change.event());
+	run.event = event;
 	run.changes = changes_json(rule, change);
 	run.depth = cascade.depth();
 	run.cause = cascade.cause();
@@ -97,8 +94,8 @@ std::string status_of(const std::vector<StepRecord> &steps)
 	for (const StepRecord &step : steps) {
 		if (step.status == "failed")
 			return "failed";
-		if (step.status == "delivering")
-			status = "delivering";
+		if (step.status == "delivering" || (step.status == "waiting" && status == "succeeded"))
+			status = step.status;
 	}
 	return status;
 }
@@ -122,14 +119,20 @@ void fail(const Rule &rule, RunRecord &run, const char *part, pg::Error &error)
 }
 
 // The key may be in a related row that the rule's owner can no longer read.
-std::optional<pg::Error> find_key(const Rule &rule, const pg::RowChange &change, RunRecord &run)
+std::optional<pg::Error> find_key(
+	const Chapter &chapter, const Rule &rule, const pg::RowChange &change, RunRecord &run)
 {
-	return pg::subtransaction([&] { run.key = key_text(rule, change); });
+	return pg::subtransaction([&] {
+		run.key = key_text(rule, change);
+		if (rule.has_waits())
+			run.source_key = source_key(chapter, rule, change);
+	});
 }
 
 void take_steps_once(Chapter &chapter, Rule &rule, const pg::RowChange &change, RunRecord &run)
 {
-	run.reason = Cascade::current().refusal(rule, run.key);
+	run.reason = chapter.holds_back(rule, run.key) ? "stopped for this row"
+												   : Cascade::current().refusal(rule, run.key);
 	if (!run.reason.empty()) {
 		run.status = "suppressed";
 		return;
@@ -142,13 +145,22 @@ void take_steps_once(Chapter &chapter, Rule &rule, const pg::RowChange &change, 
 
 } // namespace
 
-std::int64_t run_if_it_applies(Chapter &chapter, Rule &rule, const pg::RowChange &change)
+std::string key_text(const Rule &rule, const pg::RowChange &change)
 {
-	Judgement judgement = judge(rule, change);
+	const std::optional<pg::Datum> key =
+		as_owner(rule, rule.key, StepKind::message, [&] { return rule.key.value(change); });
+	return key ? pg::key_text(*key) : std::string();
+}
+
+namespace {
+
+std::int64_t conclude(Chapter &chapter, Rule &rule, const pg::RowChange &change, const char *event,
+	Judgement judgement)
+{
 	if (!judgement.error && !judgement.applies)
 		return 0;
-	RunRecord run = new_record(rule, change);
-	std::optional<pg::Error> no_key = find_key(rule, change, run);
+	RunRecord run = new_record(rule, change, event);
+	std::optional<pg::Error> no_key = find_key(chapter, rule, change, run);
 	if (judgement.error)
 		fail(rule, run, "condition: ", *judgement.error);
 	else if (no_key)
@@ -157,6 +169,37 @@ std::int64_t run_if_it_applies(Chapter &chapter, Rule &rule, const pg::RowChange
 		take_steps_once(chapter, rule, change, run);
 	write_run(run);
 	return run.id;
+}
+
+} // namespace
+
+void meet(Chapter &chapter, Rule &rule, const pg::RowChange &change)
+{
+	Judgement judgement;
+	if (!rule.is_standing)
+		judgement = judge_event(rule, change);
+	if (rule.wait && !judgement.error)
+		judgement = {false, pg::subtransaction([&] {
+			if (rule.is_standing)
+				plan_standing(chapter, rule, change);
+			else if (judgement.applies)
+				plan_run(chapter, rule, change);
+		})};
+	conclude(chapter, rule, change, event_name(change.event()), std::move(judgement));
+}
+
+std::int64_t run_if_it_applies(Chapter &chapter, Rule &rule, const pg::RowChange &change)
+{
+	if (rule.wait)
+		return run_when_due(chapter, rule, change);
+	return conclude(
+		chapter, rule, change, event_name(change.event()), judge_event(rule, change));
+}
+
+std::int64_t run_when_due(Chapter &chapter, Rule &rule, const pg::RowChange &change)
+{
+	return conclude(
+		chapter, rule, change, "due", judge(rule, chapter.compile(rule, rule.still), change));
 }
 
 } // namespace automation::engine

@@ -3,7 +3,7 @@
 #include "core/failure.hpp"
 #include "engine/rulebook.hpp"
 #include "engine/run.hpp"
-#include "pg/compiled.hpp"
+#include "engine/schedule.hpp"
 #include "pg/identity.hpp"
 #include "pg/json.hpp"
 
@@ -13,18 +13,6 @@ namespace {
 
 using pg::ActAs;
 
-const pg::Expression &compiled(
-	const Rule &rule, std::optional<pg::Expression> &kept, pg::Oid function, const Chapter &chapter)
-{
-	if (!kept) {
-		const ActAs identity(rule.owner, ActAs::Manner::restricted);
-		pg::check_readable(function);
-		const pg::InMemory inside(chapter.memory);
-		kept.emplace(function, *chapter.type);
-	}
-	return *kept;
-}
-
 class StepTaker {
 public:
 	StepTaker(const Chapter &chapter, Rule &rule, const pg::RowChange &change, const RunRecord &run)
@@ -32,24 +20,32 @@ public:
 	{
 	}
 
+	StepRecord take_or_plan(Step &step)
+	{
+		std::optional<StepRecord> planned;
+		if (step.wait)
+			if (auto error = try_to([&] { planned = plan_step(chapter_, rule_, step, row(), run_); }))
+				return failed(step, std::move(*error));
+		return planned ? *planned : take(step);
+	}
+
+	StepRecord plan_after_previous(const Step &step)
+	{
+		return engine::plan_after_previous(rule_, step, row(), run_);
+	}
+
 	StepRecord take(Step &step)
 	{
 		StepRecord record{step.number, step.action, "succeeded"};
 		std::optional<pg::Datum> result;
 		bool applies = true;
-		std::optional<pg::Error> error = pg::subtransaction([&] {
-			if (is_stale_)
-				read_row_again();
+		std::optional<pg::Error> error = try_to([&] {
 			applies = condition_holds(step);
 			if (applies)
 				result = result_of(step);
 		});
 		if (error) {
-			if (rule_.fails_the_write)
-				throw std::move(*error);
-			record.status = "failed";
-			record.reason = error->message();
-			record.sqlstate = error->sqlstate();
+			return failed(step, std::move(*error));
 		} else if (!applies) {
 			record.status = "not_run";
 			record.reason = "condition of the step does not hold";
@@ -60,11 +56,27 @@ public:
 	}
 
 private:
+	template <typename Body> std::optional<pg::Error> try_to(Body &&body)
+	{
+		return pg::subtransaction([&] {
+			if (is_stale_)
+				read_row_again();
+			body();
+		});
+	}
+
+	StepRecord failed(const Step &step, pg::Error error) const
+	{
+		if (rule_.fails_the_write)
+			throw std::move(error);
+		return {step.number, step.action, "failed", error.message(), error.sqlstate()};
+	}
+
 	bool condition_holds(Step &step) const
 	{
-		if (step.condition == 0)
+		if (!step.only_if)
 			return true;
-		const pg::Expression &only_if = compiled(rule_, step.only_if, step.condition, chapter_);
+		const pg::Expression &only_if = chapter_.compile(rule_, step.only_if);
 		return as_owner(rule_, only_if, StepKind::message, [&] { return only_if.holds(row()); });
 	}
 
@@ -91,7 +103,7 @@ private:
 
 	std::optional<pg::Datum> result_of(Step &step) const
 	{
-		const pg::Expression &does = compiled(rule_, step.does, step.function, chapter_);
+		const pg::Expression &does = chapter_.compile(rule_, step.does);
 		return as_owner(rule_, does, step.kind, [&] { return does.value(row()); });
 	}
 
@@ -140,8 +152,8 @@ private:
 		else if (step.action == "start_rule")
 			start(std::stoi(parameter("rule")), record);
 		else
-			write_stop(rule_.subject, run_.key, std::stoi(parameter("rule")), run_.id,
-				"stopped by rule #" + std::to_string(rule_.id));
+			write_touch({rule_.subject, run_.key, {}, std::stoi(parameter("rule")), run_.id,
+				"stopped by rule #" + std::to_string(rule_.id)});
 	}
 
 	void notify(pg::Datum parameters, const std::string &body, StepRecord &record) const
@@ -184,6 +196,11 @@ private:
 	bool is_stale_ = false;
 };
 
+bool is_finished(const StepRecord &record)
+{
+	return record.status != "waiting" && (record.status != "delivering" || pg::clock_is_set());
+}
+
 } // namespace
 
 std::vector<StepRecord> take_steps(
@@ -192,12 +209,21 @@ std::vector<StepRecord> take_steps(
 	StepTaker taker(chapter, rule, change, run);
 	std::vector<StepRecord> records;
 	for (Step &step : rule.steps) {
-		if (step.after_previous && !records.empty() && records.back().status == "failed")
+		const bool waits = step.wait && step.wait->after_previous && !records.empty();
+		if (waits && !is_finished(records.back()))
+			records.push_back(taker.plan_after_previous(step));
+		else if (waits && records.back().status == "failed")
 			records.push_back({step.number, step.action, "not_run", "the step before it failed"});
 		else
-			records.push_back(taker.take(step));
+			records.push_back(taker.take_or_plan(step));
 	}
 	return records;
+}
+
+StepRecord take_step(const Chapter &chapter, Rule &rule, Step &step, const pg::RowChange &change,
+	const RunRecord &run)
+{
+	return StepTaker(chapter, rule, change, run).take(step);
 }
 
 } // namespace automation::engine

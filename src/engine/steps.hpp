@@ -13,4 +13,8 @@ namespace automation::engine {
 std::vector<StepRecord> take_steps(
 	const Chapter &chapter, Rule &rule, const pg::RowChange &change, const RunRecord &run);
 
+// A step whose time has come.
+StepRecord take_step(const Chapter &chapter, Rule &rule, Step &step, const pg::RowChange &change,
+	const RunRecord &run);
+
 } // namespace automation::engine

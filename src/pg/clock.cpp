@@ -4,9 +4,49 @@
 
 namespace automation::pg {
 
-Datum now()
+namespace {
+
+// A local transaction's number is never used again in a backend's life, but for a wrap-around.
+TimestampTz set_time;
+LocalTransactionId set_in = InvalidLocalTransactionId;
+
+} // namespace
+
+bool clock_is_set()
 {
-	return TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
+	return LocalTransactionIdIsValid(set_in) && set_in == MyProc->lxid;
+}
+
+Instant now()
+{
+	return clock_is_set() ? set_time : GetCurrentTransactionStartTimestamp();
+}
+
+void set_clock(Instant time)
+{
+	set_time = time;
+	set_in = MyProc->lxid;
+}
+
+Instant later(Instant time, Datum interval)
+{
+	return guard([&] {
+		return DatumGetTimestampTz(
+			DirectFunctionCall2(timestamptz_pl_interval, TimestampTzGetDatum(time), interval));
+	});
+}
+
+Value instant(Instant time)
+{
+	return Value::datum(TimestampTzGetDatum(time), TIMESTAMPTZOID);
+}
+
+std::string iso_text(Instant time)
+{
+	return guard([&]() -> const char * {
+		auto *text = static_cast<char *>(palloc(MAXDATELEN + 1));
+		return JsonEncodeDateTime(text, TimestampTzGetDatum(time), TIMESTAMPTZOID, nullptr);
+	});
 }
 
 } // namespace automation::pg

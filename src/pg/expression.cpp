@@ -42,6 +42,8 @@ Expression::Expression(Oid function, const RowType &type) : row_type_(type.type(
 	Tree tree{};
 	guard([&] {
 		body_ = body_of(function);
+		Oid result = get_func_rettype(function);
+		get_typlenbyval(result, &result_length_, &result_by_value_);
 		needs_query_ = body_->commandType != CMD_SELECT || body_->hasSubLinks ||
 			body_->jointree->fromlist != NIL;
 		if (needs_query_)
@@ -102,7 +104,8 @@ Expression::Expression(Expression &&other) noexcept
 	  harmless_(other.harmless_), built_in_(other.built_in_),
 	  settings_matter_(other.settings_matter_), state_(other.state_),
 	  executor_(std::exchange(other.executor_, nullptr)), body_(other.body_),
-	  row_type_(other.row_type_), plan_(std::exchange(other.plan_, nullptr)),
+	  row_type_(other.row_type_), result_length_(other.result_length_),
+	  result_by_value_(other.result_by_value_), plan_(std::exchange(other.plan_, nullptr)),
 	  needs_query_(other.needs_query_)
 {
 }
@@ -155,7 +158,7 @@ std::optional<Datum> Expression::value(const RowChange &change) const
 		bool is_null;
 		::Datum value = ExecEvalExprSwitchContext(state_, context, &is_null);
 		if (!is_null)
-			value = datumCopy(value, false, -1); // jsonb
+			value = datumCopy(value, result_by_value_, result_length_);
 		ResetExprContext(context);
 		return Outcome{value, is_null};
 	});
@@ -199,8 +202,8 @@ std::optional<Datum> Expression::query(const RowChange &change) const
 		bool is_null;
 		const ::Datum value =
 			SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null);
-		const bool by_value = SPI_gettypeid(SPI_tuptable->tupdesc, 1) == BOOLOID;
-		return Outcome{is_null || by_value ? value : datumCopy(value, false, -1), is_null};
+		return Outcome{
+			is_null ? value : datumCopy(value, result_by_value_, result_length_), is_null};
 	});
 	return outcome.is_null ? std::nullopt : std::optional(outcome.value);
 }

@@ -45,8 +45,8 @@ public:
 
 	// For a condition: the watched columns changed, and the rest is true.
 	bool holds(const RowChange &change) const;
-	// For a message or statement: its one value; none for NULL or for no row. In the current
-	// memory.
+	// For a message, statement or time: its one value; none for NULL or for no row. In the
+	// current memory.
 	std::optional<Datum> value(const RowChange &change) const;
 
 private:
@@ -64,6 +64,8 @@ private:
 	struct EState *executor_ = nullptr;
 	Query *body_;
 	Oid row_type_;
+	short result_length_ = 0;
+	bool result_by_value_ = false;
 	mutable _SPI_plan *plan_ = nullptr; // a sub-query or statement goes through SPI
 	bool needs_query_ = false;
 	mutable bool in_use_ = false; // a state serves one row at a time; rules set themselves off

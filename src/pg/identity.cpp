@@ -74,6 +74,21 @@ OrdinarySettings::~OrdinarySettings()
 		leave_nest_level(nest_level_);
 }
 
+BriefLockWaits::BriefLockWaits()
+	: nest_level_(guard([] {
+		  const int level = NewGUCNestLevel();
+		  set_for_scope("lock_timeout", "200ms");
+		  return level;
+	  }))
+{
+}
+
+BriefLockWaits::~BriefLockWaits()
+{
+	if (std::uncaught_exceptions() == exceptions_)
+		leave_nest_level(nest_level_);
+}
+
 bool has_rights_of_session(Oid role)
 {
 	return guard([&] {

@@ -42,6 +42,20 @@ private:
 	int exceptions_ = std::uncaught_exceptions();
 };
 
+// Waits for no lock longer than a fifth of a second, less than it takes to be found in a deadlock:
+// who meets us goes on.
+class BriefLockWaits {
+public:
+	BriefLockWaits();
+	~BriefLockWaits();
+	BriefLockWaits(const BriefLockWaits &) = delete;
+	BriefLockWaits &operator=(const BriefLockWaits &) = delete;
+
+private:
+	int nest_level_;
+	int exceptions_ = std::uncaught_exceptions();
+};
+
 // Whether the role may do all that the session may: what its code leaves for later (a deferred
 // trigger, a cursor that is held, a temporary table) then gains it nothing.
 bool has_rights_of_session(Oid role);

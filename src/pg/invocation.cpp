@@ -93,6 +93,11 @@ Oid oid_argument(FunctionCallInfoBaseData *call, int number)
 	return DatumGetObjectId(call->args[number].value);
 }
 
+Datum datum_argument(FunctionCallInfoBaseData *call, int number)
+{
+	return call->args[number].value;
+}
+
 int integer_argument(FunctionCallInfoBaseData *call, int number)
 {
 	return DatumGetInt32(call->args[number].value);

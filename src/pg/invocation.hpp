@@ -22,6 +22,7 @@ std::string json_argument(FunctionCallInfoBaseData *call, int number); // jsonb 
 std::optional<std::string> json_argument_or_null(FunctionCallInfoBaseData *call, int number);
 Oid oid_argument(FunctionCallInfoBaseData *call, int number);
 int integer_argument(FunctionCallInfoBaseData *call, int number);
+Datum datum_argument(FunctionCallInfoBaseData *call, int number);
 Datum text_result(const std::string &text);
 Datum json_result(const std::string &json);
 Datum json_result_or_null(FunctionCallInfoBaseData *call, const std::optional<std::string> &json);

@@ -64,6 +64,8 @@ public:
 	TupleTableSlot *new_row() const { return new_; }
 	// The same event, the row as it is now (a composite value).
 	RowChange with_new_row(Datum row) const;
+	// The row before the change, as if it had just been written.
+	RowChange as_it_was() const { return RowChange(Event::insert, type_, type_.no_row(), old_); }
 	// By value: the same bytes are equal, and so are 2 and 2.00.
 	bool changed(int column) const;
 	bool changed_anything() const;

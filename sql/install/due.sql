@@ -1,0 +1,454 @@
+-- What is still to be done, and what ends it. Writers only insert here, too: a change of a row is
+-- recorded as a touch, and what waits for that row is judged by automation.tick(), under the row's lock.
+--
+--   pending ──(due_at comes)──> step_run or run            waiting: run.steps, and a row of pending
+--      │
+--      └─(a touch: a watched column changed, the row was deleted, somebody stopped it)──> step_run: cancelled
+
+CREATE TABLE automation.pending (
+	id bigint NOT NULL DEFAULT nextval('automation.run_id_seq'),
+	due_at timestamptz NOT NULL,
+	rule_id integer NOT NULL,
+	version integer NOT NULL,
+	entity_id integer NOT NULL,
+	step smallint NOT NULL,
+	awaits text CHECK (awaits IN ('previous', 'leaving', 'field', 'entered')),
+	run_id bigint,
+	parked_at timestamptz,
+	key text NOT NULL,
+	source_key text,
+	seen jsonb
+) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
+CREATE INDEX pending_when ON automation.pending (due_at, id);
+CREATE INDEX pending_of_row ON automation.pending (entity_id, key);
+COMMENT ON TABLE automation.pending IS 'Steps that wait for their time, and rules that wait to begin';
+COMMENT ON COLUMN automation.pending.id IS 'Drawn from the numbers of runs: of two for one row, the lower one is the earlier';
+COMMENT ON COLUMN automation.pending.due_at IS 'When; infinity: not before something else has happened';
+COMMENT ON COLUMN automation.pending.rule_id IS 'The rule';
+COMMENT ON COLUMN automation.pending.version IS 'What the rule said when this was planned';
+COMMENT ON COLUMN automation.pending.entity_id IS 'Attached table of the row the rule is about';
+COMMENT ON COLUMN automation.pending.step IS 'Step of the run; 0: the run itself is to begin';
+COMMENT ON COLUMN automation.pending.awaits IS 'What its time depends on, as long as that is not known; at due_at it is reckoned';
+COMMENT ON COLUMN automation.pending.run_id IS 'The run; null for step 0';
+COMMENT ON COLUMN automation.pending.parked_at IS 'It came due then, while its rule was paused or its row stopped';
+COMMENT ON COLUMN automation.pending.key IS 'Key of the row the rule is about';
+COMMENT ON COLUMN automation.pending.source_key IS 'Key of the row whose change fired the rule; null: the same row';
+COMMENT ON COLUMN automation.pending.seen IS 'Values that must not differ when it is due';
+
+CREATE TABLE automation.touch (
+	id bigint NOT NULL DEFAULT nextval('automation.run_id_seq'),
+	at timestamptz NOT NULL DEFAULT automation._now(),
+	txid xid8 NOT NULL DEFAULT pg_current_xact_id(),
+	entity_id integer NOT NULL,
+	key text,
+	columns smallint[],
+	rule_id integer,
+	cause bigint,
+	reason text NOT NULL,
+	actor text NOT NULL DEFAULT session_user
+);
+CREATE INDEX touch_of_row ON automation.touch (entity_id, key);
+CREATE INDEX touch_txid ON automation.touch (txid);
+COMMENT ON TABLE automation.touch IS 'What may end steps that were planned earlier: changes of columns that some step watches, deletions, stops';
+COMMENT ON COLUMN automation.touch.id IS 'Drawn from the numbers of runs: it concerns runs with lower numbers';
+COMMENT ON COLUMN automation.touch.at IS 'When';
+COMMENT ON COLUMN automation.touch.txid IS 'Transaction that did it: by this tick() finds new ones';
+COMMENT ON COLUMN automation.touch.entity_id IS 'Attached table';
+COMMENT ON COLUMN automation.touch.key IS 'Key of the row; null: every row';
+COMMENT ON COLUMN automation.touch.columns IS 'Numbers of the columns that changed; null: it ends every step';
+COMMENT ON COLUMN automation.touch.rule_id IS 'Only steps of this rule; null: of every rule';
+COMMENT ON COLUMN automation.touch.cause IS 'Run that did it; its own steps go on';
+COMMENT ON COLUMN automation.touch.reason IS 'What happened';
+COMMENT ON COLUMN automation.touch.actor IS 'Session user';
+
+CREATE TABLE automation.settled (
+	singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+	seen pg_snapshot NOT NULL,
+	until pg_snapshot,
+	id bigint NOT NULL DEFAULT 0
+) WITH (fillfactor = 20);
+INSERT INTO automation.settled (seen) VALUES (pg_current_snapshot());
+COMMENT ON TABLE automation.settled IS 'How far tick() has come with touches';
+COMMENT ON COLUMN automation.settled.singleton IS 'There is one row';
+COMMENT ON COLUMN automation.settled.seen IS 'Touches of all transactions visible in this snapshot have had their effect';
+COMMENT ON COLUMN automation.settled.until IS 'It is about to see to those that became visible up to this one';
+COMMENT ON COLUMN automation.settled.id IS 'And has come to this row of pending';
+
+CREATE TABLE automation.step_run (
+	run_id bigint NOT NULL,
+	step smallint NOT NULL,
+	at timestamptz NOT NULL DEFAULT automation._now(),
+	record jsonb NOT NULL
+);
+CREATE INDEX step_run_of_run ON automation.step_run (run_id);
+COMMENT ON TABLE automation.step_run IS 'What became of steps that waited; for the others see automation.run.steps';
+COMMENT ON COLUMN automation.step_run.run_id IS 'The run';
+COMMENT ON COLUMN automation.step_run.step IS 'Its step';
+COMMENT ON COLUMN automation.step_run.at IS 'When';
+COMMENT ON COLUMN automation.step_run.record IS 'In the form of an element of automation.run.steps';
+
+CREATE TABLE automation.fired (
+	rule_id integer NOT NULL,
+	entity_id integer NOT NULL,
+	key text NOT NULL,
+	instant timestamptz NOT NULL,
+	PRIMARY KEY (entity_id, key, rule_id, instant)
+);
+COMMENT ON TABLE automation.fired IS 'Instants of dates for which a rule has fired: once each, however often the date moves to and fro';
+COMMENT ON COLUMN automation.fired.rule_id IS 'The rule';
+COMMENT ON COLUMN automation.fired.entity_id IS 'Attached table';
+COMMENT ON COLUMN automation.fired.key IS 'Key of the row';
+COMMENT ON COLUMN automation.fired.instant IS 'When it was due';
+
+CREATE TABLE automation.hold (
+	entity_id integer NOT NULL,
+	key text NOT NULL,
+	rule_id integer,
+	at timestamptz NOT NULL DEFAULT automation._now(),
+	actor text NOT NULL,
+	reason text,
+	UNIQUE NULLS NOT DISTINCT (entity_id, key, rule_id)
+);
+COMMENT ON TABLE automation.hold IS 'Rows for which rules are stopped: nothing new begins, what comes due waits';
+COMMENT ON COLUMN automation.hold.entity_id IS 'Attached table';
+COMMENT ON COLUMN automation.hold.key IS 'Key of the row';
+COMMENT ON COLUMN automation.hold.rule_id IS 'The rule that is stopped; null: every rule';
+COMMENT ON COLUMN automation.hold.at IS 'Since when';
+COMMENT ON COLUMN automation.hold.actor IS 'Who stopped it';
+COMMENT ON COLUMN automation.hold.reason IS 'Why';
+
+CREATE TRIGGER pg_automation_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON automation.hold
+FOR EACH STATEMENT EXECUTE FUNCTION automation._rules_changed();
+
+CREATE VIEW automation.due AS
+SELECT
+	p.due_at,
+	r.name AS rule,
+	r.relation,
+	p.key,
+	p.run_id,
+	p.step,
+	CASE WHEN p.step > 0 THEN v.steps -> (p.step - 1) ->> 'action' END AS action,
+	CASE
+		WHEN p.parked_at IS NOT NULL THEN 'its rule was paused, or the row stopped, when it came due'
+		WHEN p.awaits = 'previous' THEN 'the step before it is not finished'
+		WHEN p.awaits = 'leaving' THEN 'the row is still in its stage'
+		WHEN p.awaits = 'field' THEN 'the date it counts from is not set'
+	END AS waits_for,
+	p.parked_at
+FROM automation.pending AS p
+JOIN automation.rule AS r ON r.id = p.rule_id
+JOIN automation.rule_version AS v ON v.rule_id = p.rule_id AND v.version = p.version;
+COMMENT ON VIEW automation.due IS 'What rules have planned; step null or 0: a run that is to begin';
+COMMENT ON COLUMN automation.due.due_at IS 'When; infinity: not before something else has happened';
+COMMENT ON COLUMN automation.due.waits_for IS 'What else has to happen first';
+
+-- The engine
+
+CREATE FUNCTION automation._entered(entity_id integer, key text, status smallint) RETURNS timestamptz
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT coalesce(max(t.at), automation._now())
+	FROM automation.touch AS t
+	WHERE t.entity_id = _entered.entity_id AND t.key = _entered.key AND _entered.status = ANY (t.columns);
+END;
+COMMENT ON FUNCTION automation._entered(integer, text, smallint) IS 'When a row entered its stage, as far as it was watched; else now';
+
+CREATE FUNCTION automation._hold_row(relation regclass, key text) RETURNS jsonb
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	owner regrole := (SELECT c.relowner FROM pg_class AS c WHERE c.oid = relation);
+	query text := automation._row_query(relation);
+	columns jsonb := automation._key_json(relation, key);
+	answer jsonb := automation._ask(owner, query || ' FOR NO KEY UPDATE OF t SKIP LOCKED', columns);
+BEGIN
+	IF answer IS NULL AND automation._ask(owner, query, columns) IS NOT NULL THEN
+		RETURN 'false';
+	END IF;
+	RETURN answer;
+END
+$$;
+COMMENT ON FUNCTION automation._hold_row(regclass, text) IS 'Locks a row of an attached table and answers it; false when somebody else has locked it, null when it is gone';
+
+CREATE FUNCTION automation._row_or_null(relation regclass, key text) RETURNS jsonb
+LANGUAGE plpgsql STABLE -- its parts come later
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	owner regrole := (SELECT c.relowner FROM pg_class AS c WHERE c.oid = relation);
+BEGIN
+	RETURN automation._ask(owner, automation._row_query(relation), automation._key_json(relation, key));
+END
+$$;
+COMMENT ON FUNCTION automation._row_or_null(regclass, text) IS 'A row of an attached table by its key, as it is now; null when it is gone';
+
+CREATE FUNCTION automation._is_held(entity_id integer, key text, rule_id integer) RETURNS boolean
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT EXISTS (
+		SELECT FROM automation.hold AS h
+		WHERE h.entity_id = _is_held.entity_id AND h.key = _is_held.key
+			AND (h.rule_id IS NULL OR h.rule_id = _is_held.rule_id));
+END;
+COMMENT ON FUNCTION automation._is_held(integer, text, integer) IS 'Whether a rule was stopped for a row by automation.stop_item()';
+
+CREATE FUNCTION automation._ended_by(
+	entity_id integer,
+	key text,
+	rule_id integer,
+	run_id bigint,
+	since bigint,
+	columns smallint[])
+RETURNS text
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT format('%s at %s by %s', t.reason, date_trunc('second', t.at), t.actor)
+	FROM automation.touch AS t
+	WHERE t.entity_id = _ended_by.entity_id AND (t.key = _ended_by.key OR t.key IS NULL)
+		AND t.id > since
+		AND (t.rule_id IS NULL OR t.rule_id = _ended_by.rule_id)
+		AND t.cause IS DISTINCT FROM _ended_by.run_id
+		AND (t.columns IS NULL OR t.columns && _ended_by.columns)
+	ORDER BY t.id
+	LIMIT 1;
+END;
+COMMENT ON FUNCTION automation._ended_by(integer, text, integer, bigint, bigint, smallint[])
+	IS 'The touch since then that ends what is planned for a row, given the columns that cancel it; or null';
+
+CREATE FUNCTION automation._is_superseded(entity_id integer, key text, rule_id integer, id bigint) RETURNS boolean
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT EXISTS (
+		SELECT FROM automation.pending AS p
+		WHERE p.entity_id = _is_superseded.entity_id AND p.key = _is_superseded.key
+			AND p.rule_id = _is_superseded.rule_id AND p.step = 0 AND p.id > _is_superseded.id);
+END;
+COMMENT ON FUNCTION automation._is_superseded(integer, text, integer, bigint) IS 'Whether a run of the rule for the row was planned anew';
+
+CREATE FUNCTION automation._step_status(run_id bigint, step smallint) RETURNS text
+LANGUAGE plpgsql STABLE -- the view comes later
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN (SELECT s.status FROM automation._step AS s WHERE s.run_id = _step_status.run_id AND s.step = _step_status.step);
+END
+$$;
+COMMENT ON FUNCTION automation._step_status(bigint, smallint) IS 'How a step of a run stands now';
+
+CREATE TYPE automation._task AS (
+	place tid,
+	id bigint,
+	due_at timestamptz,
+	rule_id integer,
+	version integer,
+	entity_id integer,
+	step smallint,
+	awaits text,
+	run_id bigint,
+	key text,
+	source_key text,
+	seen jsonb,
+	relation regclass,
+	source regclass,
+	source_entity integer
+);
+COMMENT ON TYPE automation._task IS 'A row of automation.pending as tick() works on it';
+
+CREATE FUNCTION automation._task(place tid, pending automation.pending) RETURNS automation._task
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT place, (pending).id, (pending).due_at, (pending).rule_id, (pending).version, (pending).entity_id, (pending).step,
+		(pending).awaits, (pending).run_id, (pending).key, (pending).source_key, (pending).seen,
+		e.relation, s.relation, s.id
+	FROM (SELECT) AS one
+	LEFT JOIN automation.entity AS e ON e.id = (pending).entity_id
+	LEFT JOIN automation.rule AS r ON r.id = (pending).rule_id
+	LEFT JOIN automation.entity AS s ON s.relation = r.event_relation;
+END;
+COMMENT ON FUNCTION automation._task(tid, automation.pending) IS 'What tick() needs to know of a row of automation.pending';
+
+CREATE FUNCTION automation._coming_due(most integer) RETURNS SETOF automation._task
+LANGUAGE sql
+BEGIN ATOMIC
+	SELECT (automation._task(p.place, p.pending)).*
+	FROM (
+		SELECT d.ctid AS place, d AS pending
+		FROM automation.pending AS d
+		WHERE d.due_at <= automation._now()
+		ORDER BY d.due_at, d.id
+		LIMIT most
+		FOR UPDATE SKIP LOCKED
+	) AS p;
+END;
+COMMENT ON FUNCTION automation._coming_due(integer) IS 'What is due now, the earliest first, locked';
+
+CREATE FUNCTION automation._touched(most integer) RETURNS SETOF automation._task
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	progress automation.settled;
+	task automation._task;
+	count integer := 0;
+BEGIN
+	SELECT * INTO progress FROM automation.settled;
+	IF progress.until IS NULL AND NOT EXISTS (
+		SELECT FROM automation.touch AS t
+		WHERE t.txid >= pg_snapshot_xmin(progress.seen) AND NOT pg_visible_in_snapshot(t.txid, progress.seen))
+	THEN
+		RETURN;
+	END IF;
+	SELECT * INTO progress FROM automation.settled FOR UPDATE SKIP LOCKED;
+	IF NOT FOUND THEN
+		RETURN;
+	ELSIF progress.until IS NULL THEN
+		progress.until := pg_current_snapshot();
+	END IF;
+	FOR task IN
+		SELECT DISTINCT ON (q.id) (automation._task(q.ctid, q)).*
+		FROM automation.touch AS t
+		CROSS JOIN LATERAL (
+			SELECT p.ctid, p AS q FROM automation.pending AS p WHERE p.entity_id = t.entity_id AND p.key = t.key
+			UNION ALL
+			SELECT p.ctid, p FROM automation.pending AS p WHERE p.entity_id = t.entity_id AND t.key IS NULL
+		) AS found(ctid, q)
+		WHERE t.txid >= pg_snapshot_xmin(progress.seen) AND NOT pg_visible_in_snapshot(t.txid, progress.seen)
+			AND (pg_visible_in_snapshot(t.txid, progress.until) OR t.txid = pg_current_xact_id_if_assigned())
+			AND (found.q).id > progress.id AND t.id > coalesce((found.q).run_id, (found.q).id)
+		ORDER BY (found.q).id
+		LIMIT most
+	LOOP
+		progress.id := task.id;
+		count := count + 1;
+		RETURN NEXT task;
+	END LOOP;
+	IF count < most THEN
+		progress.seen := progress.until;
+		progress.until := NULL;
+		progress.id := 0;
+	END IF;
+	UPDATE automation.settled SET seen = progress.seen, until = progress.until, id = progress.id;
+END
+$$;
+COMMENT ON FUNCTION automation._touched(integer) IS 'What is planned for rows that have been touched since the last time, by number';
+
+CREATE FUNCTION automation._follow(run_id bigint, step smallint) RETURNS void
+LANGUAGE sql
+BEGIN ATOMIC
+	UPDATE automation.pending AS p
+	SET due_at = automation._now()
+	FROM automation.run AS u
+	WHERE u.id = _follow.run_id AND p.entity_id = u.entity_id AND p.key = u.key AND p.run_id = u.id
+		AND p.step = _follow.step + 1 AND p.awaits = 'previous' AND p.parked_at IS NULL;
+END;
+COMMENT ON FUNCTION automation._follow(bigint, smallint) IS 'Lets the step begin that waits for this one';
+
+CREATE FUNCTION automation._delivered(deliveries bigint[]) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM automation._follow(s.run_id, s.step)
+	FROM (SELECT DISTINCT d.run_id, d.step FROM automation.delivery AS d WHERE d.id = ANY (deliveries)) AS s
+	WHERE automation._step_status(s.run_id, s.step) NOT IN ('delivering', 'retrying', 'waiting');
+END
+$$;
+COMMENT ON FUNCTION automation._delivered(bigint[]) IS 'The worker is done with these messages: steps that waited for them may begin';
+
+CREATE FUNCTION automation.tick(most integer DEFAULT 1000) RETURNS integer
+LANGUAGE C STRICT AS 'MODULE_PATHNAME', 'automation_tick';
+COMMENT ON FUNCTION automation.tick(integer)
+	IS 'Does what is due, at most so many steps, and answers how many it has dealt with. The worker calls it in time, pg_cron each minute; any number may run at once';
+
+CREATE FUNCTION automation._next_due() RETURNS interval
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT min(p.due_at) - automation._now() FROM automation.pending AS p WHERE p.due_at < 'infinity';
+END;
+COMMENT ON FUNCTION automation._next_due() IS 'How long until something is due; null when nothing is planned';
+
+-- The clock of tests
+
+CREATE FUNCTION automation.set_clock("time" timestamptz) RETURNS timestamptz
+LANGUAGE C STRICT AS 'MODULE_PATHNAME', 'automation_set_clock';
+COMMENT ON FUNCTION automation.set_clock(timestamptz)
+	IS 'Until the end of this transaction it is that time for all rules. It does nothing that is due: see advance()';
+
+CREATE FUNCTION automation.advance("by" interval) RETURNS integer
+LANGUAGE C STRICT AS 'MODULE_PATHNAME', 'automation_advance';
+COMMENT ON FUNCTION automation.advance(interval)
+	IS 'Lets time pass for this transaction: what comes due on the way is done at its time, and counted. Messages count as delivered';
+
+-- Verbs
+
+CREATE FUNCTION automation._cancel(place tid, reason text) RETURNS void
+LANGUAGE sql
+BEGIN ATOMIC
+	WITH gone AS (
+		DELETE FROM automation.pending AS p WHERE p.ctid = place RETURNING p.run_id, p.step
+	)
+	INSERT INTO automation.step_run (run_id, step, record)
+	SELECT g.run_id, g.step, jsonb_build_object('status', 'cancelled', 'reason', reason)
+	FROM gone AS g
+	WHERE g.run_id IS NOT NULL;
+END;
+COMMENT ON FUNCTION automation._cancel(tid, text) IS 'Ends something that is planned';
+
+CREATE FUNCTION automation._cancel_runs(rule_id integer, reason text) RETURNS void
+LANGUAGE sql
+BEGIN ATOMIC
+	SELECT automation._cancel(p.place, _cancel_runs.reason)
+	FROM (SELECT d.ctid AS place FROM automation.pending AS d WHERE d.rule_id = _cancel_runs.rule_id FOR UPDATE) AS p;
+END;
+COMMENT ON FUNCTION automation._cancel_runs(integer, text) IS 'Ends everything that a rule has planned';
+
+CREATE FUNCTION automation._resume(place tid, on_overdue text, late interval) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF on_overdue = 'skip' THEN
+		PERFORM automation._cancel(place, 'came due while it was paused');
+	ELSE
+		UPDATE automation.pending AS p
+		SET parked_at = NULL, due_at = p.parked_at + late
+		WHERE p.ctid = place;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION automation._resume(tid, text, interval) IS 'What becomes of a step that came due while it was paused; late: how much later it is to run';
+
+CREATE FUNCTION automation._check_on_overdue(on_overdue text) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF (on_overdue IN ('skip', 'run', 'reschedule')) IS NOT TRUE THEN
+		PERFORM automation._fail('22023', format('invalid value for on_overdue: "%s"', on_overdue),
+			hint => 'Valid values are: skip, run, reschedule.');
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION automation._check_on_overdue(text) IS 'Raises an error unless the text says what becomes of steps that came due in the meantime';
+
+CREATE FUNCTION automation._resume_all(on_overdue text, rule_id integer, entity_id integer, key text, since timestamptz) RETURNS void
+LANGUAGE sql
+BEGIN ATOMIC
+	-- Ten a second, so that a backlog never bursts.
+	SELECT automation._resume(p.place, on_overdue, CASE on_overdue
+		WHEN 'run' THEN automation._now() - p.parked_at + p.number * interval '0.1 s'
+		ELSE automation._now() - since
+	END)
+	FROM (
+		SELECT d.ctid AS place, d.parked_at, row_number() OVER (ORDER BY d.parked_at, d.id) - 1 AS number
+		FROM automation.pending AS d
+		WHERE d.due_at = 'infinity' AND d.parked_at IS NOT NULL
+			AND d.rule_id = coalesce(_resume_all.rule_id, d.rule_id)
+			AND d.entity_id = coalesce(_resume_all.entity_id, d.entity_id)
+			AND d.key = coalesce(_resume_all.key, d.key)
+	) AS p;
+END;
+COMMENT ON FUNCTION automation._resume_all(text, integer, integer, text, timestamptz)
+	IS 'What becomes of all steps that came due while their rule was paused, or the row stopped';

@@ -1,0 +1,52 @@
+// The rules on one watched table, as this backend has read them.
+#pragma once
+
+#include "engine/index.hpp"
+#include "engine/rule.hpp"
+#include "pg/memory.hpp"
+
+#include <optional>
+#include <set>
+#include <string>
+#include <tuple>
+#include <vector>
+
+namespace automation::engine {
+
+// A column whose change may end what waits for a row.
+struct Watched {
+	int column;
+	std::string name;
+};
+
+struct Chapter {
+	explicit Chapter(int entity);
+	Chapter(const Chapter &) = delete;
+	Chapter &operator=(const Chapter &) = delete;
+
+	Rule *find(int id, int version);
+	// Whether automation.stop_item() has stopped the rule for a row.
+	bool holds_back(const Rule &rule, const std::string &key) const;
+	const pg::Expression &compile(const Rule &rule, Part &part) const;
+	std::string key_of(const pg::RowChange &change) const; // of the changed row itself
+
+	pg::Memory memory{"pg_automation rules", pg::Memory::Life::backend};
+	int entity;
+	std::optional<pg::RowType> type; // none: the entity is gone
+	std::vector<Rule> rules;		 // in listed order; those that are not active only finish
+	Index index;					 // of the active ones
+	bool something_waits = false;	 // for rows of this table
+	std::vector<Watched> watched;
+
+private:
+	pg::Oid owner_ = 0; // of the table
+	std::optional<pg::Expression> key_;
+	void read_rules();
+	void read_steps();
+	void read_waits();
+	void read_watched();
+	void read_held();
+	std::set<std::tuple<int, std::string, int>> held_; // subject, row, rule; 0: every rule
+};
+
+} // namespace automation::engine
