@@ -20,6 +20,7 @@
 #include "pg/scope.hpp"
 #include "pg/settings.hpp"
 #include "pg/workers.hpp"
+#include "pg/zone.hpp"
 #include "worker/launcher.hpp"
 #include "worker/worker.hpp"
 
@@ -217,6 +218,10 @@ PG_ENTRY(automation_wake_launcher, automation::wake_launcher);
 PG_ENTRY(automation_suggest, automation::suggest);
 PG_ENTRY(automation_changed, automation::pg::changed);
 PG_ENTRY(automation_now, automation::now);
+PG_ENTRY(automation_local_instant, automation::pg::local_instant);
+PG_ENTRY(automation_add, automation::pg::add_to_instant);
+PG_ENTRY(automation_named_zone, automation::pg::named_zone);
+PG_ENTRY(automation_check_zone, automation::pg::check_zone);
 PG_ENTRY(automation_html_escape, automation::convert<automation::core::html_escape>);
 PG_ENTRY(automation_one_line, automation::convert<automation::core::one_line>);
 PG_ENTRY(automation_url_encode, automation::convert<automation::core::url_encode>);

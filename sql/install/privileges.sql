@@ -126,7 +126,10 @@ GRANT EXECUTE ON FUNCTION
 	automation.url_encode(text),
 	automation.phone_e164(text),
 	automation.capitalize(text),
-	automation.truncate(text, integer, text)
+	automation.truncate(text, integer, text),
+	automation._local_instant(timestamp, text),
+	automation._add(timestamptz, interval, text),
+	automation._named_zone(text)
 TO PUBLIC;
 
 -- A dump carries what users defined, not what happened. What was compiled is no member of the extension

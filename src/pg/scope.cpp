@@ -2,6 +2,8 @@
 
 #include "pg/scope.hpp"
 
+#include <algorithm>
+
 namespace automation::pg {
 
 Scope scope_argument(FunctionCallInfoBaseData *call, int number)
@@ -46,14 +48,23 @@ core::Category category_of(Oid type)
 	}
 }
 
-// pg_tzset() also takes "Foo+3"; a POSIX string is no place on earth.
+// pg_tzset() also takes POSIX strings such as "Foo+3", which are no place on earth. Those have a
+// digit, and of the names in the time zone database only these do.
 bool is_time_zone(const std::string &name)
 {
+	constexpr const char *with_digit[] = {
+		"EST5EDT", "CST6CDT", "MST7MDT", "PST8PDT", "GMT0", "GMT+0", "GMT-0"};
 	const char *characters = name.c_str();
 	return guard([&] {
 		pg_tz *zone = pg_tzset(characters);
-		return zone && pg_tz_acceptable(zone) && !strpbrk(characters, "<>,") &&
-			(strchr(characters, '/') || !strpbrk(characters, "+-0123456789"));
+		if (!zone || !pg_tz_acceptable(zone))
+			return false;
+		if (!strpbrk(characters, "0123456789"))
+			return true;
+		if (pg_strncasecmp(characters, "Etc/GMT", 7) == 0)
+			return abs(atoi(characters + 7)) <= 14;
+		return std::any_of(std::begin(with_digit), std::end(with_digit),
+			[&](const char *known) { return pg_strcasecmp(characters, known) == 0; });
 	});
 }
 
