@@ -307,17 +307,17 @@ BEGIN
 		progress.until := pg_current_snapshot();
 	END IF;
 	FOR task IN
-		SELECT DISTINCT ON (q.id) (automation._task(q.ctid, q)).*
+		SELECT DISTINCT ON ((found.plan).id) (automation._task(found.place, found.plan)).*
 		FROM automation.touch AS t
 		CROSS JOIN LATERAL (
-			SELECT p.ctid, p AS q FROM automation.pending AS p WHERE p.entity_id = t.entity_id AND p.key = t.key
+			SELECT p.ctid, p FROM automation.pending AS p WHERE p.entity_id = t.entity_id AND p.key = t.key
 			UNION ALL
 			SELECT p.ctid, p FROM automation.pending AS p WHERE p.entity_id = t.entity_id AND t.key IS NULL
-		) AS found(ctid, q)
+		) AS found(place, plan)
 		WHERE t.txid >= pg_snapshot_xmin(progress.seen) AND NOT pg_visible_in_snapshot(t.txid, progress.seen)
 			AND (pg_visible_in_snapshot(t.txid, progress.until) OR t.txid = pg_current_xact_id_if_assigned())
-			AND (found.q).id > progress.id AND t.id > coalesce((found.q).run_id, (found.q).id)
-		ORDER BY (found.q).id
+			AND (found.plan).id > progress.id AND t.id > coalesce((found.plan).run_id, (found.plan).id)
+		ORDER BY (found.plan).id
 		LIMIT most
 	LOOP
 		progress.id := task.id;
@@ -452,3 +452,116 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION automation._resume_all(text, integer, integer, text, timestamptz)
 	IS 'What becomes of all steps that came due while their rule was paused, or the row stopped';
+
+CREATE FUNCTION automation._check_stopper(caller regrole, relation regclass, rule text) RETURNS integer
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	stopped automation.rule;
+BEGIN
+	PERFORM automation._check_reader(caller, relation);
+	IF rule IS NULL THEN
+		IF NOT automation._is_operator(caller) THEN
+			PERFORM automation._fail('42501', 'permission denied to stop every rule for a row',
+				hint => 'Name a rule of yours, or be granted the role of an operator.');
+		END IF;
+		RETURN NULL;
+	END IF;
+	stopped := automation._rule(rule);
+	IF NOT automation._is_operator(caller) AND NOT pg_has_role(caller, stopped.owner, 'USAGE') THEN
+		PERFORM automation._fail('42501', format('must be owner of rule "%s"', rule));
+	END IF;
+	RETURN stopped.id;
+END
+$$;
+COMMENT ON FUNCTION automation._check_stopper(regrole, regclass, text) IS 'Raises an error unless the caller may stop the rule for rows of the table; answers its number';
+
+CREATE FUNCTION automation.stop_item(relation regclass, key text, rule text DEFAULT NULL, reason text DEFAULT NULL) RETURNS void
+LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
+COMMENT ON FUNCTION automation.stop_item(regclass, text, text, text)
+	IS 'Stops a rule, or all of them, for one row: no new runs, and what comes due waits, until resume_item()';
+
+CREATE FUNCTION automation._stop_item(caller regrole, relation regclass, key text, rule text, reason text) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	stopped integer := automation._check_stopper(caller, relation, rule);
+BEGIN
+	PERFORM automation._row(relation, key);
+	INSERT INTO automation.hold (entity_id, key, rule_id, actor, reason)
+	VALUES ((automation._entity(relation)).id, automation._key_text(relation, key), stopped, caller::text, reason)
+	ON CONFLICT DO NOTHING;
+	IF NOT FOUND THEN
+		RAISE NOTICE 'row % of table "%" is already stopped', key, relation;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION automation._stop_item(regrole, regclass, text, text, text) IS 'automation.stop_item()';
+
+CREATE FUNCTION automation.resume_item(relation regclass, key text, rule text DEFAULT NULL, on_overdue text DEFAULT 'skip') RETURNS void
+LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
+COMMENT ON FUNCTION automation.resume_item(regclass, text, text, text)
+	IS 'Ends stop_item(). What came due in the meantime is skipped, run, or rescheduled: as much later as the stop was long';
+
+CREATE FUNCTION automation._resume_item(caller regrole, relation regclass, key text, rule text, on_overdue text) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	stopped integer := automation._check_stopper(caller, relation, rule);
+	entity integer := (automation._entity(relation)).id;
+	item text := automation._key_text(relation, key);
+	since timestamptz;
+BEGIN
+	PERFORM automation._check_on_overdue(on_overdue);
+	DELETE FROM automation.hold AS h
+	WHERE h.entity_id = entity AND h.key = item AND h.rule_id IS NOT DISTINCT FROM stopped
+	RETURNING h.at INTO since;
+	IF NOT FOUND THEN
+		PERFORM automation._fail('55000', format('row %s of table "%s" is not stopped', key, relation));
+	END IF;
+	PERFORM automation._resume_all(on_overdue, stopped, entity, item, since);
+	PERFORM automation._wake_worker();
+END
+$$;
+COMMENT ON FUNCTION automation._resume_item(regrole, regclass, text, text, text) IS 'automation.resume_item()';
+
+CREATE FUNCTION automation.cancel(run bigint, step integer DEFAULT NULL, reason text DEFAULT NULL) RETURNS integer
+LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
+COMMENT ON FUNCTION automation.cancel(bigint, integer, text) IS 'Cancels a step of a run that waits, or all that wait, and answers how many';
+
+CREATE FUNCTION automation._cancel(caller regrole, run bigint, step integer, reason text) RETURNS integer
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	cancelled automation.run;
+	count integer;
+BEGIN
+	SELECT u.* INTO cancelled FROM automation.run AS u WHERE u.id = run;
+	IF NOT FOUND THEN
+		PERFORM automation._fail('42704', format('run %s does not exist', run));
+	ELSIF NOT automation._is_operator(caller) AND NOT coalesce(pg_has_role(caller,
+		(SELECT r.owner FROM automation.rule AS r WHERE r.id = cancelled.rule_id), 'USAGE'), false)
+	THEN
+		PERFORM automation._fail('42501', format('must be owner of the rule of run %s', run));
+	END IF;
+	SELECT count(automation._cancel(p.place, coalesce(_cancel.reason, 'cancelled by ' || caller))) INTO count
+	FROM (
+		SELECT d.ctid AS place
+		FROM automation.pending AS d
+		WHERE d.entity_id = cancelled.entity_id AND d.key = cancelled.key AND d.run_id = run
+			AND d.step = coalesce(_cancel.step, d.step)
+		FOR UPDATE
+	) AS p;
+	IF count = 0 THEN
+		PERFORM automation._fail('55000', CASE WHEN step IS NULL THEN format('no step of run %s waits', run)
+			ELSE format('step %s of run %s does not wait', step, run) END,
+			format('Its status is %s.', automation._step_status(run, step::smallint)));
+	END IF;
+	RETURN count;
+END
+$$;
+COMMENT ON FUNCTION automation._cancel(regrole, bigint, integer, text) IS 'automation.cancel()';

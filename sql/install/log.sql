@@ -55,10 +55,23 @@ SELECT
 	s.step ->> 'sqlstate' AS sqlstate,
 	s.step -> 'result' AS result,
 	d.deliveries,
-	d.next_at,
-	d.last_at
+	coalesce(d.next_at, nullif(p.due_at, 'infinity')) AS next_at,
+	coalesce(d.last_at, l.at) AS last_at
 FROM automation.run AS u
-CROSS JOIN LATERAL jsonb_array_elements(u.steps) AS s(step)
+CROSS JOIN LATERAL jsonb_array_elements(u.steps) AS e(step)
+LEFT JOIN LATERAL (
+	SELECT r.at, r.record
+	FROM automation.step_run AS r
+	WHERE r.run_id = u.id AND r.step = (e.step -> 'step')::smallint
+	ORDER BY r.at DESC
+	LIMIT 1
+) AS l ON e.step ->> 'status' = 'waiting'
+CROSS JOIN LATERAL (
+	SELECT CASE WHEN l.at IS NULL THEN e.step
+		ELSE l.record || jsonb_build_object('step', e.step -> 'step', 'action', e.step -> 'action') END
+) AS s(step)
+LEFT JOIN automation.pending AS p ON s.step ->> 'status' = 'waiting' AND p.entity_id = u.entity_id AND p.key = u.key
+	AND p.run_id = u.id AND p.step = (s.step -> 'step')::smallint
 LEFT JOIN LATERAL (
 	SELECT min(array_position(automation._statuses(), automation._delivery_status(v.state))) AS worst,
 		(array_agg(v.reason ORDER BY v.id) FILTER (WHERE v.state <> 'delivered' AND v.reason IS NOT NULL))[1] AS reason,
@@ -256,11 +269,12 @@ BEGIN
 		PERFORM automation._row(relation, key);
 	END IF;
 	RETURN QUERY
-	SELECT r.name, r.state, coalesce(l.status, 'not_run'), automation._status_icon(l.status),
+	SELECT r.name, r.state, s.status, automation._status_icon(s.status),
 		CASE WHEN l.id IS NOT NULL THEN l.reason
+			WHEN plan.due_at IS NOT NULL THEN 'waits for its time'
 			ELSE coalesce(p.problem, CASE r.state WHEN 'active' THEN 'has not applied to this row'
 				WHEN 'draft' THEN 'rule is a draft' ELSE 'rule is ' || r.state END) END,
-		l.last_at, l.next_at, l.id
+		l.last_at, least(l.next_at, plan.due_at), l.id
 	FROM automation.rule AS r
 	JOIN automation._rule_problem AS p ON p.rule_id = r.id
 	JOIN automation.entity AS e ON e.relation = r.relation
@@ -268,6 +282,17 @@ BEGIN
 		SELECT max(u.id) AS id FROM automation.run AS u WHERE u.entity_id = e.id AND u.key = item AND u.rule_id = r.id
 	) AS last ON true
 	LEFT JOIN automation.execution_log AS l ON l.id = last.id
+	LEFT JOIN LATERAL (
+		SELECT p.due_at
+		FROM automation.pending AS p
+		WHERE p.entity_id = e.id AND p.key = item AND p.rule_id = r.id AND p.step = 0
+			AND automation._ended_by(e.id, item, r.id, NULL, p.id, '{}') IS NULL
+		ORDER BY p.id DESC
+		LIMIT 1
+	) AS plan ON true
+	CROSS JOIN LATERAL (
+		SELECT coalesce(l.status, CASE WHEN plan.due_at IS NULL THEN 'not_run' ELSE 'waiting' END)
+	) AS s(status)
 	WHERE r.relation = _item_status.relation
 	ORDER BY r.position, r.id;
 END
@@ -481,7 +506,8 @@ BEGIN
 		DELETE FROM automation.run AS u USING gone AS g WHERE u.id = g.id RETURNING 1
 	)
 	SELECT count(*) INTO purged FROM old_run;
-	DELETE FROM automation.stop AS s WHERE s.at < horizon;
+	DELETE FROM automation.touch AS t WHERE t.at < horizon;
+	DELETE FROM automation.step_run AS s WHERE NOT EXISTS (SELECT FROM automation.run AS u WHERE u.id = s.run_id);
 	PERFORM automation._purge_versions();
 	RETURN purged;
 END

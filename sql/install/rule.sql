@@ -622,14 +622,17 @@ RETURN concat_ws(', ',
 COMMENT ON FUNCTION automation._callers_search_path(regrole) IS 'Search path of the caller, with temporary objects last';
 
 CREATE FUNCTION automation._drop_idle_versions(rule_id integer) RETURNS void
-LANGUAGE sql
-BEGIN ATOMIC
-	SELECT automation._drop_compiled(r.id, v.version)
+LANGUAGE plpgsql -- what is pending comes later
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM automation._drop_compiled(r.id, v.version)
 	FROM automation.rule AS r
 	JOIN automation.rule_version AS v ON v.rule_id = r.id AND v.version < r.version
 	WHERE r.id = _drop_idle_versions.rule_id AND automation._rule_part(r.id, v.version, 'when') IS NOT NULL
-		AND NOT EXISTS (SELECT FROM automation.due AS d WHERE d.rule_id = r.id AND d.version = v.version);
-END;
+		AND NOT EXISTS (SELECT FROM automation.pending AS p WHERE p.rule_id = r.id AND p.version = v.version);
+END
+$$;
 COMMENT ON FUNCTION automation._drop_idle_versions(integer) IS 'Drops what earlier versions of a rule were compiled to, unless runs of theirs still wait';
 
 CREATE FUNCTION automation._add_version(version automation.rule_version) RETURNS void
@@ -713,7 +716,7 @@ RETURNS integer
 LANGUAGE sql
 RETURN automation._new_rule(
 	automation._callers_search_path(caller), relation, folder, description, activate, on_error, place,
-	ROW(NULL, NULL, name, trigger, params, condition, NULL, automation._steps_json(name, steps), caller, NULL, NULL)::automation.rule_version);
+	ROW(NULL, NULL, name, trigger, params, condition, NULL, NULL, NULL, automation._steps_json(name, steps), caller, NULL, NULL)::automation.rule_version);
 COMMENT ON FUNCTION automation._create_rule(regrole, text, regclass, text, jsonb, text, automation.step[], text, text, boolean, text, integer) IS 'automation.create_rule()';
 
 CREATE FUNCTION automation._version(rule_id integer, version integer) RETURNS automation.rule_version
@@ -842,7 +845,7 @@ RETURN (
 		activate, r.on_error, NULL,
 		ROW(NULL, NULL, new_name,
 			automation._trigger_on(v.trigger, r.relation, coalesce(_copy_rule.relation, r.relation)), v.params,
-			v.condition, NULL, v.steps, caller, format('copy of "%s"', r.name), NULL)::automation.rule_version)
+			v.condition, NULL, NULL, NULL, v.steps, caller, format('copy of "%s"', r.name), NULL)::automation.rule_version)
 	FROM automation._rule(_copy_rule.rule) AS r, LATERAL automation._version(r.id, r.version) AS v
 );
 COMMENT ON FUNCTION automation._copy_rule(regrole, text, text, regclass, boolean) IS 'automation.copy_rule()';

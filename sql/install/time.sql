@@ -42,3 +42,11 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION automation._check_delay(text, boolean, text) IS 'The interval that the text says, at most five years; raises an error for what no delay can be';
+
+CREATE FUNCTION automation._due_sql(scope automation._scope, timing jsonb) RETURNS text
+LANGUAGE sql STABLE
+RETURN CASE
+	WHEN timing ? 'at' THEN format('%L::timestamptz', timing ->> 'at')
+	WHEN timing ->> 'anchor' LIKE 'field:%' THEN format('new.%I::timestamptz + %L::interval', substr(timing ->> 'anchor', 7), timing ->> 'delay')
+	ELSE format('automation._now() + %L::interval', timing ->> 'delay') END;
+COMMENT ON FUNCTION automation._due_sql(automation._scope, jsonb) IS 'stub';

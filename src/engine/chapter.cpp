@@ -43,8 +43,11 @@ bool contains(const std::string &list, const char *word)
 std::vector<int> numbers_of(const std::string &array)
 {
 	std::vector<int> numbers;
-	for (std::size_t at = 1; at + 1 < array.size(); at = array.find(',', at), at += at != array.npos)
-		numbers.push_back(std::stoi(array.substr(at)));
+	std::size_t comma = 0; // or the brace
+	while (comma != array.npos && array.size() > 2) {
+		numbers.push_back(std::stoi(array.substr(comma + 1)));
+		comma = array.find(',', comma + 1);
+	}
 	return numbers;
 }
 
@@ -127,8 +130,8 @@ void Chapter::read_steps()
 		"channel_kind FROM automation._steps_of($1)");
 	const pg::Rows found = steps_of.execute_fresh({pg::Value::int4(entity)});
 	for (std::uint64_t i = 0; i < found.size(); ++i)
-		if (Rule *rule = find(
-				static_cast<int>(found.integer(i, 1)), static_cast<int>(found.integer(i, 2))))
+		if (Rule *rule =
+				find(static_cast<int>(found.integer(i, 1)), static_cast<int>(found.integer(i, 2))))
 			rule->steps.push_back({.number = static_cast<int>(found.integer(i, 3)),
 				.kind = kind_of(found.text(i, 5).value_or("")),
 				.action = found.text(i, 4).value_or(""),
@@ -152,21 +155,20 @@ void Chapter::read_waits()
 		const auto step = static_cast<std::size_t>(found.integer(i, 3));
 		if (!rule || step > rule->steps.size())
 			continue;
-		(step == 0 ? rule->wait : rule->steps[step - 1].wait) =
-			Wait{.anchor = anchor_of(found.text(i, 10).value_or("")),
+		(step == 0 ? rule->wait : rule->steps[step - 1].wait)
+			.emplace(Wait{.anchor = anchor_of(found.text(i, 10).value_or("")),
 				.after_previous = found.boolean(i, 9),
 				.by_difference = found.boolean(i, 8),
 				.anchored_on = static_cast<int>(found.integer(i, 7)),
 				.cancelled_by = numbers_of(found.text(i, 6).value_or("{}")),
 				.due = {oid_of(found, i, 4)},
-				.unless = {oid_of(found, i, 5)}};
+				.unless = {oid_of(found, i, 5)}});
 	}
 }
 
 void Chapter::read_watched()
 {
-	static pg::Statement touched(
-		"SELECT attnum, name FROM automation._touched_columns($1)");
+	static pg::Statement touched("SELECT attnum, name FROM automation._touched_columns($1)");
 	const pg::Rows found = touched.execute_fresh({pg::Value::int4(entity)});
 	something_waits = found.size() > 0;
 	for (std::uint64_t i = 0; i < found.size(); ++i)
@@ -177,8 +179,7 @@ void Chapter::read_watched()
 
 void Chapter::read_held()
 {
-	static pg::Statement holds(
-		"SELECT entity_id, key, coalesce(rule_id, 0) FROM automation.hold");
+	static pg::Statement holds("SELECT entity_id, key, coalesce(rule_id, 0) FROM automation.hold");
 	const pg::Rows found = holds.execute_fresh({});
 	for (std::uint64_t i = 0; i < found.size(); ++i)
 		held_.emplace(static_cast<int>(found.integer(i, 1)), found.text(i, 2).value_or(""),
@@ -195,7 +196,8 @@ Rule *Chapter::find(int id, int version)
 
 bool Chapter::holds_back(const Rule &rule, const std::string &row) const
 {
-	return !held_.empty() && (held_.contains({rule.subject, row, 0}) || held_.contains({rule.subject, row, rule.id}));
+	return !held_.empty() &&
+		(held_.contains({rule.subject, row, 0}) || held_.contains({rule.subject, row, rule.id}));
 }
 
 const pg::Expression &Chapter::compile(const Rule &rule, Part &part) const
@@ -212,8 +214,8 @@ const pg::Expression &Chapter::compile(const Rule &rule, Part &part) const
 std::string Chapter::key_of(const pg::RowChange &change) const
 {
 	const pg::ActAs identity(owner_, pg::ActAs::Manner::restricted);
-	const std::optional<pg::Datum> value = key_->value(
-		change.event() == pg::Event::remove ? change.as_it_was() : change);
+	const std::optional<pg::Datum> value =
+		key_->value(change.event() == pg::Event::remove ? change.as_it_was() : change);
 	return value ? pg::key_text(*value) : std::string();
 }
 

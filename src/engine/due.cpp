@@ -6,7 +6,7 @@
 #include "engine/schedule.hpp"
 #include "engine/steps.hpp"
 #include "pg/identity.hpp"
-#include "pg/settings.hpp"
+#include "pg/process.hpp"
 
 #include <vector>
 
@@ -64,8 +64,9 @@ std::vector<Task> touched(int most)
 // False: another tick has it.
 bool lock(const Task &task)
 {
-	static pg::Statement statement("SELECT FROM automation.pending WHERE ctid = $1::tid AND id = $2 "
-								   "FOR UPDATE SKIP LOCKED");
+	static pg::Statement statement(
+		"SELECT FROM automation.pending WHERE ctid = $1::tid AND id = $2 "
+		"FOR UPDATE SKIP LOCKED");
 	pg::Spi spi;
 	return statement.execute({Value::text(task.place), Value::int8(task.id)}).size() > 0;
 }
@@ -79,9 +80,9 @@ void remove(const Task &task)
 
 void move(const Task &task, pg::Instant due)
 {
-	static pg::Statement statement(
-		"UPDATE automation.pending SET due_at = $2, awaits = CASE WHEN $2 = 'infinity' THEN 'field' "
-		"END WHERE ctid = $1::tid");
+	static pg::Statement statement("UPDATE automation.pending SET due_at = $2, awaits = CASE WHEN "
+								   "$2 = 'infinity' THEN 'field' "
+								   "END WHERE ctid = $1::tid");
 	pg::Spi spi;
 	statement.execute({Value::text(task.place), pg::instant(due)});
 }
@@ -145,8 +146,9 @@ bool is_superseded(const Task &task)
 // The first time for this instant?
 bool is_first(const Task &task)
 {
-	static pg::Statement statement("INSERT INTO automation.fired (rule_id, entity_id, key, instant) "
-								   "VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING");
+	static pg::Statement statement(
+		"INSERT INTO automation.fired (rule_id, entity_id, key, instant) "
+		"VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING");
 	pg::Spi spi;
 	return statement
 			   .execute({Value::int4(task.rule), Value::int4(task.subject), Value::text(task.key),
@@ -168,7 +170,9 @@ bool previous_failed(const Task &task)
 	static pg::Statement statement("SELECT automation._step_status($1, $2)");
 	pg::Spi spi;
 	const std::string status =
-		statement.execute({Value::int8(task.run), Value::int2(task.step - 1)}).text(0, 1).value_or("");
+		statement.execute({Value::int8(task.run), Value::int2(task.step - 1)})
+			.text(0, 1)
+			.value_or("");
 	return status == "failed" || status == "dead" || status == "cancelled";
 }
 

@@ -133,7 +133,8 @@ void write_step(std::int64_t run, const StepRecord &step)
 void write_plan(const Plan &plan)
 {
 	static pg::Statement insert(
-		"INSERT INTO automation.pending (due_at, rule_id, version, entity_id, step, awaits, run_id, "
+		"INSERT INTO automation.pending (due_at, rule_id, version, entity_id, step, awaits, "
+		"run_id, "
 		"key, source_key, seen) VALUES ($1, $2, $3, $4, $5, $6, nullif($7, 0), $8, $9, $10)");
 	const pg::ActAs identity(pg::extension_owner(), pg::ActAs::Manner::definer);
 	pg::Spi spi;

@@ -180,11 +180,11 @@ void meet(Chapter &chapter, Rule &rule, const pg::RowChange &change)
 		judgement = judge_event(rule, change);
 	if (rule.wait && !judgement.error)
 		judgement = {false, pg::subtransaction([&] {
-			if (rule.is_standing)
-				plan_standing(chapter, rule, change);
-			else if (judgement.applies)
-				plan_run(chapter, rule, change);
-		})};
+						 if (rule.is_standing)
+							 plan_standing(chapter, rule, change);
+						 else if (judgement.applies)
+							 plan_run(chapter, rule, change);
+					 })};
 	conclude(chapter, rule, change, event_name(change.event()), std::move(judgement));
 }
 
@@ -192,8 +192,7 @@ std::int64_t run_if_it_applies(Chapter &chapter, Rule &rule, const pg::RowChange
 {
 	if (rule.wait)
 		return run_when_due(chapter, rule, change);
-	return conclude(
-		chapter, rule, change, event_name(change.event()), judge_event(rule, change));
+	return conclude(chapter, rule, change, event_name(change.event()), judge_event(rule, change));
 }
 
 std::int64_t run_when_due(Chapter &chapter, Rule &rule, const pg::RowChange &change)

@@ -28,8 +28,8 @@ Plan plan_of(const Rule &rule, const Wait &wait, const pg::RowChange &row)
 	return plan;
 }
 
-Plan plan_of(const Rule &rule, const Wait &wait, const pg::RowChange &row, const RunRecord &run,
-	int step)
+Plan plan_of(
+	const Rule &rule, const Wait &wait, const pg::RowChange &row, const RunRecord &run, int step)
 {
 	Plan plan = plan_of(rule, wait, row);
 	plan.run = run.id;
@@ -108,8 +108,8 @@ void plan_standing(Chapter &chapter, Rule &rule, const pg::RowChange &change)
 			"condition of the rule no longer holds"});
 }
 
-StepRecord plan_after_previous(const Rule &rule, const Step &step, const pg::RowChange &row,
-	const RunRecord &run)
+StepRecord plan_after_previous(
+	const Rule &rule, const Step &step, const pg::RowChange &row, const RunRecord &run)
 {
 	Plan plan = plan_of(rule, *step.wait, row, run, step.number);
 	plan.awaits = "previous";

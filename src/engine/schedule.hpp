@@ -7,7 +7,8 @@
 namespace automation::engine {
 
 // Reckoned from the row as it is and the time it is now; never: the date it counts from is not set.
-pg::Instant due_time(const Chapter &chapter, const Rule &rule, Wait &wait, const pg::RowChange &row);
+pg::Instant due_time(
+	const Chapter &chapter, const Rule &rule, Wait &wait, const pg::RowChange &row);
 
 // A run that is to begin later than the change that fires its rule.
 void plan_run(Chapter &chapter, Rule &rule, const pg::RowChange &change);
@@ -19,8 +20,8 @@ void plan_standing(Chapter &chapter, Rule &rule, const pg::RowChange &change);
 // A step that waits; the record says for what. None: its time is now.
 std::optional<StepRecord> plan_step(const Chapter &chapter, const Rule &rule, Step &step,
 	const pg::RowChange &row, const RunRecord &run);
-StepRecord plan_after_previous(const Rule &rule, const Step &step, const pg::RowChange &row,
-	const RunRecord &run);
+StepRecord plan_after_previous(
+	const Rule &rule, const Step &step, const pg::RowChange &row, const RunRecord &run);
 
 // Key of the row whose change fires the rule, when the rule is about another; else empty.
 std::string source_key(const Chapter &chapter, const Rule &rule, const pg::RowChange &change);

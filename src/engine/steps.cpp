@@ -24,7 +24,8 @@ public:
 	{
 		std::optional<StepRecord> planned;
 		if (step.wait)
-			if (auto error = try_to([&] { planned = plan_step(chapter_, rule_, step, row(), run_); }))
+			if (auto error =
+					try_to([&] { planned = plan_step(chapter_, rule_, step, row(), run_); }))
 				return failed(step, std::move(*error));
 		return planned ? *planned : take(step);
 	}

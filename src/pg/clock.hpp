@@ -11,13 +11,16 @@ namespace automation::pg {
 using Instant = std::int64_t; // microseconds, counted as PostgreSQL counts them
 inline constexpr Instant never = std::numeric_limits<Instant>::max(); // infinity
 
-Instant now(); // when the transaction began, or what a test has set it to
+Instant now();				  // when the transaction began, or what a test has set it to
 void set_clock(Instant time); // until the end of this transaction
 bool clock_is_set();
 Instant later(Instant time, Datum interval);
 
 Value instant(Instant time); // as a parameter, of type timestamptz
 std::string iso_text(Instant time);
-inline Instant to_instant(Datum timestamptz) { return static_cast<Instant>(timestamptz); }
+inline Instant to_instant(Datum timestamptz)
+{
+	return static_cast<Instant>(timestamptz);
+}
 
 } // namespace automation::pg
