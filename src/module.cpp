@@ -2,6 +2,7 @@
 #include "pg/entry.hpp"
 
 #include "core/escape.hpp"
+#include "core/header.hpp"
 #include "core/json.hpp"
 #include "core/recipient.hpp"
 #include "core/suggestion.hpp"
@@ -84,6 +85,14 @@ Datum check_expression(FunctionCallInfo call)
 {
 	engine::check_expression(
 		pg::scope_argument(call, 0), pg::text_argument(call, 1), pg::text_array_argument(call, 2));
+	PG_RETURN_VOID();
+}
+
+Datum check_header(FunctionCallInfo call)
+{
+	const std::string name = pg::text_argument(call, 0);
+	core::check_header_name(name);
+	core::check_header_value(name, pg::text_argument(call, 1));
 	PG_RETURN_VOID();
 }
 
@@ -186,6 +195,7 @@ PG_ENTRY(automation_template_sql, automation::template_sql);
 PG_ENTRY(automation_rewrite_links, automation::rewrite_links);
 PG_ENTRY(automation_check_condition, automation::check_condition);
 PG_ENTRY(automation_check_expression, automation::check_expression);
+PG_ENTRY(automation_check_header, automation::check_header);
 PG_ENTRY(automation_fields, automation::fields);
 PG_ENTRY(automation_conjuncts, automation::conjuncts);
 PG_ENTRY(automation_ask, automation::ask);

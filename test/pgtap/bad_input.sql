@@ -79,6 +79,20 @@ SELECT throws_ok($$CREATE SERVER tap FOREIGN DATA WRAPPER pg_automation OPTIONS 
 SELECT throws_ok($$CREATE SERVER tap FOREIGN DATA WRAPPER pg_automation OPTIONS (channel 'webhook')$$,
 	'HV00J', 'option "base_url" is required for channels of type "webhook"', 'a missing option');
 
+-- HTTP headers
+
+CREATE SERVER hook FOREIGN DATA WRAPPER pg_automation OPTIONS (channel 'webhook', base_url 'https://hooks.example');
+SELECT throws_ok(crm.step($$send_webhook('hook', headers => '{"X A": "1"}')$$), '22023', 'invalid HTTP header name "X A"', 'a header name with a space');
+SELECT throws_ok(crm.step($$send_webhook('hook', headers => '{"X-A\r\nX-Evil": "1"}')$$), '22023', E'invalid HTTP header name "X-A\r\nX-Evil"', 'or a line end');
+SELECT is((crm.advice(crm.step($$send_webhook('hook', headers => '{"": null}')$$)))[1],
+	'A name has 1 to 64 letters, digits or any of !#$%&''*+-.^_`|~. This is step 1 (send_webhook) of rule "step".', 'tells what a name may have');
+SELECT throws_ok(crm.step($$send_webhook('hook', headers => '{"X-A": "1\r\nX-Evil: 2"}')$$), '22023', 'HTTP header "X-A" contains a control character', 'a header with a line end');
+SELECT throws_ok(crm.step($$send_webhook('hook', headers => '{"X-A": "{{ status }}\n"}')$$), '22023', 'HTTP header "X-A" contains a control character', 'beside a merge field too');
+SELECT throws_ok(crm.step(format($$send_webhook('hook', headers => '{"%s": "1"}')$$, name)), '22023', format('HTTP header "%s" cannot be set', name), name || ' is not for rules')
+FROM unnest('{Host,Content-Length,Transfer-Encoding,Connection,Te,Trailer,Upgrade,Proxy-Authorization,Expect,webhook-id}'::text[]) AS name;
+SELECT lives_ok(crm.step($$send_webhook('hook', headers => '{"X-A": "{{ status }}", "X-B": 1, "Authorization": ""}')$$), 'other headers are fine');
+SELECT automation.drop_rule('step');
+
 -- JSON
 
 SELECT throws_ok($$SELECT automation.send_webhook('hook', body => '{"a":')$$, '22P02', 'invalid input syntax for type json', 'a body that is no JSON');
