@@ -30,6 +30,26 @@ EXCEPTION WHEN OTHERS THEN
 END
 $$;
 
+-- Where it says it came from.
+CREATE FUNCTION crm.context(command text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	context text;
+BEGIN
+	EXECUTE command;
+	RETURN NULL;
+EXCEPTION WHEN OTHERS THEN
+	GET STACKED DIAGNOSTICS context = PG_EXCEPTION_CONTEXT;
+	RETURN context;
+END
+$$;
+
+-- Our way to an error is not told, but the caller's is
+
+SELECT is(crm.context(command), format(E'SQL statement "%s"\nPL/pgSQL function crm.context(text) line 5 at EXECUTE', command), command)
+FROM unnest(ARRAY[$$SELECT automation.drop_rule('x')$$, $$SELECT automation.create_channel('x', 'sms', '{"bogus": 1}')$$,
+	crm.rule('x', '''{}'''), crm.step($$notify('1', '{{ x')$$), $$SELECT * FROM automation.explain('x', 'crm.lead', '1')$$,
+	$$SELECT automation.create_rule('x', 'crm.lead', 'created', condition => 'new.x', steps => ARRAY[automation.notify('1', 'x')])$$]) AS command;
+
 -- Names, triggers, steps
 
 SELECT lives_ok(crm.rule('won'), 'a rule like any other');
