@@ -44,8 +44,7 @@ Node *parse(const char *condition)
 		select->limitCount || select->limitOffset || select->lockingClause ||
 		select->distinctClause || select->op != SETOP_NONE ||
 		linitial_node(ResTarget, select->targetList)->name)
-		ereport(ERROR, errcode(ERRCODE_SYNTAX_ERROR),
-			errmsg("a rule condition must be one expression"));
+		ereport(ERROR, errcode(ERRCODE_SYNTAX_ERROR), errmsg("syntax error in rule condition"));
 	return linitial_node(ResTarget, select->targetList)->val;
 }
 
