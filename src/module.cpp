@@ -160,6 +160,7 @@ Datum map_public(FunctionCallInfo call)
 
 Datum wake_worker(FunctionCallInfo)
 {
+	pg::require_preload();
 	pg::wake_worker_at_commit();
 	PG_RETURN_VOID();
 }
