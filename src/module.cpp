@@ -4,6 +4,7 @@
 #include "core/escape.hpp"
 #include "core/header.hpp"
 #include "core/json.hpp"
+#include "core/provider.hpp"
 #include "core/recipient.hpp"
 #include "core/suggestion.hpp"
 #include "engine/capture.hpp"
@@ -85,6 +86,13 @@ Datum check_expression(FunctionCallInfo call)
 {
 	engine::check_expression(
 		pg::scope_argument(call, 0), pg::text_argument(call, 1), pg::text_array_argument(call, 2));
+	PG_RETURN_VOID();
+}
+
+Datum check_recipient(FunctionCallInfo call)
+{
+	core::check_recipient(
+		core::kind_named(pg::text_argument(call, 0)).value(), pg::text_argument(call, 1));
 	PG_RETURN_VOID();
 }
 
@@ -196,6 +204,7 @@ PG_ENTRY(automation_template_sql, automation::template_sql);
 PG_ENTRY(automation_rewrite_links, automation::rewrite_links);
 PG_ENTRY(automation_check_condition, automation::check_condition);
 PG_ENTRY(automation_check_expression, automation::check_expression);
+PG_ENTRY(automation_check_recipient, automation::check_recipient);
 PG_ENTRY(automation_check_header, automation::check_header);
 PG_ENTRY(automation_fields, automation::fields);
 PG_ENTRY(automation_conjuncts, automation::conjuncts);

@@ -905,6 +905,10 @@ END
 $$;
 COMMENT ON FUNCTION automation._action(text) IS 'An action by its name';
 
+CREATE FUNCTION automation._check_recipient(kind text, recipient text) RETURNS void
+LANGUAGE C STRICT AS 'MODULE_PATHNAME', 'automation_check_recipient';
+COMMENT ON FUNCTION automation._check_recipient(text, text) IS 'Raises an error when no message of this kind can go there';
+
 CREATE FUNCTION automation._compile_action(scope automation._scope, site automation._site, params jsonb) RETURNS text
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -916,6 +920,9 @@ BEGIN
 	PERFORM automation._check_params(format('action "%s"', site.action), definition.params, params);
 	IF definition.kind = 'message' THEN
 		PERFORM automation._check_channel(scope.owner, params ->> 'channel', definition.channel_kind);
+		PERFORM automation._check_recipient(definition.channel_kind, recipient #>> '{}')
+		FROM jsonb_path_query(coalesce(params -> 'recipient', params -> 'path'), '$[*]') AS recipient
+		WHERE automation._is_constant(recipient #>> '{}');
 	END IF;
 	EXECUTE format('SELECT automation.%I($1, $2, $3)', definition.compiler) INTO body USING scope, site, params;
 	RETURN body;

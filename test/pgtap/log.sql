@@ -144,7 +144,7 @@ ALTER TABLE crm.visit DISABLE TRIGGER pg_automation;
 SELECT is((SELECT concat_ws(' ', ok, detail) FROM automation.check() WHERE "check" = 'triggers'), 'f changes go unseen: crm.visit', 'or not');
 ALTER TABLE crm.visit ENABLE TRIGGER pg_automation;
 SELECT is((SELECT concat_ws(' ', ok, detail) FROM automation.check() WHERE "check" = 'credentials'), 'f channels without any: tap_sms', 'a channel without a login');
-SELECT automation.create_rule('sends', 'crm.job', 'created', steps => ARRAY[automation.send_sms('tap_sms', '+1', 'x')]);
+SELECT automation.create_rule('sends', 'crm.job', 'created', steps => ARRAY[automation.send_sms('tap_sms', '+12025550101', 'x')]);
 SELECT automation.drop_channel('tap_sms');
 SELECT is((SELECT concat_ws(' ', ok, detail) FROM automation.check() WHERE "check" = 'channels of rules'), 'f "sends" cannot use "tap_sms"', 'a rule without its channel');
 
