@@ -291,6 +291,22 @@ LEFT JOIN pg_catalog.pg_proc AS f ON f.pronamespace = 'automation_compiled'::reg
 	AND f.proname = automation._rule_function(r.id, r.version, concat_ws('_', p.part, p.step))::name;
 COMMENT ON VIEW automation._part IS 'What the present version of each rule is compiled to; null: it is missing';
 
+CREATE FUNCTION automation._rules_calling(relation regclass, function regprocedure) RETURNS text[]
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	-- By its name or by an operator. What a step calls as an action nobody has to approve.
+	SELECT array_agg(DISTINCT format('"%s"', r.name))
+	FROM automation.rule AS r
+	JOIN automation.rule_version AS v ON v.rule_id = r.id AND v.version = r.version
+	JOIN automation._part AS p ON p.rule_id = r.id
+	JOIN pg_catalog.pg_depend AS d ON d.classid = 'pg_proc'::regclass AND d.objid = p.function
+	LEFT JOIN pg_catalog.pg_operator AS o ON d.refclassid = 'pg_operator'::regclass AND o.oid = d.refobjid
+	WHERE r.event_relation = _rules_calling.relation
+		AND CASE d.refclassid WHEN 'pg_proc'::regclass THEN d.refobjid ELSE o.oprcode::oid END = _rules_calling.function::oid
+		AND (p.part <> 'step' OR v.steps -> (p.step - 1)::integer ->> 'action' <> 'call_function');
+END;
+COMMENT ON FUNCTION automation._rules_calling(regclass, regprocedure) IS 'Rules on changes of the table whose conditions or expressions call the function, or null';
+
 CREATE VIEW automation._rule_problem AS
 SELECT r.id AS rule_id, CASE
 	WHEN o.oid IS NULL THEN format('role %s does not exist', r.owner)
