@@ -424,7 +424,10 @@ AS $$
 DECLARE
 	entity automation.entity;
 BEGIN
-	PERFORM automation._check_ownership(caller, relation);
+	-- A table that was dropped unnoticed has no owner any more.
+	IF relation IS NULL OR automation._relation_name(relation) IS NOT NULL THEN
+		PERFORM automation._check_ownership(caller, relation);
+	END IF;
 	entity := automation._entity(relation);
 	PERFORM automation._release_rules(relation, cascade);
 	PERFORM automation._unwatch(entity.id);
@@ -687,6 +690,7 @@ $$;
 COMMENT ON FUNCTION automation._forget_dropped() IS 'Forgets entities, links and approvals of what was dropped';
 
 CREATE EVENT TRIGGER pg_automation_dropped ON sql_drop EXECUTE FUNCTION automation._forget_dropped();
+ALTER EVENT TRIGGER pg_automation_dropped ENABLE ALWAYS; -- whatever session_replication_role says
 COMMENT ON EVENT TRIGGER pg_automation_dropped IS 'Forgets entities, links and approvals of what was dropped';
 
 -- Paths: new.status, customer.phone, owner.team.name

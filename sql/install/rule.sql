@@ -711,6 +711,7 @@ $$;
 COMMENT ON FUNCTION automation._forget_rules() IS 'Drops the rules of tables that were dropped with CASCADE';
 
 CREATE EVENT TRIGGER pg_automation_rules ON sql_drop EXECUTE FUNCTION automation._forget_rules();
+ALTER EVENT TRIGGER pg_automation_rules ENABLE ALWAYS; -- whatever session_replication_role says
 COMMENT ON EVENT TRIGGER pg_automation_rules IS 'Drops the rules of tables that were dropped with CASCADE';
 
 -- The list
