@@ -15,6 +15,7 @@ COMMENT ON COLUMN automation.entity.attached_at IS 'When it was attached first';
 
 CREATE TRIGGER pg_automation_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON automation.entity
 FOR EACH STATEMENT EXECUTE FUNCTION automation._rules_changed();
+ALTER TABLE automation.entity ENABLE ALWAYS TRIGGER pg_automation_changed;
 
 CREATE TABLE automation.link (
 	id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -31,6 +32,7 @@ COMMENT ON COLUMN automation.link.target IS 'Table of the row that is named';
 
 CREATE TRIGGER pg_automation_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON automation.link
 FOR EACH STATEMENT EXECUTE FUNCTION automation._rules_changed();
+ALTER TABLE automation.link ENABLE ALWAYS TRIGGER pg_automation_changed;
 
 -- Tables and their columns
 

@@ -59,8 +59,10 @@ COMMENT ON COLUMN automation.rule_version.created_at IS 'When it was written';
 
 CREATE TRIGGER pg_automation_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON automation.rule
 FOR EACH STATEMENT EXECUTE FUNCTION automation._rules_changed();
+ALTER TABLE automation.rule ENABLE ALWAYS TRIGGER pg_automation_changed;
 CREATE TRIGGER pg_automation_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON automation.rule_version
 FOR EACH STATEMENT EXECUTE FUNCTION automation._rules_changed();
+ALTER TABLE automation.rule_version ENABLE ALWAYS TRIGGER pg_automation_changed;
 
 -- Who may do what
 

@@ -104,6 +104,13 @@ SELECT throws_ok($$SELECT automation.pause_rule('won')$$, '55000', 'rule "won" i
 SELECT is(automation.enable_rule('won'), 'active', 'enable_rule()');
 INSERT INTO crm.job VALUES (6, 'Won', 'Roof', 1, 50);
 SELECT is((SELECT title FROM crm.job WHERE id = 6), 'Won: Roof', 'and it acts again');
+SET LOCAL session_replication_role = replica;
+SELECT automation.pause_rule('won');
+RESET session_replication_role;
+INSERT INTO crm.job VALUES (7, 'Won', 'Roof', 1, 50);
+SELECT is((SELECT title FROM crm.job WHERE id = 7), 'Roof', 'a rule that was paused in a session of replication does nothing');
+DELETE FROM crm.job WHERE id = 7;
+SELECT automation.resume_rule('won');
 SELECT throws_ok($$SELECT automation.pause_rule('wonn')$$, '42704', 'rule "wonn" does not exist', 'there must be such a rule');
 
 -- alter_rule() and rollback_rule()
