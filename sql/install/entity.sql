@@ -289,6 +289,7 @@ BEGIN
 	IF children = '{}' THEN
 		RETURN;
 	ELSIF include_children IS NOT TRUE THEN
+		PERFORM automation._unwatch(entity.id, kept => entity.relation);
 		RAISE WARNING 'rows of the child tables of "%" fire no rules', entity.relation
 			USING DETAIL = format('Child tables: %s.', automation._list(children::text[]));
 		RETURN;
@@ -300,20 +301,23 @@ END
 $$;
 COMMENT ON FUNCTION automation._watch_children(automation.entity, boolean) IS 'The triggers of inheritance children, which PostgreSQL does not clone';
 
-CREATE FUNCTION automation._unwatch(entity integer) RETURNS void
+CREATE FUNCTION automation._unwatch(entity integer, kept regclass DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	relation regclass;
 BEGIN
-	FOR relation IN SELECT w.relation FROM automation._watchers() AS w WHERE w.entity = _unwatch.entity LOOP
+	FOR relation IN
+		SELECT w.relation FROM automation._watchers() AS w
+		WHERE w.entity = _unwatch.entity AND w.relation IS DISTINCT FROM kept
+	LOOP
 		EXECUTE format('DROP TRIGGER pg_automation ON %s', relation);
 		EXECUTE format('DROP TRIGGER IF EXISTS pg_automation_truncate ON %s', relation);
 	END LOOP;
 END
 $$;
-COMMENT ON FUNCTION automation._unwatch(integer) IS 'Removes the triggers of an entity';
+COMMENT ON FUNCTION automation._unwatch(integer, regclass) IS 'Removes the triggers of an entity, but for those on one table';
 
 -- Roles and key
 

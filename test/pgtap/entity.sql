@@ -183,6 +183,10 @@ SELECT is(crm.watched('{crm.person,crm.employee,crm.manager}'), '{crm.employee,c
 SELECT is((SELECT count(DISTINCT tgargs) FROM pg_trigger
 	WHERE tgname = 'pg_automation' AND tgrelid IN ('crm.person'::regclass, 'crm.manager'::regclass)), 1::bigint,
 	'whose rows are rows of the parent');
+SELECT lives_ok($$SELECT automation.attach('crm.person', include_children => false)$$, 'it can be attached again without them');
+SELECT is(crm.watched('{crm.person,crm.employee,crm.manager}'), '{crm.person}', 'which are let go');
+SELECT lives_ok($$SELECT automation.attach('crm.person')$$, 'and with them');
+SELECT is(crm.watched('{crm.person,crm.employee,crm.manager}'), '{crm.employee,crm.manager,crm.person}', 'which are watched again');
 SELECT throws_ok($$SELECT automation.attach('crm.employee', key_columns => '{id}')$$, '42P17', NULL,
 	'a key is not inherited');
 SELECT lives_ok($$SELECT automation.attach('crm.animal', include_children => false)$$, 'children may be left out');
