@@ -2,7 +2,9 @@
 #include "pg/entry.hpp"
 
 #include "core/escape.hpp"
+#include "core/header.hpp"
 #include "core/json.hpp"
+#include "core/provider.hpp"
 #include "core/recipient.hpp"
 #include "core/suggestion.hpp"
 #include "engine/capture.hpp"
@@ -105,6 +107,21 @@ Datum check_expression(FunctionCallInfo call)
 	PG_RETURN_VOID();
 }
 
+Datum check_recipient(FunctionCallInfo call)
+{
+	core::check_recipient(
+		core::kind_named(pg::text_argument(call, 0)).value(), pg::text_argument(call, 1));
+	PG_RETURN_VOID();
+}
+
+Datum check_header(FunctionCallInfo call)
+{
+	const std::string name = pg::text_argument(call, 0);
+	core::check_header_name(name);
+	core::check_header_value(name, pg::text_argument(call, 1));
+	PG_RETURN_VOID();
+}
+
 // {"status": "state"}: which column each role names today.
 Datum fields(FunctionCallInfo call)
 {
@@ -169,6 +186,7 @@ Datum map_public(FunctionCallInfo call)
 
 Datum wake_worker(FunctionCallInfo)
 {
+	pg::require_preload();
 	pg::wake_worker_at_commit();
 	PG_RETURN_VOID();
 }
@@ -207,6 +225,8 @@ PG_ENTRY(automation_template_sql, automation::template_sql);
 PG_ENTRY(automation_rewrite_links, automation::rewrite_links);
 PG_ENTRY(automation_check_condition, automation::check_condition);
 PG_ENTRY(automation_check_expression, automation::check_expression);
+PG_ENTRY(automation_check_recipient, automation::check_recipient);
+PG_ENTRY(automation_check_header, automation::check_header);
 PG_ENTRY(automation_fields, automation::fields);
 PG_ENTRY(automation_conjuncts, automation::conjuncts);
 PG_ENTRY(automation_ask, automation::ask);

@@ -336,18 +336,27 @@ RETURN (
 );
 COMMENT ON FUNCTION automation._compile_message(automation._scope, automation._site, jsonb) IS 'Query for send_sms, send_email and notify';
 
+CREATE FUNCTION automation._check_header(name text, value text) RETURNS void
+LANGUAGE C STRICT AS 'MODULE_PATHNAME', 'automation_check_header';
+COMMENT ON FUNCTION automation._check_header(text, text) IS 'Raises an error for an HTTP header that would never be sent; the value may be a template';
+
 CREATE FUNCTION automation._compile_webhook(scope automation._scope, site automation._site, params jsonb)
 RETURNS text
-LANGUAGE sql STABLE
-RETURN (
-	SELECT automation._message_sql(
-		scope,
-		d.params -> 'properties' || '{"recipient": {"template": "url"}, "method": {"template": "line"}}',
-		'{"path": "", "method": "POST"}' || _compile_webhook.params
-			|| jsonb_build_object('recipient', coalesce(_compile_webhook.params ->> 'path', '')))
-	FROM automation.action_definition AS d
-	WHERE d.name = site.action
-);
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM automation._check_header(h.key, coalesce(h.value, '')) FROM jsonb_each_text(params -> 'headers') AS h;
+	RETURN (
+		SELECT automation._message_sql(
+			scope,
+			d.params -> 'properties' || '{"recipient": {"template": "url"}, "method": {"template": "line"}}',
+			'{"path": "", "method": "POST"}' || _compile_webhook.params
+				|| jsonb_build_object('recipient', coalesce(_compile_webhook.params ->> 'path', '')))
+		FROM automation.action_definition AS d
+		WHERE d.name = site.action);
+END
+$$;
 COMMENT ON FUNCTION automation._compile_webhook(automation._scope, automation._site, jsonb) IS 'Query for send_webhook';
 
 -- What a rule writes.
@@ -924,6 +933,10 @@ END
 $$;
 COMMENT ON FUNCTION automation._action(text) IS 'An action by its name';
 
+CREATE FUNCTION automation._check_recipient(kind text, recipient text) RETURNS void
+LANGUAGE C STRICT AS 'MODULE_PATHNAME', 'automation_check_recipient';
+COMMENT ON FUNCTION automation._check_recipient(text, text) IS 'Raises an error when no message of this kind can go there';
+
 CREATE FUNCTION automation._compile_action(scope automation._scope, site automation._site, params jsonb) RETURNS text
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -935,6 +948,9 @@ BEGIN
 	PERFORM automation._check_params(format('action "%s"', site.action), definition.params, params);
 	IF definition.kind = 'message' THEN
 		PERFORM automation._check_channel(scope.owner, params ->> 'channel', definition.channel_kind);
+		PERFORM automation._check_recipient(definition.channel_kind, recipient #>> '{}')
+		FROM jsonb_path_query(coalesce(params -> 'recipient', params -> 'path'), '$[*]') AS recipient
+		WHERE automation._is_constant(recipient #>> '{}');
 	END IF;
 	EXECUTE format('SELECT automation.%I($1, $2, $3)', definition.compiler) INTO body USING scope, site, params;
 	RETURN body;

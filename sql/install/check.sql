@@ -130,6 +130,17 @@ RETURN (
 );
 COMMENT ON FUNCTION automation._rule_channels_finding() IS 'Whether rules can send through their channels';
 
+CREATE FUNCTION automation._tables_finding() RETURNS automation._finding
+LANGUAGE sql STABLE
+-- Only when our event triggers were disabled.
+RETURN (
+	SELECT ROW('tables', count(*) = 0, coalesce('dropped: ' || string_agg(format('%s (%s)', e.relation::oid, e.object_type), ', ' ORDER BY e.id), 'every attached table exists'),
+		'Use automation.detach() with the number, and cascade => true.')::automation._finding
+	FROM automation.entity AS e
+	WHERE automation._relation_name(e.relation) IS NULL
+);
+COMMENT ON FUNCTION automation._tables_finding() IS 'Attached tables that were dropped unnoticed';
+
 CREATE FUNCTION automation._triggers_finding() RETURNS automation._finding
 LANGUAGE sql STABLE
 -- Neither missing nor ENABLE REPLICA, which no writer here would fire.
@@ -138,7 +149,7 @@ RETURN (
 		coalesce('changes go unseen: ' || string_agg(e.relation::text, ', ' ORDER BY e.id), 'enabled on every attached table'),
 		'Use ALTER TABLE ... ENABLE TRIGGER pg_automation, or automation.attach() again.')::automation._finding
 	FROM automation.entity AS e
-	WHERE NOT EXISTS (
+	WHERE automation._relation_name(e.relation) IS NOT NULL AND NOT EXISTS (
 		SELECT FROM pg_trigger AS t
 		WHERE t.tgrelid = e.relation AND t.tgname = 'pg_automation' AND t.tgenabled IN ('O', 'A'))
 );
@@ -165,6 +176,7 @@ BEGIN ATOMIC
 		automation._channels_finding(),
 		automation._rules_finding(),
 		automation._rule_channels_finding(),
+		automation._tables_finding(),
 		automation._triggers_finding()
 	]) AS f;
 END;

@@ -719,14 +719,21 @@ COMMENT ON FUNCTION automation._approve_function(regrole, regclass, regprocedure
 
 CREATE FUNCTION automation.disapprove_function(relation regclass, function regprocedure) RETURNS void
 LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
-COMMENT ON FUNCTION automation.disapprove_function(regclass, regprocedure) IS 'Takes approve_function() back for rules still to be made; those that call the function go on calling it';
+COMMENT ON FUNCTION automation.disapprove_function(regclass, regprocedure) IS 'Takes approve_function() back, unless conditions or expressions of rules call the function';
 
 CREATE FUNCTION automation._disapprove_function(caller regrole, relation regclass, function regprocedure) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+	rules text[] := automation._rules_calling(relation, function);
 BEGIN
 	PERFORM automation._check_ownership(caller, relation);
+	IF rules IS NOT NULL THEN
+		PERFORM automation._fail('2BP01', format('cannot disapprove function %s because rules depend on it', function),
+			format('Rules that call it: %s.', automation._list(rules)),
+			'Use automation.alter_rule() or automation.drop_rule() first.');
+	END IF;
 	DELETE FROM automation.approved_function AS a
 	WHERE a.relation = _disapprove_function.relation
 		AND a.function = automation._function_identity(_disapprove_function.function);

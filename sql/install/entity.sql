@@ -15,6 +15,7 @@ COMMENT ON COLUMN automation.entity.attached_at IS 'When it was attached first';
 
 CREATE TRIGGER pg_automation_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON automation.entity
 FOR EACH STATEMENT EXECUTE FUNCTION automation._rules_changed();
+ALTER TABLE automation.entity ENABLE ALWAYS TRIGGER pg_automation_changed;
 
 CREATE TABLE automation.link (
 	id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -31,6 +32,7 @@ COMMENT ON COLUMN automation.link.target IS 'Table of the row that is named';
 
 CREATE TRIGGER pg_automation_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON automation.link
 FOR EACH STATEMENT EXECUTE FUNCTION automation._rules_changed();
+ALTER TABLE automation.link ENABLE ALWAYS TRIGGER pg_automation_changed;
 
 -- Tables and their columns
 
@@ -287,6 +289,7 @@ BEGIN
 	IF children = '{}' THEN
 		RETURN;
 	ELSIF include_children IS NOT TRUE THEN
+		PERFORM automation._unwatch(entity.id, kept => entity.relation);
 		RAISE WARNING 'rows of the child tables of "%" fire no rules', entity.relation
 			USING DETAIL = format('Child tables: %s.', automation._list(children::text[]));
 		RETURN;
@@ -298,20 +301,23 @@ END
 $$;
 COMMENT ON FUNCTION automation._watch_children(automation.entity, boolean) IS 'The triggers of inheritance children, which PostgreSQL does not clone';
 
-CREATE FUNCTION automation._unwatch(entity integer) RETURNS void
+CREATE FUNCTION automation._unwatch(entity integer, kept regclass DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	relation regclass;
 BEGIN
-	FOR relation IN SELECT w.relation FROM automation._watchers() AS w WHERE w.entity = _unwatch.entity LOOP
+	FOR relation IN
+		SELECT w.relation FROM automation._watchers() AS w
+		WHERE w.entity = _unwatch.entity AND w.relation IS DISTINCT FROM kept
+	LOOP
 		EXECUTE format('DROP TRIGGER pg_automation ON %s', relation);
 		EXECUTE format('DROP TRIGGER IF EXISTS pg_automation_truncate ON %s', relation);
 	END LOOP;
 END
 $$;
-COMMENT ON FUNCTION automation._unwatch(integer) IS 'Removes the triggers of an entity';
+COMMENT ON FUNCTION automation._unwatch(integer, regclass) IS 'Removes the triggers of an entity, but for those on one table';
 
 -- Roles and key
 
@@ -424,7 +430,10 @@ AS $$
 DECLARE
 	entity automation.entity;
 BEGIN
-	PERFORM automation._check_ownership(caller, relation);
+	-- A table that was dropped unnoticed has no owner any more.
+	IF relation IS NULL OR automation._relation_name(relation) IS NOT NULL THEN
+		PERFORM automation._check_ownership(caller, relation);
+	END IF;
 	entity := automation._entity(relation);
 	PERFORM automation._release_rules(relation, cascade);
 	PERFORM automation._unwatch(entity.id);
@@ -687,6 +696,7 @@ $$;
 COMMENT ON FUNCTION automation._forget_dropped() IS 'Forgets entities, links and approvals of what was dropped';
 
 CREATE EVENT TRIGGER pg_automation_dropped ON sql_drop EXECUTE FUNCTION automation._forget_dropped();
+ALTER EVENT TRIGGER pg_automation_dropped ENABLE ALWAYS; -- whatever session_replication_role says
 COMMENT ON EVENT TRIGGER pg_automation_dropped IS 'Forgets entities, links and approvals of what was dropped';
 
 -- Paths: new.status, customer.phone, owner.team.name

@@ -79,7 +79,7 @@ LEFT JOIN LATERAL (
 		min(v.next_at) AS next_at,
 		max(v.last_at) AS last_at
 	FROM jsonb_array_elements_text(s.step -> 'deliveries') AS i(id)
-	JOIN automation.deliveries AS v ON v.id = i.id::bigint
+	JOIN automation._delivery AS v ON v.id = i.id::bigint
 ) AS d ON s.step ? 'deliveries';
 COMMENT ON VIEW automation._step IS 'Steps of runs as they stand now: what was known at commit, and what the worker has done since';
 
@@ -492,7 +492,7 @@ BEGIN
 	WITH unsettled AS (
 		SELECT DISTINCT i.run_id
 		FROM automation._run_delivery AS i
-		JOIN automation.deliveries AS d ON d.id = i.delivery_id
+		JOIN automation._delivery AS d ON d.id = i.delivery_id
 		WHERE i.at < horizon AND d.state IN ('ready', 'delivering', 'retrying', 'held')
 	), gone AS (
 		SELECT u.id FROM automation.run AS u WHERE u.at < horizon AND u.id NOT IN (SELECT n.run_id FROM unsettled AS n)

@@ -113,7 +113,9 @@ COMMENT ON COLUMN automation.channel_state.server IS 'The channel';
 COMMENT ON COLUMN automation.channel_state.paused_at IS 'Since when';
 COMMENT ON COLUMN automation.channel_state.reason IS 'Why';
 
-CREATE VIEW automation.deliveries AS
+-- What users read
+
+CREATE VIEW automation._delivery AS
 SELECT
 	d.id,
 	d.at,
@@ -139,7 +141,8 @@ SELECT
 	coalesce(a.reason, CASE WHEN a.id IS NULL THEN s.reason END) AS reason,
 	a.status_code,
 	r.due_at AS next_at,
-	a.finished_at AS last_at
+	a.finished_at AS last_at,
+	d.rule_owner
 FROM automation.delivery AS d
 LEFT JOIN LATERAL (
 	SELECT l.id, l.number, l.outcome, l.reason, l.status_code, l.finished_at
@@ -152,12 +155,21 @@ LEFT JOIN automation.retry AS r ON r.delivery_id = d.id
 LEFT JOIN automation.channel_state AS s ON s.server = d.server
 LEFT JOIN automation.run AS u ON u.id = d.run_id
 LEFT JOIN automation.rule AS ru ON ru.id = u.rule_id;
-COMMENT ON VIEW automation.deliveries IS 'Messages and what has become of them; addresses are masked';
+COMMENT ON VIEW automation._delivery IS 'automation.deliveries, with those of everybody''s rules';
+
+-- security_barrier: a function in the reader's query sees no row that the reader does not.
+
+CREATE VIEW automation.deliveries WITH (security_barrier) AS
+SELECT v.id, v.at, v.rule, v.run_id, v.step, v.channel, v.kind, v.recipient, v.state, v.attempts, v.reason,
+	v.status_code, v.next_at, v.last_at
+FROM automation._delivery AS v
+WHERE pg_has_role(v.rule_owner, 'USAGE') OR (SELECT automation._is_operator(quote_ident(current_user)::regrole));
+COMMENT ON VIEW automation.deliveries IS 'Messages and what has become of them: of rules of your own and of roles you are a member of, or of all rules for an operator; addresses are masked';
 COMMENT ON COLUMN automation.deliveries.state IS 'ready, delivering, delivered, retrying, held, dead or unknown (sent perhaps, and not repeated)';
 COMMENT ON COLUMN automation.deliveries.reason IS 'Why the last attempt did not deliver it';
 COMMENT ON COLUMN automation.deliveries.next_at IS 'When the next attempt is due';
 
-CREATE VIEW automation.attempts AS
+CREATE VIEW automation.attempts WITH (security_barrier) AS
 SELECT
 	a.id,
 	a.delivery_id,
@@ -170,8 +182,9 @@ SELECT
 	a.reason,
 	a.retry_at
 FROM automation.attempt AS a
-JOIN automation.delivery AS d ON d.id = a.delivery_id;
-COMMENT ON VIEW automation.attempts IS 'Each try to send a delivery';
+JOIN automation.delivery AS d ON d.id = a.delivery_id
+WHERE pg_has_role(d.rule_owner, 'USAGE') OR (SELECT automation._is_operator(quote_ident(current_user)::regrole));
+COMMENT ON VIEW automation.attempts IS 'Each try to send one of automation.deliveries';
 
 -- Calls to the worker; they count when the transaction commits.
 

@@ -67,8 +67,10 @@ COMMENT ON COLUMN automation.rule_version.created_at IS 'When it was written';
 
 CREATE TRIGGER pg_automation_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON automation.rule
 FOR EACH STATEMENT EXECUTE FUNCTION automation._rules_changed();
+ALTER TABLE automation.rule ENABLE ALWAYS TRIGGER pg_automation_changed;
 CREATE TRIGGER pg_automation_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON automation.rule_version
 FOR EACH STATEMENT EXECUTE FUNCTION automation._rules_changed();
+ALTER TABLE automation.rule_version ENABLE ALWAYS TRIGGER pg_automation_changed;
 
 -- Who may do what
 
@@ -416,6 +418,22 @@ BEGIN ATOMIC
 	JOIN pg_catalog.pg_attribute AS a ON a.attrelid = relation AND a.attname = f.value;
 END;
 COMMENT ON FUNCTION automation._column_numbers(regclass, oid) IS 'The columns that a compiled function names, or null';
+
+CREATE FUNCTION automation._rules_calling(relation regclass, function regprocedure) RETURNS text[]
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	-- By its name or by an operator. What a step calls as an action nobody has to approve.
+	SELECT array_agg(DISTINCT format('"%s"', r.name))
+	FROM automation.rule AS r
+	JOIN automation.rule_version AS v ON v.rule_id = r.id AND v.version = r.version
+	JOIN automation._part AS p ON p.rule_id = r.id
+	JOIN pg_catalog.pg_depend AS d ON d.classid = 'pg_proc'::regclass AND d.objid = p.function
+	LEFT JOIN pg_catalog.pg_operator AS o ON d.refclassid = 'pg_operator'::regclass AND o.oid = d.refobjid
+	WHERE r.event_relation = _rules_calling.relation
+		AND CASE d.refclassid WHEN 'pg_proc'::regclass THEN d.refobjid ELSE o.oprcode::oid END = _rules_calling.function::oid
+		AND (p.part <> 'step' OR v.steps -> (p.step - 1)::integer ->> 'action' <> 'call_function');
+END;
+COMMENT ON FUNCTION automation._rules_calling(regclass, regprocedure) IS 'Rules on changes of the table whose conditions or expressions call the function, or null';
 
 CREATE VIEW automation._rule_problem AS
 SELECT r.id AS rule_id, CASE
@@ -887,6 +905,7 @@ $$;
 COMMENT ON FUNCTION automation._forget_rules() IS 'Drops the rules of tables that were dropped with CASCADE';
 
 CREATE EVENT TRIGGER pg_automation_rules ON sql_drop EXECUTE FUNCTION automation._forget_rules();
+ALTER EVENT TRIGGER pg_automation_rules ENABLE ALWAYS; -- whatever session_replication_role says
 COMMENT ON EVENT TRIGGER pg_automation_rules IS 'Drops the rules of tables that were dropped with CASCADE';
 
 -- The list

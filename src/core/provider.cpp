@@ -1,6 +1,7 @@
 #include "core/provider.hpp"
 
 #include "core/failure.hpp"
+#include "core/recipient.hpp"
 
 #include <fmt/format.h>
 
@@ -24,6 +25,18 @@ Request make_request(const Channel &channel, const Message &message, std::int64_
 	request.password = channel.credential("password");
 	request.token = channel.credential("token");
 	return request;
+}
+
+void check_recipient(Kind kind, std::string_view recipient)
+{
+	switch (kind) {
+	case Kind::sms:
+		return check_phone_number(recipient);
+	case Kind::email:
+		return check_email_address(recipient);
+	case Kind::webhook:
+		return check_webhook_path(recipient);
+	}
 }
 
 std::string join_url(std::string_view base, std::string_view path)

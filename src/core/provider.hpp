@@ -11,10 +11,15 @@ namespace automation::core {
 // another class when the channel is. now: seconds since 1970.
 Request make_request(const Channel &channel, const Message &message, std::int64_t now);
 
+// Throws Failure 22023 when no such message can go there: to a phone number, an e-mail address, or
+// a path below a webhook's URL.
+void check_recipient(Kind kind, std::string_view recipient);
+
 // The providers, one file each.
 Request sms_request(const Channel &channel, const Message &message);
 Request email_request(const Channel &channel, const Message &message, std::int64_t now);
 Request webhook_request(const Channel &channel, const Message &message, std::int64_t now);
+void check_webhook_path(std::string_view path);
 
 // Fills {{recipient}}, {{sender}}, {{body}} and {{id}} of a described SMS request, written so that
 // each stays one value in a document of the type. Throws Failure 42703 for any other field.

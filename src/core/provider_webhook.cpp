@@ -14,23 +14,23 @@ namespace {
 
 constexpr std::string_view methods[] = {"POST", "PUT", "PATCH", "DELETE", "GET"};
 
-// The part that the message adds cannot lead to another host: the base is never changed.
-std::string url_of(const Channel &channel, const Message &message)
+} // namespace
+
+void check_webhook_path(std::string_view path)
 {
 	const bool clean = std::ranges::all_of(
-		message.path, [](char c) { return c > ' ' && c < 0x7f && c != '#' && c != '\\'; });
+		path, [](char c) { return c > ' ' && c < 0x7f && c != '#' && c != '\\'; });
 	if (!clean)
 		throw Failure("22023",
 			"path of the webhook must not contain spaces, control characters or a fragment");
-	return join_url(channel.option("base_url"), message.path);
 }
-
-} // namespace
 
 Request webhook_request(const Channel &channel, const Message &message, std::int64_t now)
 {
 	Request request;
-	request.url = url_of(channel, message);
+	check_webhook_path(message.path);
+	// The part that the message adds cannot lead to another host: the base is never changed.
+	request.url = join_url(channel.option("base_url"), message.path);
 	request.method = message.method.empty() ? "POST" : message.method;
 	if (std::ranges::find(methods, request.method) == std::end(methods))
 		throw Failure("22023", fmt::format("unrecognized method: \"{}\"", request.method));

@@ -25,12 +25,14 @@ std::string joined(const std::vector<std::string> &names)
 	return text;
 }
 
-core::MergeField resolve_path(const pg::Scope &scope, const std::vector<std::string> &names)
+// kind: what errors call it, "column" or "merge field".
+core::MergeField resolve_path(
+	const pg::Scope &scope, const std::vector<std::string> &names, const char *kind)
 {
 	pg::Spi spi;
 	const pg::Rows found = spi.execute(
-		"SELECT sql, type::oid FROM automation._path($1, string_to_array($2, E'\\x1f'))",
-		{Value::datum(scope.value, scope.type), Value::text(joined(names))});
+		"SELECT sql, type::oid FROM automation._path($1, string_to_array($2, E'\\x1f'), $3)",
+		{Value::datum(scope.value, scope.type), Value::text(joined(names)), Value::text(kind)});
 	const auto type = static_cast<pg::Oid>(found.integer(0, 2));
 	return {found.text(0, 1).value_or("NULL"), pg::category_of(type)};
 }
@@ -40,7 +42,7 @@ public:
 	explicit PathResolver(const pg::Scope &scope) : scope_(scope) {}
 	core::MergeField resolve(const core::Path &path) override
 	{
-		return resolve_path(scope_, path.names);
+		return resolve_path(scope_, path.names, "merge field");
 	}
 	void check_time_zone(const std::string &name) override
 	{
@@ -181,7 +183,8 @@ std::string rewrite_links(const pg::Scope &scope, const std::string &expression)
 		const std::vector<std::string> names = linked_path(tokens, i, length);
 		if (!names.empty()) {
 			const auto begin = static_cast<std::size_t>(tokens[i].begin);
-			rewritten += expression.substr(copied, begin - copied) + resolve_path(scope, names).sql;
+			rewritten += expression.substr(copied, begin - copied) +
+				resolve_path(scope, names, "column").sql;
 			copied = static_cast<std::size_t>(tokens[i + length - 1].end);
 		}
 		i += length - 1;

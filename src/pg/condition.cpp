@@ -24,14 +24,14 @@ void point_into_condition(void *text)
 	internalerrquery(static_cast<const char *>(text));
 }
 
-// Runs inside a guard, which takes the callback off the stack when an error passes.
+// Runs inside a guard, which puts the stack back when an error passes. The place says enough: no
+// callback but this one has a word in it.
 template <typename Callable> auto pointing_into(const char *condition, Callable &&callable)
 {
-	ErrorContextCallback callback{
-		error_context_stack, point_into_condition, const_cast<char *>(condition)};
-	error_context_stack = &callback;
+	ErrorContextCallback callback{nullptr, point_into_condition, const_cast<char *>(condition)};
+	ErrorContextCallback *outer = std::exchange(error_context_stack, &callback);
 	auto *result = callable();
-	error_context_stack = callback.previous;
+	error_context_stack = outer;
 	return result;
 }
 
@@ -44,8 +44,7 @@ Node *parse(const char *condition)
 		select->limitCount || select->limitOffset || select->lockingClause ||
 		select->distinctClause || select->op != SETOP_NONE ||
 		linitial_node(ResTarget, select->targetList)->name)
-		ereport(ERROR, errcode(ERRCODE_SYNTAX_ERROR),
-			errmsg("a rule condition must be one expression"));
+		ereport(ERROR, errcode(ERRCODE_SYNTAX_ERROR), errmsg("syntax error in rule condition"));
 	return linitial_node(ResTarget, select->targetList)->val;
 }
 

@@ -27,6 +27,16 @@ void note_failure(Escaped &escaped, const core::Failure &failure)
 	copy_text(escaped.hint, failure.advice.hint);
 }
 
+// Runs inside of ereport(): the detail, and where in the user's text it went wrong.
+void tell_detail(const Escaped &escaped)
+{
+	if (escaped.position > 0)
+		errdetail_internal("%s%sThe error is at character %d of the text.", escaped.detail,
+			escaped.detail[0] ? " " : "", escaped.position);
+	else if (escaped.detail[0])
+		errdetail_internal("%s", escaped.detail);
+}
+
 } // namespace
 
 void note(Escaped &escaped) noexcept
@@ -54,9 +64,7 @@ void raise(const Escaped &escaped)
 		ReThrowError(escaped.error);
 	}
 	ereport(ERROR, errcode(escaped.sqlerrcode), errmsg_internal("%s", escaped.message),
-		escaped.detail[0] ? errdetail_internal("%s", escaped.detail) : 0,
-		escaped.hint[0] ? errhint("%s", escaped.hint) : 0,
-		escaped.position ? errcontext("character %d of the text", escaped.position) : 0);
+		tell_detail(escaped), escaped.hint[0] ? errhint("%s", escaped.hint) : 0);
 	pg_unreachable();
 }
 

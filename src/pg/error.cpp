@@ -29,6 +29,21 @@ Error take_error(MemoryContext caller)
 	return Error(data);
 }
 
+bool is_internal(int sqlerrcode)
+{
+	return ERRCODE_TO_CATEGORY(sqlerrcode) == ERRCODE_INTERNAL_ERROR;
+}
+
+// The last of the callbacks: no error points into a statement of ours.
+void forget_statement(void *)
+{
+	if (is_internal(geterrcode()))
+		return;
+	errposition(0);
+	internalerrposition(0);
+	internalerrquery(nullptr);
+}
+
 } // namespace
 
 void Error::Free::operator()(ErrorData *data) const noexcept
@@ -90,6 +105,28 @@ void detail::run_guarded_noexcept(void (*call)(void *), void *closure) noexcept
 	outer.restore();
 	MemoryContextSwitchTo(caller);
 	FlushErrorState(); // the transaction's abort releases what we could not
+}
+
+void detail::run_without_context(void (*call)(void *), void *closure)
+{
+	const MemoryContext caller = CurrentMemoryContext;
+	ErrorContextCallback last{nullptr, forget_statement, nullptr};
+
+	PG_TRY();
+	{
+		error_context_stack = &last; // those below come into it when the error is thrown again
+		call(closure);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(caller);
+		ErrorData *error = CopyErrorData();
+		FlushErrorState();
+		if (!is_internal(error->sqlerrcode))
+			error->context = nullptr;
+		ThrowErrorData(error);
+	}
+	PG_END_TRY();
 }
 
 } // namespace automation::pg

@@ -35,6 +35,7 @@ private:
 namespace detail {
 void run_guarded(void (*call)(void *), void *closure);
 void run_guarded_noexcept(void (*call)(void *), void *closure) noexcept;
+void run_without_context(void (*call)(void *), void *closure);
 } // namespace detail
 
 // Runs a callable that may ereport(ERROR); the ERROR arrives here as pg::Error. A longjmp skips the
@@ -59,6 +60,16 @@ template <typename Callable> auto guard(Callable &&callable)
 			&frame);
 		return frame.result;
 	}
+}
+
+// Within a guard: an ERROR of the callable goes on without the context and the statement it came
+// from, when those are ours and tell a user nothing. The context of the caller stays, and so does
+// all of an internal error.
+template <typename Callable> void without_context(Callable &&callable)
+{
+	detail::run_without_context(
+		[](void *target) { (*static_cast<std::remove_reference_t<Callable> *>(target))(); },
+		&callable);
 }
 
 } // namespace automation::pg

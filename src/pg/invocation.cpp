@@ -45,7 +45,8 @@ Datum call_as_extension_owner(FunctionCallInfoBaseData *call)
 		inner->args[0].isnull = false;
 		for (int i = 0; i < call->nargs; ++i)
 			inner->args[i + 1] = call->args[i];
-		const ::Datum result = FunctionCallInvoke(inner);
+		::Datum result;
+		without_context([&] { result = FunctionCallInvoke(inner); });
 		call->isnull = inner->isnull;
 		return result;
 	});

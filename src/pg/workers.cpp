@@ -2,6 +2,8 @@
 
 #include "pg/workers.hpp"
 
+#include "core/failure.hpp"
+
 #include <utility>
 
 namespace automation::pg {
@@ -76,9 +78,11 @@ void share_workers()
 	RegisterBackgroundWorker(&launcher);
 }
 
-bool workers_are_shared()
+void require_preload()
 {
-	return shared != nullptr;
+	if (!shared)
+		throw core::Failure("55000", "pg_automation must be loaded via shared_preload_libraries",
+			{.hint = "Add it there and restart the server."});
 }
 
 void become_launcher()

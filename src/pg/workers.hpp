@@ -10,7 +10,9 @@ namespace automation::pg {
 // Memory, launcher and commit callback; from _PG_init. Does nothing when the library was loaded too
 // late for it, or for pg_upgrade.
 void share_workers();
-bool workers_are_shared();
+
+// Throws Failure 55000 when there can be no worker.
+void require_preload();
 
 // After CREATE EXTENSION: every database is asked again.
 void wake_launcher_at_commit();

@@ -232,17 +232,17 @@ SELECT is(crm.step(automation.send_webhook('tap_hook')), 'delivering', 'all but 
 SELECT is(crm.sent(), '{"kind": "webhook", "channel": "tap_hook", "path": "", "recipient": "", "method": "POST"}', 'POST to the channel''s own URL');
 SELECT is(crm.step(automation.send_webhook('tap_hook', body => (SELECT jsonb_object_agg('k' || i, i) FROM generate_series(1, 130) AS i))), 'delivering', 'a large body');
 SELECT is((SELECT count(*) FROM jsonb_object_keys(crm.sent() -> 'body')), 130::bigint, 'stays whole');
-SELECT is(crm.step(automation.action('send_sms', '{"channel": "tap_sms", "recipient": ["+1", "+2"], "body": "x"}')), 'delivering', 'a list of recipients');
-SELECT is((SELECT array_agg(recipient ORDER BY id) FROM (SELECT * FROM automation.delivery ORDER BY id DESC LIMIT 2) AS d), '{+1,+2}', 'makes a message for each');
+SELECT is(crm.step(automation.action('send_sms', '{"channel": "tap_sms", "recipient": ["+12025550101", "+12025550102"], "body": "x"}')), 'delivering', 'a list of recipients');
+SELECT is((SELECT array_agg(recipient ORDER BY id) FROM (SELECT * FROM automation.delivery ORDER BY id DESC LIMIT 2) AS d), '{+12025550101,+12025550102}', 'makes a message for each');
 SELECT throws_ok(crm.refused(automation.send_sms('tap_sms', '{{ contact.fone }}', 'x')), '42703', NULL, 'an unknown merge field is refused');
-SELECT throws_ok(crm.refused(automation.send_sms('tap_sms', '+1', '{{ title | shout }}')), '42883', NULL, 'and an unknown filter');
+SELECT throws_ok(crm.refused(automation.send_sms('tap_sms', '+12025550101', '{{ title | shout }}')), '42883', NULL, 'and an unknown filter');
 
 -- Steps and parameters
 
 SELECT throws_ok(crm.refused(automation.action('send_fax', '{}')), '42704', 'action "send_fax" does not exist', 'an unknown action');
-SELECT throws_ok(crm.refused(automation.send_sms('tap_sms', '+1', 'x', options => '{"boddy": 1}')), '22023', 'unrecognized parameter "boddy" of action "send_sms"', 'an unknown parameter');
-SELECT throws_ok(crm.refused(automation.send_sms('tap_sms', '+1', NULL)), '22023', 'action "send_sms" needs the parameter "body"', 'a missing one');
-SELECT throws_ok(crm.refused(automation.action('send_sms', '{"channel": "tap_sms", "recipient": "+1", "body": 5}')), '22023', 'parameter "body" of action "send_sms" must not be of type number', 'one of another type');
+SELECT throws_ok(crm.refused(automation.send_sms('tap_sms', '+12025550101', 'x', options => '{"boddy": 1}')), '22023', 'unrecognized parameter "boddy" of action "send_sms"', 'an unknown parameter');
+SELECT throws_ok(crm.refused(automation.send_sms('tap_sms', '+12025550101', NULL)), '22023', 'action "send_sms" needs the parameter "body"', 'a missing one');
+SELECT throws_ok(crm.refused(automation.action('send_sms', '{"channel": "tap_sms", "recipient": "+12025550101", "body": 5}')), '22023', 'parameter "body" of action "send_sms" must not be of type number', 'one of another type');
 SELECT throws_ok(crm.refused(automation.send_webhook('tap_hook', method => 'TRACE')), '22023', 'invalid value of parameter "method" of action "send_webhook": "TRACE"', 'or with another value');
 SELECT throws_ok(crm.refused(automation.only_if('new.titel = 1', automation.notify('a', 'b'))), '42703', NULL, 'a step''s condition is checked');
 

@@ -183,6 +183,10 @@ SELECT is(crm.watched('{crm.person,crm.employee,crm.manager}'), '{crm.employee,c
 SELECT is((SELECT count(DISTINCT tgargs) FROM pg_trigger
 	WHERE tgname = 'pg_automation' AND tgrelid IN ('crm.person'::regclass, 'crm.manager'::regclass)), 1::bigint,
 	'whose rows are rows of the parent');
+SELECT lives_ok($$SELECT automation.attach('crm.person', include_children => false)$$, 'it can be attached again without them');
+SELECT is(crm.watched('{crm.person,crm.employee,crm.manager}'), '{crm.person}', 'which are let go');
+SELECT lives_ok($$SELECT automation.attach('crm.person')$$, 'and with them');
+SELECT is(crm.watched('{crm.person,crm.employee,crm.manager}'), '{crm.employee,crm.manager,crm.person}', 'which are watched again');
 SELECT throws_ok($$SELECT automation.attach('crm.employee', key_columns => '{id}')$$, '42P17', NULL,
 	'a key is not inherited');
 SELECT lives_ok($$SELECT automation.attach('crm.animal', include_children => false)$$, 'children may be left out');
@@ -229,6 +233,34 @@ SELECT is((SELECT count(*) FROM automation.entity AS e WHERE NOT EXISTS (SELECT 
 SELECT is((SELECT count(*) FROM automation.link AS l WHERE NOT EXISTS (SELECT FROM pg_class WHERE oid = l.relation)), 0::bigint,
 	'and its links are');
 SELECT lives_ok($$DROP TABLE crm.tag$$, 'whose targets are free again');
+CREATE TABLE crm.replicated (id integer PRIMARY KEY);
+SELECT automation.attach('crm.replicated');
+SET LOCAL session_replication_role = replica;
+DROP TABLE crm.replicated CASCADE;
+RESET session_replication_role;
+SELECT is((SELECT count(*) FROM automation.entity AS e WHERE NOT EXISTS (SELECT FROM pg_class WHERE oid = e.relation)), 0::bigint,
+	'it is in a session of replication too');
+
+-- A table that was dropped behind our back
+
+CREATE TABLE crm.lost (id integer PRIMARY KEY);
+CREATE TEMP TABLE lost AS SELECT 'crm.lost'::regclass::oid AS oid;
+SELECT automation.attach('crm.lost', 'lost');
+SELECT automation.create_rule(name, 'crm.lost', 'created', steps => ARRAY[automation.notify('somebody', 'something')], activate => true)
+FROM unnest('{one,two}'::text[]) AS name;
+ALTER EVENT TRIGGER pg_automation_dropped DISABLE;
+ALTER EVENT TRIGGER pg_automation_rules DISABLE;
+DROP TABLE crm.lost CASCADE;
+ALTER EVENT TRIGGER pg_automation_rules ENABLE ALWAYS;
+ALTER EVENT TRIGGER pg_automation_dropped ENABLE ALWAYS;
+SELECT is((SELECT array_agg(detail ORDER BY detail) FROM automation.check() WHERE "check" IN ('tables', 'triggers')),
+	ARRAY[format('dropped: %s (lost)', (SELECT oid FROM lost)), 'enabled on every attached table'], 'is named by check()');
+SELECT matches((SELECT detail FROM automation.check() WHERE "check" = 'rules'), '^"one": .*; "two": ', 'with its rules');
+SELECT lives_ok($$SELECT automation.drop_rule('one')$$, 'which can be dropped');
+SELECT throws_ok($$SELECT automation.detach((SELECT oid FROM lost))$$, '2BP01', NULL, 'it can be detached');
+SELECT lives_ok($$SELECT automation.detach((SELECT oid FROM lost), cascade => true)$$, 'with what is left of its rules');
+SELECT is((SELECT count(*) FROM automation.rules WHERE name IN ('one', 'two')), 0::bigint, 'that are gone then');
+SELECT is((SELECT ok FROM automation.check() WHERE "check" = 'tables'), true, 'and check() is content');
 
 SELECT * FROM finish();
 ROLLBACK;

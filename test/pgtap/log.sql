@@ -137,14 +137,14 @@ SELECT is((SELECT count(*) FROM automation.item_status('crm.job', '2') WHERE rul
 
 -- check()
 
-SELECT results_eq('SELECT "check" FROM automation.check()', '{library,worker,"worker processes",pg_cron,delivery,"secrets directory",credentials,channels,rules,"channels of rules",triggers}'::text[], 'what is checked');
+SELECT results_eq('SELECT "check" FROM automation.check()', '{library,worker,"worker processes",pg_cron,delivery,"secrets directory",credentials,channels,rules,"channels of rules",tables,triggers}'::text[], 'what is checked');
 SELECT is((SELECT bool_and((hint IS NULL) = ok AND detail IS NOT NULL) FROM automation.check()), true, 'a hint where something is wrong, a detail everywhere');
 SELECT is((SELECT ok FROM automation.check() WHERE "check" = 'triggers'), true, 'triggers are enabled');
 ALTER TABLE crm.visit DISABLE TRIGGER pg_automation;
 SELECT is((SELECT concat_ws(' ', ok, detail) FROM automation.check() WHERE "check" = 'triggers'), 'f changes go unseen: crm.visit', 'or not');
 ALTER TABLE crm.visit ENABLE TRIGGER pg_automation;
 SELECT is((SELECT concat_ws(' ', ok, detail) FROM automation.check() WHERE "check" = 'credentials'), 'f channels without any: tap_sms', 'a channel without a login');
-SELECT automation.create_rule('sends', 'crm.job', 'created', steps => ARRAY[automation.send_sms('tap_sms', '+1', 'x')]);
+SELECT automation.create_rule('sends', 'crm.job', 'created', steps => ARRAY[automation.send_sms('tap_sms', '+12025550101', 'x')]);
 SELECT automation.drop_channel('tap_sms');
 SELECT is((SELECT concat_ws(' ', ok, detail) FROM automation.check() WHERE "check" = 'channels of rules'), 'f "sends" cannot use "tap_sms"', 'a rule without its channel');
 

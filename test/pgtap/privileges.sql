@@ -125,6 +125,27 @@ REVOKE SELECT ON crm.job FROM tap_viewer;
 SELECT is(crm.as_role('tap_viewer', 'SELECT changes FROM automation.execution_log'), NULL, 'not for others');
 SELECT is(crm.as_role('tap_viewer', 'SELECT result FROM automation.step_log'), NULL, 'nor that');
 
+-- What became of messages is for the owner of the rule, and for operators
+
+CREATE SERVER tap_hook FOREIGN DATA WRAPPER pg_automation OPTIONS (channel 'webhook', base_url 'https://hook.example');
+CREATE ROLE tap_colleague IN ROLE tap_author;
+SELECT automation.grant_access('tap_colleague', 'viewer');
+GRANT USAGE ON FOREIGN SERVER tap_hook TO tap_author;
+SELECT crm.as_role('tap_author', $$SELECT automation.create_rule('hook', 'crm.job', 'manual', steps => ARRAY[automation.send_webhook('tap_hook')], activate => true)$$);
+SELECT automation.fire('hook', 'crm.job', '1');
+SELECT automation.create_rule('root', 'crm.job', 'manual', steps => ARRAY[automation.send_webhook('tap_hook')], activate => true);
+SELECT automation.fire('root', 'crm.job', '1');
+INSERT INTO automation.attempt (delivery_id, number, epoch, finished_at, outcome) SELECT d.id, 1, 1, now(), 'delivered' FROM automation.delivery AS d;
+SELECT is(crm.as_role(role, 'SELECT string_agg(rule, '' '' ORDER BY id) FROM automation.deliveries'), rules, format('%s sees the messages of %s', role, coalesce(rules, 'no rule')))
+FROM (VALUES ('tap_viewer', NULL), ('tap_author', 'hook'), ('tap_colleague', 'hook'), ('tap_operator', 'hook root'), ('tap_admin', 'hook root')) AS v(role, rules);
+SELECT is(crm.as_role(role, 'SELECT count(*) FROM automation.attempts'), attempts, format('%s sees %s attempts', role, attempts))
+FROM (VALUES ('tap_viewer', '0'), ('tap_author', '1'), ('tap_colleague', '1'), ('tap_operator', '2'), ('tap_admin', '2')) AS v(role, attempts);
+SELECT is(crm.as_role('tap_viewer', 'SELECT string_agg(status, '' '') FROM automation.execution_log WHERE rule IN (''hook'', ''root'')'), 'succeeded succeeded', 'the log tells everybody how a run stands');
+CREATE FUNCTION crm.peep(text) RETURNS boolean LANGUAGE plpgsql COST 0.0000001 AS $$ BEGIN PERFORM set_config('tap.peeped', current_setting('tap.peeped') || $1, false); RETURN true; END $$;
+SET tap.peeped = '';
+SELECT crm.as_role('tap_author', 'SELECT count(*) FROM automation.deliveries WHERE crm.peep(channel)');
+SELECT is(current_setting('tap.peeped'), 'tap_hook', 'no function in a query gets to see the others');
+
 -- Code that comes along with somebody's types runs with no more than his rights
 
 CREATE FUNCTION crm.whoami() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN PERFORM set_config('tap.who', current_setting('tap.who', true) || ' ' || current_user, false); RETURN true; END $$;

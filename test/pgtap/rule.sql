@@ -38,6 +38,17 @@ BEGIN
 	RETURN answer;
 END
 $$;
+CREATE FUNCTION crm.detail_of(command text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	detail text;
+BEGIN
+	EXECUTE command;
+	RETURN NULL;
+EXCEPTION WHEN OTHERS THEN
+	GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
+	RETURN detail;
+END
+$$;
 CREATE FUNCTION crm.listed() RETURNS text LANGUAGE sql AS $$
 	SELECT string_agg(name, ' ' ORDER BY position, id) FROM automation.rules
 $$;
@@ -93,6 +104,13 @@ SELECT throws_ok($$SELECT automation.pause_rule('won')$$, '55000', 'rule "won" i
 SELECT is(automation.enable_rule('won'), 'active', 'enable_rule()');
 INSERT INTO crm.job VALUES (6, 'Won', 'Roof', 1, 50);
 SELECT is((SELECT title FROM crm.job WHERE id = 6), 'Won: Roof', 'and it acts again');
+SET LOCAL session_replication_role = replica;
+SELECT automation.pause_rule('won');
+RESET session_replication_role;
+INSERT INTO crm.job VALUES (7, 'Won', 'Roof', 1, 50);
+SELECT is((SELECT title FROM crm.job WHERE id = 7), 'Roof', 'a rule that was paused in a session of replication does nothing');
+DELETE FROM crm.job WHERE id = 7;
+SELECT automation.resume_rule('won');
 SELECT throws_ok($$SELECT automation.pause_rule('wonn')$$, '42704', 'rule "wonn" does not exist', 'there must be such a rule');
 
 -- alter_rule() and rollback_rule()
@@ -125,6 +143,23 @@ INSERT INTO crm.job VALUES (8, 'New', 'Roof', 1, 50);
 SELECT is((SELECT subject FROM crm.job WHERE id = 8), 'Won: Roof', 'a renamed column is followed');
 ALTER TABLE crm.job RENAME subject TO title;
 SELECT throws_ok('ALTER TABLE crm.job DROP COLUMN amount', '2BP01', NULL, 'a column in use cannot be dropped');
+
+-- A function that rules call stays approved
+
+CREATE FUNCTION crm.is_big(value numeric) RETURNS boolean LANGUAGE sql IMMUTABLE RETURN value > 100;
+CREATE FUNCTION crm.alike(a text, b text) RETURNS boolean LANGUAGE sql IMMUTABLE RETURN lower(a) = lower(b);
+CREATE OPERATOR crm.~== (LEFTARG = text, RIGHTARG = text, FUNCTION = crm.alike);
+CREATE FUNCTION crm.note(note jsonb) RETURNS void LANGUAGE sql AS 'SELECT';
+SELECT automation.approve_function('crm.job', f) FROM unnest('{"crm.is_big(numeric)","crm.alike(text,text)",crm.note(jsonb)}'::regprocedure[]) AS f;
+SELECT automation.create_rule('big', 'crm.job', 'created', condition => 'crm.is_big(new.amount)', steps => ARRAY[automation.only_if('new.status OPERATOR(crm.~==) ''won''', automation.call_function('crm.note'))]);
+SELECT automation.create_rule('bigger', 'crm.job', 'created', steps => ARRAY[automation.update_field('amount', expression => 'CASE WHEN crm.is_big(new.amount) THEN 1 ELSE 2 END')]);
+SELECT throws_ok($$SELECT automation.disapprove_function('crm.job', 'crm.is_big(numeric)')$$, '2BP01', 'cannot disapprove function crm.is_big(numeric) because rules depend on it', 'a function that rules call');
+SELECT is(crm.detail_of($$SELECT automation.disapprove_function('crm.job', 'crm.is_big(numeric)')$$), 'Rules that call it: "big", "bigger".', 'is told with their names');
+SELECT throws_ok($$SELECT automation.disapprove_function('crm.job', 'crm.alike(text,text)')$$, '2BP01', NULL, 'by an operator too');
+SELECT lives_ok($$SELECT automation.disapprove_function('crm.job', 'crm.note(jsonb)')$$, 'as an action it needs no approval');
+SELECT automation.alter_rule('big', condition => ''), automation.drop_rule('bigger');
+SELECT lives_ok($$SELECT automation.disapprove_function('crm.job', 'crm.is_big(numeric)')$$, 'once no rule calls it, it can be disapproved');
+SELECT automation.drop_rule('big');
 
 -- copy_rule(), move_rule(), drop_rule()
 
