@@ -50,6 +50,11 @@ std::uint64_t definitions_generation()
 	return generation;
 }
 
+void expire_definitions()
+{
+	++generation;
+}
+
 void depend_on(Oid relation)
 {
 	if (depends_on(relation))

@@ -9,6 +9,8 @@ namespace automation::pg {
 void follow_definitions();
 // Grows with every change of a rule, and of a table that definitions() was told to depend on.
 std::uint64_t definitions_generation();
+// This backend reads the rules again: which of them may run has changed without them.
+void expire_definitions();
 // Relations whose change (a renamed column, say) makes the cached definitions stale.
 void depend_on(Oid relation);
 void forget_dependencies();

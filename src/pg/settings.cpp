@@ -1,5 +1,6 @@
 #include "pg/postgres.hpp"
 
+#include "pg/definitions.hpp"
 #include "pg/settings.hpp"
 
 namespace automation::pg {
@@ -9,10 +10,11 @@ namespace {
 const config_enum_entry delivery_modes[] = {
 	{"on", 1, false}, {"off", 0, false}, {nullptr, 0, false}};
 
-void define(const char *name, const char *what, bool *value, GucContext context)
+void define(const char *name, const char *what, bool *value, GucContext context,
+	GucBoolAssignHook assigned = nullptr)
 {
 	DefineCustomBoolVariable(
-		name, what, nullptr, value, *value, context, 0, nullptr, nullptr, nullptr);
+		name, what, nullptr, value, *value, context, 0, nullptr, assigned, nullptr);
 }
 
 struct Range {
@@ -45,7 +47,7 @@ void define_settings()
 	define("pg_automation.max_depth", "How many rules may set each other off in a row.",
 		&settings::max_depth, {1, 64, 0}, PGC_SUSET);
 	define("pg_automation.superuser_rules", "Whether superusers may own rules.",
-		&settings::superuser_rules, PGC_SIGHUP);
+		&settings::superuser_rules, PGC_SIGHUP, [](bool, void *) { expire_definitions(); });
 
 	// The worker.
 	DefineCustomEnumVariable("pg_automation.delivery",

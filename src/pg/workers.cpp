@@ -56,6 +56,12 @@ BackgroundWorker describe(const char *name, const char *function)
 	return worker;
 }
 
+void tell_to_leave(Place &place)
+{
+	pg_atomic_write_u32(&place.told_to_leave, 1);
+	call_worker(place);
+}
+
 // The argument says both the place and for whom it was taken.
 bool register_worker(Oid database, int number)
 {
@@ -121,6 +127,12 @@ Start start_worker(Oid database)
 	return Start::no_slot;
 }
 
+void send_worker_away(Oid database)
+{
+	if (Place *place = place_of(database))
+		tell_to_leave(*place);
+}
+
 std::vector<Departure> departed_workers()
 {
 	std::vector<Departure> departed;
@@ -176,8 +188,7 @@ void make_worker_leave(Oid database)
 	if (!place)
 		return;
 	pg_atomic_write_u64(&place->away_until, static_cast<uint64>(GetCurrentTimestamp() + stay_away));
-	pg_atomic_write_u32(&place->told_to_leave, 1);
-	call_worker(*place);
+	tell_to_leave(*place);
 	const TimestampTz until = GetCurrentTimestamp() + stay_away / 2;
 	while (is_live(*place) && GetCurrentTimestamp() < until) {
 		CHECK_FOR_INTERRUPTS();

@@ -29,6 +29,7 @@ struct Departure {
 void become_launcher();
 bool launcher_called(); // since the last time
 Start start_worker(Oid database);
+void send_worker_away(Oid database);
 std::vector<Departure> departed_workers(); // each is told once; its place is free again
 
 // The worker's side.
@@ -36,7 +37,7 @@ std::vector<Departure> departed_workers(); // each is told once; its place is fr
 // The database the launcher meant; 0 when it has changed its mind.
 Oid become_worker(Datum argument);
 bool worker_called(); // since the last time
-bool told_to_leave(); // somebody needs the database without us
+bool told_to_leave(); // somebody needs the database without us, or the settings do not want us here
 void leave_for_lack_of_extension();
 
 // The other side of DDL: the worker of the database, if any, leaves and stays away for the while.

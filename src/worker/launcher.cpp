@@ -68,7 +68,9 @@ void Launcher::look()
 		error->log_warning();
 	for (const pg::Database &database : databases) {
 		const auto found = not_before_.find(database.oid);
-		if (is_wanted(database) && (found == not_before_.end() || found->second <= Clock::now()))
+		if (!is_wanted(database))
+			pg::send_worker_away(database.oid);
+		else if (found == not_before_.end() || found->second <= Clock::now())
 			start(database);
 	}
 	std::erase_if(not_before_, [](const auto &entry) { return entry.second <= Clock::now(); });
