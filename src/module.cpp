@@ -19,6 +19,7 @@
 #include "pg/definitions.hpp"
 #include "pg/invocation.hpp"
 #include "pg/process.hpp"
+#include "pg/schedule.hpp"
 #include "pg/scope.hpp"
 #include "pg/settings.hpp"
 #include "pg/workers.hpp"
@@ -242,6 +243,8 @@ PG_ENTRY(automation_local_instant, automation::pg::local_instant);
 PG_ENTRY(automation_add, automation::pg::add_to_instant);
 PG_ENTRY(automation_named_zone, automation::pg::named_zone);
 PG_ENTRY(automation_check_zone, automation::pg::check_zone);
+PG_ENTRY(automation_schedule, automation::pg::schedule);
+PG_ENTRY(automation_cluster_zone, automation::pg::cluster_zone);
 PG_ENTRY(automation_html_escape, automation::convert<automation::core::html_escape>);
 PG_ENTRY(automation_one_line, automation::convert<automation::core::one_line>);
 PG_ENTRY(automation_url_encode, automation::convert<automation::core::url_encode>);
@@ -263,4 +266,5 @@ void _PG_init(void)
 	automation::pg::follow_definitions();
 	automation::pg::share_workers();
 	automation::pg::make_way_for_database_ddl();
+	automation::pg::remember_cluster_zone();
 }

@@ -131,7 +131,11 @@ GRANT EXECUTE ON FUNCTION
 	automation.truncate(text, integer, text),
 	automation._local_instant(timestamp, text),
 	automation._add(timestamptz, interval, text),
-	automation._named_zone(text)
+	automation._named_zone(text),
+	automation._default_zone(),
+	automation._cluster_zone(),
+	automation._calendar_zone(text),
+	automation._schedule(timestamptz, interval, jsonb, text)
 TO PUBLIC;
 
 -- A dump carries what users defined, not what happened. What was compiled is no member of the extension
@@ -140,6 +144,8 @@ SELECT pg_catalog.pg_extension_config_dump('automation.entity', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.entity_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.link', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.link_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('automation.calendar', '');
+SELECT pg_catalog.pg_extension_config_dump('automation.holiday', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.approved_function', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.rule', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.rule_id_seq', '');

@@ -9,6 +9,8 @@ namespace automation::pg {
 
 namespace {
 
+using std::chrono::microseconds;
+
 constexpr pg_time_t seconds_before_2000 =
 	static_cast<pg_time_t>(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY;
 
@@ -24,12 +26,19 @@ Timestamp timestamp_of(pg_time_t seconds)
 	return (seconds - seconds_before_2000) * USECS_PER_SEC;
 }
 
+// std::chrono counts from 1970.
+constexpr std::chrono::seconds epoch(seconds_before_2000);
+
 Timestamp checked(Timestamp timestamp)
 {
 	if (!IS_VALID_TIMESTAMP(timestamp))
 		throw core::Failure("22008", "timestamp out of range");
 	return timestamp;
 }
+
+// TimeZone of postgresql.conf when the server started. In a session the setting is what the client
+// or its role wants, and what was configured can no longer be asked for.
+char configured_zone[TZ_STRLEN_MAX + 1] = "UTC";
 
 // In effect from "from" until "until"; for ever when the clocks do not change any more.
 struct Offset {
@@ -58,6 +67,12 @@ pg_tz *zone_called(const std::string &name)
 
 } // namespace
 
+Delay delay_argument(FunctionCallInfoBaseData *call, int number)
+{
+	const Interval *interval = DatumGetIntervalP(call->args[number].value);
+	return {interval->month, interval->day, interval->time};
+}
+
 Zone::Zone(const std::string &name) : zone_(zone_called(name))
 {
 	if (!zone_)
@@ -85,6 +100,53 @@ std::int64_t Zone::instant(std::int64_t wall_clock) const
 	return checked(wall_clock - offset.seconds * USECS_PER_SEC);
 }
 
+std::int64_t Zone::add(std::int64_t instant, const Delay &delay) const
+{
+	if (TIMESTAMP_NOT_FINITE(instant))
+		return instant;
+	if (delay.months != 0 || delay.days != 0) {
+		Interval days{0, delay.days, delay.months};
+		const Timestamp shown = wall_clock(instant);
+		instant = this->instant(guard([&] {
+			return DatumGetTimestamp(DirectFunctionCall2(
+				timestamp_pl_interval, TimestampGetDatum(shown), IntervalPGetDatum(&days)));
+		}));
+	}
+	Timestamp sum;
+	if (__builtin_add_overflow(instant, delay.microseconds, &sum))
+		throw core::Failure("22008", "timestamp out of range");
+	return checked(sum);
+}
+
+core::WallClock Zone::wall_clock(core::Instant instant) const
+{
+	return core::WallClock(microseconds(wall_clock(timestamp(instant))) + epoch);
+}
+
+core::Instant Zone::instant(core::WallClock wall_clock) const
+{
+	return calendar_instant(instant((wall_clock.time_since_epoch() - epoch).count()));
+}
+
+core::Instant calendar_instant(std::int64_t timestamp)
+{
+	constexpr std::int64_t limit = 30'000 * 366LL * USECS_PER_DAY;
+	if (timestamp < -limit || timestamp > limit)
+		throw core::Failure("22008", "timestamp out of range for a calendar");
+	return core::Instant(microseconds(timestamp) + epoch);
+}
+
+std::int64_t timestamp(core::Instant instant)
+{
+	return (instant.time_since_epoch() - epoch).count();
+}
+
+void remember_cluster_zone()
+{
+	if (process_shared_preload_libraries_in_progress)
+		strlcpy(configured_zone, pg_get_timezone_name(session_timezone), sizeof(configured_zone));
+}
+
 std::uintptr_t local_instant(FunctionCallInfoBaseData *call)
 {
 	const Zone zone(text_argument(call, 1));
@@ -93,24 +155,9 @@ std::uintptr_t local_instant(FunctionCallInfoBaseData *call)
 
 std::uintptr_t add_to_instant(FunctionCallInfoBaseData *call)
 {
-	TimestampTz instant = DatumGetTimestampTz(call->args[0].value);
-	const Interval delay = *DatumGetIntervalP(call->args[1].value);
-	if (TIMESTAMP_NOT_FINITE(instant))
-		return call->args[0].value;
-	if (delay.month != 0 || delay.day != 0) {
-		const Zone zone(text_argument(call, 2));
-		Interval days{0, delay.day, delay.month};
-		const Timestamp shown = zone.wall_clock(instant);
-		instant = zone.instant(guard([&] {
-			return DatumGetTimestamp(DirectFunctionCall2(
-				timestamp_pl_interval, TimestampGetDatum(shown), IntervalPGetDatum(&days)));
-		}));
-	}
-	Interval time{delay.time, 0, 0};
-	return guard([&] {
-		return DirectFunctionCall2(
-			timestamptz_pl_interval, TimestampTzGetDatum(instant), IntervalPGetDatum(&time));
-	});
+	const Zone zone(text_argument(call, 2));
+	return TimestampTzGetDatum(
+		zone.add(DatumGetTimestampTz(call->args[0].value), delay_argument(call, 1)));
 }
 
 std::uintptr_t named_zone(FunctionCallInfoBaseData *call)
@@ -131,6 +178,11 @@ std::uintptr_t check_zone(FunctionCallInfoBaseData *call)
 		throw core::Failure("22023", "time zone \"" + name + "\" is not a named time zone",
 			{.hint = "Use a name from pg_timezone_names."});
 	return text_result(pg_get_timezone_name(zone_called(name)));
+}
+
+std::uintptr_t cluster_zone(FunctionCallInfoBaseData *)
+{
+	return text_result(configured_zone);
 }
 
 } // namespace automation::pg
