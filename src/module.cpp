@@ -210,6 +210,11 @@ Datum now(FunctionCallInfo)
 	return Int64GetDatum(pg::now());
 }
 
+Datum base(FunctionCallInfo)
+{
+	return Int64GetDatum(pg::base());
+}
+
 } // namespace
 
 } // namespace automation
@@ -239,6 +244,7 @@ PG_ENTRY(automation_wake_launcher, automation::wake_launcher);
 PG_ENTRY(automation_suggest, automation::suggest);
 PG_ENTRY(automation_changed, automation::pg::changed);
 PG_ENTRY(automation_now, automation::now);
+PG_ENTRY(automation_base, automation::base);
 PG_ENTRY(automation_local_instant, automation::pg::local_instant);
 PG_ENTRY(automation_add, automation::pg::add_to_instant);
 PG_ENTRY(automation_named_zone, automation::pg::named_zone);

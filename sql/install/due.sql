@@ -154,6 +154,15 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION automation._entered(integer, text, smallint) IS 'When a row entered its stage, as far as it was watched; else now';
 
+CREATE FUNCTION automation._left(entity_id integer, key text, status smallint, since bigint) RETURNS timestamptz
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT min(t.at)
+	FROM automation.touch AS t
+	WHERE t.entity_id = _left.entity_id AND t.key = _left.key AND _left.status = ANY (t.columns) AND t.id > since;
+END;
+COMMENT ON FUNCTION automation._left(integer, text, smallint, bigint) IS 'When a row left the stage it was in, or null';
+
 CREATE FUNCTION automation._hold_row(relation regclass, key text) RETURNS jsonb
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp

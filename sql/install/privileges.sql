@@ -122,7 +122,7 @@ REVOKE ALL ON FOREIGN DATA WRAPPER pg_automation FROM PUBLIC;
 -- What compiled SQL calls in the name of a rule's owner.
 GRANT EXECUTE ON FUNCTION
 	automation.changed(anyelement, anyelement),
-	automation._now(),
+	automation._now(), automation._base(),
 	automation.html_escape(text),
 	automation.one_line(text),
 	automation.url_encode(text),

@@ -59,6 +59,10 @@ CREATE FUNCTION automation._now() RETURNS timestamptz
 LANGUAGE C STABLE AS 'MODULE_PATHNAME', 'automation_now';
 COMMENT ON FUNCTION automation._now() IS 'The engine''s clock: the start of the transaction, unless a test has set it';
 
+CREATE FUNCTION automation._base() RETURNS timestamptz
+LANGUAGE C STABLE AS 'MODULE_PATHNAME', 'automation_base';
+COMMENT ON FUNCTION automation._base() IS 'What delays are counted from: now, or when the row entered or left its stage';
+
 -- Helpers of the compilers
 
 CREATE FUNCTION automation._fields(function regprocedure) RETURNS jsonb

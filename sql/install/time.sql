@@ -393,10 +393,8 @@ DECLARE
 BEGIN
 	IF timing ? 'at' THEN
 		RETURN automation._instant_sql(timing ->> 'at', zone);
-	ELSIF anchor IN ('trigger', 'previous', 'left') THEN
-		RETURN 'automation._now()';
-	ELSIF anchor = 'entered' THEN
-		RETURN automation._entered_sql(scope);
+	ELSIF anchor IN ('trigger', 'previous', 'entered', 'left') THEN
+		RETURN 'automation._base()';
 	ELSIF NOT starts_with(anchor, 'field:') THEN
 		PERFORM automation._fail('22023', format('unrecognized anchor: "%s"', anchor),
 			hint => 'Valid anchors are: trigger, previous, entered, left, field:<column>.');
@@ -537,9 +535,3 @@ END
 $$;
 COMMENT ON FUNCTION automation._due_sql(automation._scope, jsonb)
 	IS 'SQL expression for when a step is due, over the row as it is when the step is scheduled; raises an error for a timing that makes no sense';
-
--- STUB until the engine brings it
-CREATE FUNCTION automation._entered_sql(scope automation._scope) RETURNS text
-LANGUAGE sql STABLE
-RETURN 'automation._now()';
-COMMENT ON FUNCTION automation._entered_sql(automation._scope) IS 'SQL for the moment at which the row entered its status';

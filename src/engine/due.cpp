@@ -132,6 +132,24 @@ std::string touch_since(const Task &task, const std::vector<int> &columns)
 		.value_or("");
 }
 
+pg::Instant entered_at(const Task &task, int status)
+{
+	static pg::Statement statement("SELECT automation._entered($1, $2, $3)");
+	pg::Spi spi;
+	return statement
+		.execute({Value::int4(task.subject), Value::text(task.key), Value::int2(status)})
+		.integer(0, 1);
+}
+
+std::optional<pg::Instant> left_at(const Task &task, int status)
+{
+	static pg::Statement statement("SELECT automation._left($1, $2, $3, $4)");
+	pg::Spi spi;
+	const pg::Rows found = statement.execute({Value::int4(task.subject), Value::text(task.key),
+		Value::int2(status), Value::int8(task.run)});
+	return found.is_null(0, 1) ? std::nullopt : std::optional(found.integer(0, 1));
+}
+
 bool is_superseded(const Task &task)
 {
 	static pg::Statement statement("SELECT automation._is_superseded($1, $2, $3, $4)");
@@ -219,8 +237,8 @@ public:
 			return;
 		if (wait_.anchor == Wait::Anchor::field)
 			follow_the_date(row);
-		else if (task_.awaits == "leaving" && !touch_since(task_, {wait_.anchored_on}).empty())
-			move(task_, due_time(chapter_, rule_, wait_, row));
+		else if (task_.awaits == "leaving")
+			follow_the_leaving(row);
 	}
 
 	// Its time has come. False: the row is locked.
@@ -276,11 +294,22 @@ private:
 	// What was not known when it was planned is known now. False: it is due later.
 	bool reckoned(const pg::RowChange &row)
 	{
+		const pg::CountingFrom base(
+			task_.awaits == "entered" ? entered_at(task_, wait_.anchored_on) : pg::now());
 		const pg::Instant due = due_time(chapter_, rule_, wait_, row);
 		if (due <= pg::now())
 			return true;
 		move(task_, due);
 		return false;
+	}
+
+	void follow_the_leaving(const pg::RowChange &row)
+	{
+		const std::optional<pg::Instant> left = left_at(task_, wait_.anchored_on);
+		if (!left)
+			return;
+		const pg::CountingFrom base(*left);
+		move(task_, due_time(chapter_, rule_, wait_, row));
 	}
 
 	void follow_the_date(const pg::RowChange &row)

@@ -10,7 +10,24 @@ namespace {
 TimestampTz set_time;
 LocalTransactionId set_in = InvalidLocalTransactionId;
 
+Instant base_time = never;
+
 } // namespace
+
+CountingFrom::CountingFrom(Instant base)
+{
+	base_time = base;
+}
+
+CountingFrom::~CountingFrom()
+{
+	base_time = never;
+}
+
+Instant base()
+{
+	return base_time == never ? now() : base_time;
+}
 
 bool clock_is_set()
 {

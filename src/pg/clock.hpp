@@ -14,6 +14,17 @@ inline constexpr Instant never = std::numeric_limits<Instant>::max(); // infinit
 Instant now();				  // when the transaction began, or what a test has set it to
 void set_clock(Instant time); // until the end of this transaction
 bool clock_is_set();
+
+// What compiled delays count from: now, but for the time that this lives.
+class CountingFrom {
+public:
+	explicit CountingFrom(Instant base);
+	~CountingFrom();
+	CountingFrom(const CountingFrom &) = delete;
+	CountingFrom &operator=(const CountingFrom &) = delete;
+};
+Instant base();
+
 Instant later(Instant time, Datum interval);
 
 Value instant(Instant time); // as a parameter, of type timestamptz

@@ -76,7 +76,7 @@ SELECT is((automation.only_if('{"field": "a", "operator": "null"}', automation.o
 	'{"combinator": "and", "rules": [{"field": "a", "operator": "null"}, {"field": "b", "operator": "null"}]}', 'as JSON trees too');
 SELECT is((automation.after_previous(automation.notify('a', 'b'))).timing, '{"after_previous": true}', 'a step can wait for the one before');
 SELECT bag_eq('SELECT name FROM automation.actions', $$SELECT proname::text FROM pg_proc WHERE pronamespace = 'automation'::regnamespace
-	AND prorettype = 'automation.step'::regtype AND proname NOT IN ('action', 'only_if', 'after_previous')$$, 'each action has a builder');
+	AND prorettype = 'automation.step'::regtype AND proname NOT IN ('action', 'only_if', 'after_previous', 'after', 'at', '_timed')$$, 'each action has a builder');
 
 -- update_field
 
@@ -205,7 +205,7 @@ SELECT matches(crm.step(automation.start_rule('sequence')), '^succeeded {"run": 
 SELECT results_eq('SELECT recipient, body FROM automation.notification', $$SELECT 'ada@engines.example', format('Job %s sequence', (crm.last_job()).id)$$, 'runs the other rule for the same row');
 SELECT is((SELECT concat_ws(' ', rule, depth, cause IS NOT NULL) FROM automation.execution_log ORDER BY id DESC LIMIT 1), 'sequence 1 t', 'in the same cascade');
 SELECT is(crm.step(automation.stop_rule('sequence')), 'succeeded', 'stop_rule');
-SELECT is((SELECT count(*) FROM automation.stop WHERE key = (crm.last_job()).id::text AND rule_id = (SELECT id FROM automation.rules WHERE name = 'sequence')), 1::bigint, 'leaves a stop');
+SELECT is((SELECT count(*) FROM automation.touch WHERE key = (crm.last_job()).id::text AND rule_id = (SELECT id FROM automation.rules WHERE name = 'sequence')), 1::bigint, 'leaves a stop');
 SELECT automation.pause_rule('sequence');
 SELECT is(crm.step(automation.start_rule('sequence')), 'not_run rule "sequence" is not active on this table', 'a rule that is not active is not started');
 SELECT is(crm.step(automation.notify('owner', 'Yours')), 'failed 22004 recipient of step 1 is null', 'nobody to notify');

@@ -158,10 +158,6 @@ SELECT is(tap.fired(), 'updated {"id": 8, "region": "af"} af/New > af/Open, upda
 ALTER TABLE job DETACH PARTITION job_af;
 UPDATE job_af SET status = 'Done';
 SELECT is(tap.fired(), 'nothing', 'until it is detached');
-TRUNCATE job_eu;
-SELECT is((SELECT count(*) FROM automation.stop), 0::bigint, 'TRUNCATE of one partition goes unseen');
-TRUNCATE job;
-SELECT is((SELECT count(*) FROM automation.stop WHERE key IS NULL), 1::bigint, 'TRUNCATE stops what waits');
 
 -- Inheritance
 

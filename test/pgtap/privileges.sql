@@ -37,13 +37,13 @@ $$;
 SELECT set_eq($$SELECT crm.verbs_of('tap_viewer')$$, '{item_status,explain}'::text[], 'a viewer asks');
 SELECT set_eq($$SELECT crm.verbs_of('tap_author')$$, '{item_status,explain,check,create_rule,alter_rule,drop_rule,copy_rule,move_rule,rollback_rule,activate_rule,
 	pause_rule,resume_rule,disable_rule,enable_rule,fire,action,send_sms,send_email,send_webhook,notify,create_task,update_field,assign_user,create_record,call_function,
-	start_rule,stop_rule,only_if,after_previous}'::text[], 'an author makes rules');
+	start_rule,stop_rule,only_if,after_previous,after,at,stop_item,resume_item,cancel}'::text[], 'an author makes rules');
 SELECT set_eq($$SELECT crm.verbs_of('tap_operator')$$,
-	'{item_status,explain,check,pause_rule,resume_rule,disable_rule,enable_rule,fire,retry,pause_channel,resume_channel,purge_log}'::text[], 'an operator keeps them running');
+	'{item_status,explain,check,pause_rule,resume_rule,disable_rule,enable_rule,fire,retry,pause_channel,resume_channel,purge_log,tick,stop_item,resume_item,cancel}'::text[], 'an operator keeps them running');
 SELECT set_eq($$SELECT crm.verbs_of('tap_admin')$$, $$SELECT DISTINCT p.proname::text FROM pg_proc AS p
 	WHERE p.pronamespace = 'automation'::regnamespace AND p.proname !~ '^_' AND NOT has_function_privilege('tap_nobody', p.oid, 'EXECUTE')$$, 'an admin does everything');
 SELECT set_eq($$SELECT p.oid::regprocedure::text FROM pg_proc AS p WHERE p.pronamespace = 'automation'::regnamespace AND has_function_privilege('tap_nobody', p.oid, 'EXECUTE')$$,
-	'{"automation.changed(anyelement,anyelement)",automation._now(),automation.html_escape(text),automation.one_line(text),automation.url_encode(text),automation.phone_e164(text),automation.capitalize(text),"automation.truncate(text,integer,text)"}'::text[],
+	'{"automation.changed(anyelement,anyelement)",automation._now(),automation._base(),"automation._local_instant(timestamp without time zone,text)","automation._add(timestamp with time zone,interval,text)",automation._named_zone(text),automation._cluster_zone(),automation._default_zone(),automation._calendar_zone(text),"automation._schedule(timestamp with time zone,interval,jsonb,text)",automation.html_escape(text),automation.one_line(text),automation.url_encode(text),automation.phone_e164(text),automation.capitalize(text),"automation.truncate(text,integer,text)"}'::text[],
 	'everybody may call what compiled SQL calls');
 SELECT is((SELECT array_agg(p.oid::regprocedure::text ORDER BY 1) FROM pg_proc AS p
 	WHERE p.pronamespace = 'automation'::regnamespace AND p.proname ~ '^_' AND has_function_privilege('tap_admin', p.oid, 'EXECUTE')
