@@ -360,8 +360,17 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	PERFORM automation._follow(s.run_id, s.step)
-	FROM (SELECT DISTINCT d.run_id, d.step FROM automation.delivery AS d WHERE d.id = ANY (deliveries)) AS s
+	FROM (
+		SELECT DISTINCT d.run_id, d.step
+		FROM automation.delivery AS d
+		JOIN automation.run AS u ON u.id = d.run_id
+		JOIN automation.pending AS p ON p.entity_id = u.entity_id AND p.key = u.key AND p.run_id = u.id
+		WHERE d.id = ANY (deliveries) AND p.step = d.step + 1 AND p.awaits = 'previous'
+	) AS s
 	WHERE automation._step_status(s.run_id, s.step) NOT IN ('delivering', 'retrying', 'waiting');
+	IF FOUND THEN
+		PERFORM automation._wake_worker();
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION automation._delivered(bigint[]) IS 'The worker is done with these messages: steps that waited for them may begin';

@@ -127,7 +127,7 @@ std::string touch_since(const Task &task, const std::vector<int> &columns)
 	return statement
 		.execute({Value::int4(task.subject), Value::text(task.key), Value::int4(task.rule),
 			Value::int8(task.run), Value::int8(task.run != 0 ? task.run : task.id),
-			Value::text(array_text(columns))})
+			Value::text(columns.empty() ? "{}" : array_text(columns))})
 		.text(0, 1)
 		.value_or("");
 }
@@ -366,6 +366,22 @@ Rule *rule_of(const Task &task, Chapter *chapter)
 	return known ? rule : nullptr;
 }
 
+// A run that could not begin.
+void record_failure(const Task &task, const pg::Error &error)
+{
+	RunRecord run;
+	run.id = next_run();
+	run.rule = task.rule;
+	run.version = task.version;
+	run.subject = task.subject;
+	run.key = task.key;
+	run.event = "due";
+	run.status = "failed";
+	run.reason = error.message();
+	run.sqlstate = error.sqlstate();
+	write_run(run);
+}
+
 // Runs body on the rule that planned the task, each task by itself: one that fails leaves a record
 // and stops none of the others. False: somebody else has locked what it needs.
 template <typename Body> bool deal_with(const Task &task, Body &&body)
@@ -384,6 +400,8 @@ template <typename Body> bool deal_with(const Task &task, Body &&body)
 		return dealt_with;
 	if (error->sqlstate() == pg::lock_not_available || error->sqlstate() == pg::deadlock_detected)
 		return false;
+	if (task.step == 0)
+		record_failure(task, *error);
 	finish(task, {task.step, "", "failed", error->message(), error->sqlstate()});
 	return true;
 }

@@ -35,6 +35,18 @@ void schedule(const std::vector<Settlement> &settlements)
 		insert.execute({deliveries.value(), servers.value(), waits.value()});
 }
 
+// What waits for the end of a message may begin.
+void follow(const std::vector<Settlement> &settlements)
+{
+	static Statement delivered("SELECT automation._delivered($1::bigint[])");
+	Array deliveries;
+	for (const Settlement &settlement : settlements)
+		if (!settlement.retry_in)
+			deliveries.add(settlement.delivery);
+	if (!deliveries.is_empty())
+		delivered.execute({deliveries.value()});
+}
+
 } // namespace
 
 void record(const std::vector<Settlement> &settlements)
@@ -66,6 +78,7 @@ void record(const std::vector<Settlement> &settlements)
 		if (settlement.pause_channel)
 			pause(settlement.server, settlement.reason);
 	schedule(settlements);
+	follow(settlements);
 }
 
 } // namespace automation::worker

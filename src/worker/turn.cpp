@@ -52,6 +52,8 @@ void Worker::turn(Mode mode)
 	pg::report_statistics();
 	pg::report_idle();
 	looked_at_ = Clock::now();
+	if (look_)
+		next_step_ = looked_at_; // whoever called may have planned something, or touched it
 	look_ = false;
 	if (error) {
 		after_failure(*error);

@@ -60,9 +60,11 @@ void Worker::run()
 	while (!should_leave()) {
 		if (turn_is_due())
 			turn(Mode::sending);
+		if (steps_are_due())
+			take_steps();
 		transfers_.drive();
 		collect();
-		if (!turn_is_due())
+		if (!turn_is_due() && !steps_are_due())
 			waiting.wait(time_to_wait());
 		pg::serve_requests();
 	}
@@ -108,6 +110,11 @@ bool Worker::turn_is_due()
 		(!settlements_.empty() && now - settled_first_at_ >= group_age);
 }
 
+bool Worker::steps_are_due() const
+{
+	return Clock::now() >= std::max(next_step_, not_before_);
+}
+
 milliseconds Worker::time_to_wait() const
 {
 	milliseconds wait =
@@ -116,7 +123,7 @@ milliseconds Worker::time_to_wait() const
 		wait = std::min(wait, until(*next_due_));
 	if (!settlements_.empty())
 		wait = std::min(wait, until(settled_first_at_ + group_age));
-	wait = std::max(wait, until(not_before_));
+	wait = std::max(std::min(wait, until(next_step_)), until(not_before_));
 	return std::min(wait, transfers_.next_timer().value_or(longest_wait));
 }
 

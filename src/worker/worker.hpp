@@ -39,9 +39,11 @@ private:
 	bool open();
 	bool should_leave() const;
 	bool turn_is_due();
+	bool steps_are_due() const;
 	std::chrono::milliseconds time_to_wait() const;
 
 	void turn(Mode mode);
+	void take_steps();
 	std::vector<Task> claim(const std::string &now_visible);
 	void save(const std::vector<Task> &tasks);
 	void after_failure(const pg::Error &error);
@@ -66,6 +68,7 @@ private:
 	Clock::time_point saved_at_ = {};
 	Clock::time_point not_before_ = {}; // after a failure
 	std::optional<Clock::time_point> next_due_ = {};
+	Clock::time_point next_step_ = {}; // when tick() is to be called
 };
 
 } // namespace automation::worker

@@ -1,0 +1,47 @@
+// The other half of the worker's work: what rules have planned is done when it is due.
+#include "worker/worker.hpp"
+
+#include "pg/process.hpp"
+
+#include <algorithm>
+
+namespace automation::worker {
+
+using std::chrono::milliseconds;
+
+namespace {
+
+constexpr int most_steps = 100;		   // in one transaction: messages wait for its end
+constexpr milliseconds least_wait{50}; // for what somebody else has locked
+constexpr milliseconds longest_wait{60'000};
+
+} // namespace
+
+void Worker::take_steps()
+{
+	static pg::Statement tick("SELECT automation.tick($1)");
+	static pg::Statement next_due(
+		"SELECT ceil(extract(epoch FROM automation._next_due()) * 1000)::bigint");
+	std::optional<milliseconds> wait;
+	bool more = false;
+	pg::report_running("taking steps that are due");
+	const auto error = pg::transaction([&] {
+		extension_gone_ = pg::extension_oid() != extension_;
+		if (extension_gone_)
+			return;
+		pg::Spi spi;
+		more = tick.execute({pg::Value::int4(most_steps)}).integer(0, 1) == most_steps;
+		const pg::Rows due = next_due.execute({});
+		if (!due.is_null(0, 1))
+			wait = milliseconds(due.integer(0, 1));
+	});
+	pg::report_statistics();
+	pg::report_idle();
+	next_step_ = Clock::now() +
+		(more ? milliseconds(0)
+			  : std::clamp(wait.value_or(longest_wait), least_wait, longest_wait));
+	if (error)
+		after_failure(*error);
+}
+
+} // namespace automation::worker
