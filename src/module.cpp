@@ -19,6 +19,7 @@
 #include "pg/definitions.hpp"
 #include "pg/invocation.hpp"
 #include "pg/process.hpp"
+#include "pg/recurrence.hpp"
 #include "pg/schedule.hpp"
 #include "pg/scope.hpp"
 #include "pg/settings.hpp"
@@ -252,6 +253,9 @@ PG_ENTRY(automation_add, automation::pg::add_to_instant);
 PG_ENTRY(automation_named_zone, automation::pg::named_zone);
 PG_ENTRY(automation_check_zone, automation::pg::check_zone);
 PG_ENTRY(automation_schedule, automation::pg::schedule);
+PG_ENTRY(automation_check_cron, automation::pg::check_cron);
+PG_ENTRY(automation_cron_next, automation::pg::cron_next);
+PG_ENTRY(automation_recur_next, automation::pg::recur_next);
 PG_ENTRY(automation_cluster_zone, automation::pg::cluster_zone);
 PG_ENTRY(automation_html_escape, automation::convert<automation::core::html_escape>);
 PG_ENTRY(automation_one_line, automation::convert<automation::core::one_line>);

@@ -16,8 +16,8 @@ BEGIN ATOMIC
 			pause_rule,resume_rule,disable_rule,enable_rule,fire,retry,pause_channel,resume_channel,purge_log,
 			tick,stop_item,resume_item,cancel}'),
 		('admin', '{attach,detach,link,unlink,approve_function,disapprove_function,
-			create_channel,alter_channel,drop_channel,grant_access,revoke_access,
-			set_clock,advance}');
+			create_channel,alter_channel,drop_channel,create_calendar,alter_calendar,drop_calendar,add_holiday,remove_holiday,
+			grant_access,revoke_access,set_clock,advance}');
 END;
 COMMENT ON FUNCTION automation._verbs() IS 'What each kind of access may call; an admin may call everything';
 

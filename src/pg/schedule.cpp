@@ -9,30 +9,42 @@ namespace automation::pg {
 
 namespace {
 
-// An array without nulls of integers or dates.
-std::vector<std::int32_t> numbers(FunctionCallInfoBaseData *call, int number)
+// An int4multirange of seconds.
+core::Week week_argument(FunctionCallInfoBaseData *call, int number)
 {
-	const ArrayType *array = guard([&] { return DatumGetArrayTypeP(call->args[number].value); });
-	const auto *first = reinterpret_cast<const std::int32_t *>(ARR_DATA_PTR(array));
-	return {first, first + ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array))};
+	struct Spans {
+		core::Span *values;
+		int count;
+	};
+	const Spans spans = guard([&] {
+		const MultirangeType *week = DatumGetMultirangeTypeP(call->args[number].value);
+		TypeCacheEntry *type =
+			lookup_type_cache(MultirangeTypeGetOid(week), TYPECACHE_MULTIRANGE_INFO)->rngtype;
+		RangeType **ranges;
+		int count;
+		multirange_deserialize(type, week, &count, &ranges);
+		auto *values = static_cast<core::Span *>(palloc(count * sizeof(core::Span)));
+		for (int i = 0; i < count; ++i) {
+			RangeBound lower, upper;
+			bool is_empty;
+			range_deserialize(type, ranges[i], &lower, &upper, &is_empty);
+			values[i] = {std::chrono::seconds(DatumGetInt32(lower.val)),
+				std::chrono::seconds(DatumGetInt32(upper.val))};
+		}
+		return Spans{values, count};
+	});
+	return {spans.values, spans.values + spans.count};
 }
 
-core::Week week(FunctionCallInfoBaseData *call, int number)
-{
-	const std::vector<std::int32_t> bounds = numbers(call, number);
-	core::Week spans;
-	for (std::size_t i = 0; i + 1 < bounds.size(); i += 2)
-		spans.push_back({std::chrono::seconds(bounds[i]), std::chrono::seconds(bounds[i + 1])});
-	return spans;
-}
-
-std::vector<core::Day> days(FunctionCallInfoBaseData *call, int number)
+std::vector<core::Day> days_argument(FunctionCallInfoBaseData *call, int number)
 {
 	constexpr core::Day epoch(std::chrono::days(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE));
-	std::vector<core::Day> found;
-	for (const std::int32_t day : numbers(call, number))
-		found.push_back(epoch + std::chrono::days(day));
-	return found;
+	const ArrayType *array = guard([&] { return DatumGetArrayTypeP(call->args[number].value); });
+	const auto *first = reinterpret_cast<const DateADT *>(ARR_DATA_PTR(array));
+	std::vector<core::Day> days;
+	for (int i = 0; i < ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array)); ++i)
+		days.push_back(epoch + std::chrono::days(first[i]));
+	return days;
 }
 
 } // namespace
@@ -45,14 +57,14 @@ std::uintptr_t schedule(FunctionCallInfoBaseData *call)
 	const Zone zone(text_argument(call, 2));
 	core::Plan plan;
 	plan.workdays = integer_argument(call, 3);
-	plan.working_week = week(call, 4);
+	plan.working_week = week_argument(call, 4);
 	plan.roll =
 		DatumGetBool(call->args[5].value) ? core::Plan::Roll::previous : core::Plan::Roll::next;
 	if (!call->args[6].isnull)
 		plan.time_of_day = std::chrono::seconds(integer_argument(call, 6));
 	plan.day_itself = DatumGetBool(call->args[7].value);
-	plan.week = week(call, 8);
-	plan.holidays = days(call, 9);
+	plan.week = week_argument(call, 8);
+	plan.holidays = days_argument(call, 9);
 	const TimestampTz start = zone.add(base, delay_argument(call, 1));
 	return TimestampTzGetDatum(
 		timestamp(core::schedule(plan, calendar_instant(base), calendar_instant(start), zone)));
