@@ -387,6 +387,23 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION automation._next_due() IS 'How long until something is due; null when nothing is planned';
 
+CREATE FUNCTION automation._plan_schedule(rule_id integer) RETURNS void
+LANGUAGE sql
+BEGIN ATOMIC
+	-- The one planned before is superseded.
+	INSERT INTO automation.pending (due_at, rule_id, version, entity_id, step, key)
+	SELECT automation._now(), r.id, r.version, e.id, 0, ''
+	FROM automation.rule AS r
+	JOIN automation.rule_version AS v ON v.rule_id = r.id AND v.version = r.version
+	JOIN automation.entity AS e ON e.relation = r.relation
+	WHERE r.id = _plan_schedule.rule_id AND r.state = 'active' AND v.timing ? 'cron';
+	UPDATE automation.pending AS p
+	SET awaits = 'entered'
+	FROM automation.rule AS r, automation.entity AS e
+	WHERE r.id = _plan_schedule.rule_id AND e.relation = r.relation AND p.entity_id = e.id AND p.key = '' AND p.rule_id = r.id;
+END;
+COMMENT ON FUNCTION automation._plan_schedule(integer) IS 'Has tick() reckon when a rule with a schedule is due next';
+
 -- The clock of tests
 
 CREATE FUNCTION automation.set_clock("time" timestamptz) RETURNS timestamptz

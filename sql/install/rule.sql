@@ -213,6 +213,18 @@ END
 $$;
 COMMENT ON FUNCTION automation._check_cancellation(jsonb) IS 'Raises what is wrong with what a step says of its cancellation';
 
+CREATE FUNCTION automation._wait_sql(scope automation._scope, timing jsonb) RETURNS text
+LANGUAGE sql STABLE
+RETURN CASE
+	WHEN timing ? 'cron' THEN format('automation._cron_next(%L::text, automation._base(), %s)',
+		automation._check_cron(timing ->> 'cron'), automation._zone_sql(scope, timing))
+	WHEN timing ? 'every' THEN format('automation._recur_next(%s, %L::interval, automation._base(), %s)',
+		automation._due_sql(scope, timing - 'every'), automation._check_delay(timing ->> 'every', false, 'every'),
+		automation._zone_sql(scope, timing))
+	ELSE automation._due_sql(scope, timing)
+END;
+COMMENT ON FUNCTION automation._wait_sql(automation._scope, jsonb) IS 'SQL for when a step, or a run, is due; what recurs is due for the first time after the instant it is counted from';
+
 CREATE FUNCTION automation._compile_wait(rule automation.rule, scope automation._scope, number integer, timing jsonb)
 RETURNS void
 LANGUAGE plpgsql
@@ -225,7 +237,7 @@ BEGIN
 	PERFORM automation._check_cancellation(timing);
 	IF clock <> '{}' THEN
 		PERFORM automation._compile_part(rule, 'due_' || number, 'timestamptz',
-			automation._select_sql(scope.row_relation, automation._due_sql(scope, clock)));
+			automation._select_sql(scope.row_relation, automation._wait_sql(scope, clock)));
 	END IF;
 	IF starts_with(anchor, 'field:') THEN
 		PERFORM automation._compile_part(rule, 'anchor_' || number, 'jsonb',
@@ -541,7 +553,9 @@ SELECT
 	(automation._column_numbers(r.relation, automation._rule_part(r.id, v.version, 'anchor_' || w.step)))[1] AS anchored_on,
 	coalesce(w.timing ->> 'cancel_mode' = 'differs', false) AS by_difference,
 	coalesce((w.timing ->> 'after_previous')::boolean, false) OR coalesce(w.timing ->> 'anchor' = 'previous', false) AS after_previous,
-	coalesce(w.timing ->> 'anchor', 'trigger') AS anchor
+	coalesce(w.timing ->> 'anchor', 'trigger') AS anchor,
+	w.timing ?| '{cron,every}' AS recurs,
+	w.timing ? 'cron' AS has_no_row
 FROM automation.rule AS r
 JOIN automation.rule_version AS v ON v.rule_id = r.id
 CROSS JOIN LATERAL (
@@ -664,7 +678,7 @@ BEGIN
 	UPDATE automation.rule AS r SET version = _add_version.version.version, name = _add_version.version.name
 	WHERE r.id = _add_version.version.rule_id;
 	PERFORM automation._compile_rule(version.rule_id);
-	PERFORM automation._drop_idle_versions(version.rule_id);
+	PERFORM automation._drop_idle_versions(version.rule_id), automation._plan_schedule(version.rule_id);
 END
 $$;
 COMMENT ON FUNCTION automation._add_version(automation.rule_version) IS 'Makes this the present version of its rule; what runs have begun they finish as they were';
@@ -969,6 +983,9 @@ BEGIN
 			'Use automation.alter_rule().');
 	END IF;
 	UPDATE automation.rule AS r SET state = "to" WHERE r.id = rule.id;
+	IF "to" = 'active' THEN
+		PERFORM automation._plan_schedule(rule.id);
+	END IF;
 	RETURN "to";
 END
 $$;

@@ -261,7 +261,22 @@ INSERT INTO automation.trigger_definition
 	'{}',
 	'{"delay": "{for}"}', false,
 	'nothing in the row has changed for so long',
-	$$trigger => 'no_activity', params => '{"for": "30 days"}'$$);
+	$$trigger => 'no_activity', params => '{"for": "30 days"}'$$),
+('recurring', 'time', '{insert,update}', '{"all": []}', '{}',
+	'{"required": ["field", "every"], "properties": {
+		"field": {"type": "string", "description": "a column: the date or time from which it is counted"},
+		"every": {"type": "string", "description": "an interval"},
+		"zone": {"type": "string", "description": "whose clocks count, or field:column"}}}',
+	'{}', '{"anchor": "field:{field}", "every": "{every}", "zone": "{zone}"}', true,
+	'again and again for each row, counted from a date of the row, while the condition holds',
+	$$trigger => 'recurring', params => '{"field": "starts_on", "every": "1 month"}'$$),
+('schedule', 'time', '{}', '{"all": []}', '{}',
+	'{"required": ["cron"], "properties": {
+		"cron": {"type": "string", "description": "minute, hour, day of the month, month, day of the week"},
+		"zone": {"type": "string", "description": "whose clocks count"}}}',
+	'{}', '{"cron": "{cron}", "zone": "{zone}"}', false,
+	'at fixed times, for no row in particular',
+	$$trigger => 'schedule', params => '{"cron": "0 9 * * mon-fri", "zone": "Europe/Berlin"}'$$);
 
 CREATE VIEW automation.triggers AS
 SELECT
@@ -469,7 +484,10 @@ LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	timing jsonb := automation._bind(definition.timing, params);
+	timing jsonb := (
+		SELECT jsonb_object_agg(t.key, automation._bind(t.value, params))
+		FROM jsonb_each(definition.timing) AS t
+		WHERE automation._bind(t.value, params) IS NOT NULL);
 BEGIN
 	IF params ? 'settle' THEN
 		IF definition.timing IS NOT NULL THEN

@@ -146,7 +146,8 @@ void Chapter::read_waits()
 {
 	static pg::Statement waits_of(
 		"SELECT rule_id, version, step, due_function, unless_function, cancelled_by::text, "
-		"anchored_on, by_difference, after_previous, anchor FROM automation._wait "
+		"anchored_on, by_difference, after_previous, anchor, recurs, has_no_row "
+		"FROM automation._wait "
 		"WHERE event_relation = (SELECT relation FROM automation.entity WHERE id = $1)");
 	const pg::Rows found = waits_of.execute_fresh({pg::Value::int4(entity)});
 	for (std::uint64_t i = 0; i < found.size(); ++i) {
@@ -159,6 +160,8 @@ void Chapter::read_waits()
 			.emplace(Wait{.anchor = anchor_of(found.text(i, 10).value_or("")),
 				.after_previous = found.boolean(i, 9),
 				.by_difference = found.boolean(i, 8),
+				.recurs = found.boolean(i, 11),
+				.has_no_row = found.boolean(i, 12),
 				.anchored_on = static_cast<int>(found.integer(i, 7)),
 				.cancelled_by = numbers_of(found.text(i, 6).value_or("{}")),
 				.due = {oid_of(found, i, 4)},

@@ -28,7 +28,9 @@ struct Wait {
 	Anchor anchor = Anchor::trigger;
 	bool after_previous = false;
 	bool by_difference = false; // cancelled if a value differs then, whatever it was in between
-	int anchored_on = 0;		// column of the subject
+	bool recurs = false;
+	bool has_no_row = false;			// a schedule of the rule itself
+	int anchored_on = 0;				// column of the subject
 	std::vector<int> cancelled_by = {}; // columns of the subject
 	Part due = {};						// 0: at once, when what it waits for has come
 	Part unless = {};

@@ -78,15 +78,6 @@ std::string values_seen(const Wait &wait, const pg::RowChange &row)
 	return text + "}";
 }
 
-void plan_run(Chapter &chapter, Rule &rule, const pg::RowChange &change)
-{
-	Plan plan = plan_of(rule, *rule.wait, change);
-	plan.key = key_text(rule, change);
-	plan.source_key = source_key(chapter, rule, change);
-	plan.due = due_time(chapter, rule, *rule.wait, change);
-	write_plan(plan);
-}
-
 void plan_standing(Chapter &chapter, Rule &rule, const pg::RowChange &change)
 {
 	if (change.event() == pg::Event::update && !change.changed_anything())
@@ -106,6 +97,16 @@ void plan_standing(Chapter &chapter, Rule &rule, const pg::RowChange &change)
 	else
 		write_touch({rule.subject, plan.key, {}, rule.id, Cascade::current().cause(),
 			"condition of the rule no longer holds"});
+}
+
+void plan_run(Chapter &chapter, Rule &rule, const pg::RowChange &row)
+{
+	Plan plan = plan_of(rule, *rule.wait, row);
+	plan.key = rule.wait->has_no_row ? std::string() : key_text(rule, row);
+	plan.source_key = source_key(chapter, rule, row);
+	plan.due = due_time(chapter, rule, *rule.wait, row);
+	if (plan.due != pg::never)
+		write_plan(plan);
 }
 
 StepRecord plan_after_previous(

@@ -10,7 +10,7 @@ namespace automation::engine {
 pg::Instant due_time(
 	const Chapter &chapter, const Rule &rule, Wait &wait, const pg::RowChange &row);
 
-// A run that is to begin later than the change that fires its rule.
+// A run that is to begin later than the change that fires its rule, or once more.
 void plan_run(Chapter &chapter, Rule &rule, const pg::RowChange &change);
 
 // A rule that waits for a date of the row, for as long as its condition holds: whatever changes the

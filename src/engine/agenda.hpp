@@ -1,0 +1,56 @@
+// What is planned, as tick() works on it: rows of automation.pending, the row of the CRM behind
+// each, and what has happened to it since.
+#pragma once
+
+#include "engine/ledger.hpp"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace automation::engine {
+
+// A row of automation.pending.
+struct Task {
+	std::string place; // its ctid, which stays while the row is locked
+	std::int64_t id;
+	pg::Instant due;
+	int rule, version, subject, source;
+	int step;
+	std::string awaits;
+	std::int64_t run;
+	std::string key, source_key, seen;
+	pg::Oid relation, source_relation;
+};
+
+std::vector<Task> coming_due(int most); // locked
+std::vector<Task> touched(int most);	// not locked
+bool lock(const Task &task);			// false: another tick has it
+
+void move(const Task &task, pg::Instant due);
+void park(const Task &task); // until its rule, or its row, is resumed
+// Ends the task; a run that was to begin leaves no trace, as none has begun.
+void finish(const Task &task, const StepRecord &record);
+void cancel(const Task &task, const std::string &reason);
+void remove(const Task &task);
+
+// The touch that ends what is planned, given the columns that cancel it; empty: none.
+std::string touch_since(const Task &task, const std::vector<int> &columns);
+pg::Instant entered_at(const Task &task, int status);
+std::optional<pg::Instant> left_at(const Task &task, int status);
+bool is_superseded(const Task &task); // a run of the rule for the row was planned anew
+bool is_first(const Task &task);	  // time that the rule fires for this row and instant
+bool is_held(const Task &task);		  // by automation.stop_item()
+bool previous_failed(const Task &task);
+
+struct Image {
+	enum class State { there, gone, busy };
+	State state;
+	std::string json;
+};
+
+// The row is locked before anything is judged: a change that comes later waits until we are done,
+// one that came earlier is seen.
+Image hold_row(const Task &task);
+
+} // namespace automation::engine
