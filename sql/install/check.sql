@@ -34,21 +34,57 @@ RETURN (
 );
 COMMENT ON FUNCTION automation._processes_finding() IS 'Whether there is room for background workers';
 
+CREATE FUNCTION automation._cron_problem(OUT detail text, OUT hint text)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	database text := current_setting('cron.database_name', true);
+	slots text := current_setting('cron.use_background_workers', true);
+	tick record;
+BEGIN
+	IF database IS NULL THEN
+		detail := 'not preloaded';
+		hint := 'Set shared_preload_libraries = ''pg_cron,pg_automation'' and cron.database_name, and restart.';
+	ELSIF database <> current_database() THEN
+		detail := format('runs in database "%s"', database);
+		hint := format('In that database: SELECT cron.schedule_in_database(''pg_automation tick'', ''* * * * *'', ''SELECT automation.tick()'', %L);',
+			current_database());
+	ELSIF NOT EXISTS (SELECT FROM pg_extension AS e WHERE e.extname = 'pg_cron') THEN
+		detail := 'not installed in this database';
+		hint := 'CREATE EXTENSION pg_cron; SELECT automation.schedule_jobs();';
+	ELSE
+		EXECUTE 'SELECT j.jobid, j.active, max(d.start_time) AS at,
+				(array_agg(d.return_message ORDER BY d.runid DESC) FILTER (WHERE d.status = ''failed''))[1] AS error
+			FROM cron.job AS j
+			LEFT JOIN cron.job_run_details AS d ON d.jobid = j.jobid AND d.start_time > now() - interval ''3 minutes''
+			WHERE j.command = ''SELECT automation.tick()''
+			GROUP BY j.jobid, j.active'
+		INTO tick;
+		IF tick.jobid IS NULL OR NOT tick.active THEN
+			detail := 'does not call automation.tick()';
+			hint := 'SELECT automation.schedule_jobs();';
+		ELSIF tick.error IS NOT NULL THEN
+			detail := format('its last call of automation.tick() failed: %s', tick.error);
+			hint := CASE WHEN slots = 'off'
+				THEN 'It connects to the server as a client: ALTER SYSTEM SET cron.use_background_workers = on, and restart, or see pg_hba.conf and cron.host.'
+				ELSE 'See cron.job_run_details.' END;
+		ELSIF tick.at IS NULL AND pg_postmaster_start_time() < now() - interval '3 minutes' THEN
+			detail := 'has not called automation.tick() for three minutes';
+			hint := 'See cron.job_run_details and the server''s log; cron.max_running_jobs and max_worker_processes may be too small.';
+		END IF;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION automation._cron_problem() IS 'Why pg_cron does not keep time for us, or null';
+
 CREATE FUNCTION automation._cron_finding() RETURNS automation._finding
 LANGUAGE sql STABLE
 RETURN (
-	SELECT ROW('pg_cron', e.oid IS NOT NULL AND s.database = current_database(),
-		CASE
-			WHEN s.database IS NULL THEN 'not preloaded'
-			WHEN s.database <> current_database() THEN format('runs in database "%s"', s.database)
-			WHEN e.oid IS NULL THEN 'not installed in this database'
-			ELSE 'installed'
-		END,
-		'Not needed, but expected: pg_cron keeps time when the worker cannot. Preload it, set cron.database_name, and CREATE EXTENSION pg_cron.')::automation._finding
-	FROM (SELECT current_setting('cron.database_name', true)) AS s(database)
-	LEFT JOIN pg_extension AS e ON e.extname = 'pg_cron'
+	SELECT ROW('pg_cron', p.detail IS NULL, coalesce(p.detail, 'calls automation.tick() each minute'), p.hint)::automation._finding
+	FROM automation._cron_problem() AS p
 );
-COMMENT ON FUNCTION automation._cron_finding() IS 'Whether pg_cron runs in this database';
+COMMENT ON FUNCTION automation._cron_finding() IS 'Whether pg_cron keeps time should the worker not';
 
 CREATE FUNCTION automation._delivery_finding() RETURNS automation._finding
 LANGUAGE sql STABLE

@@ -14,10 +14,10 @@ BEGIN ATOMIC
 			call_function,start_rule,stop_rule,only_if,after_previous,after,at,stop_item,resume_item,cancel}'),
 		('operator', '{item_status,explain,check,
 			pause_rule,resume_rule,disable_rule,enable_rule,fire,retry,pause_channel,resume_channel,purge_log,
-			tick,stop_item,resume_item,cancel}'),
+			tick,stop_item,resume_item,cancel,housekeep}'),
 		('admin', '{attach,detach,link,unlink,approve_function,disapprove_function,
 			create_channel,alter_channel,drop_channel,create_calendar,alter_calendar,drop_calendar,add_holiday,remove_holiday,
-			grant_access,revoke_access,set_clock,advance}');
+			grant_access,revoke_access,set_clock,advance,schedule_jobs,unschedule_jobs}');
 END;
 COMMENT ON FUNCTION automation._verbs() IS 'What each kind of access may call; an admin may call everything';
 
