@@ -154,6 +154,12 @@ Datum holds(FunctionCallInfo call)
 	return BoolGetDatum(verdict.value_or(false));
 }
 
+Datum with_images(FunctionCallInfo call)
+{
+	return pg::text_result(engine::with_images(
+		pg::text_argument(call, 0), pg::text_argument(call, 1), pg::text_argument(call, 2)));
+}
+
 Datum ask(FunctionCallInfo call)
 {
 	return pg::json_result_or_null(call,
@@ -239,6 +245,7 @@ PG_ENTRY(automation_check_header, automation::check_header);
 PG_ENTRY(automation_fields, automation::fields);
 PG_ENTRY(automation_conjuncts, automation::conjuncts);
 PG_ENTRY(automation_ask, automation::ask);
+PG_ENTRY(automation_with_images, automation::with_images);
 PG_ENTRY(automation_holds, automation::holds);
 PG_ENTRY(automation_validate_options, automation::pg::validate_options);
 PG_ENTRY(automation_map_public, automation::map_public);

@@ -381,10 +381,15 @@ COMMENT ON FUNCTION automation.tick(integer)
 	IS 'Does what is due, at most so many steps, and answers how many it has dealt with. The worker calls it in time, pg_cron each minute; any number may run at once';
 
 CREATE FUNCTION automation._next_due() RETURNS interval
-LANGUAGE sql STABLE
-BEGIN ATOMIC
-	SELECT min(p.due_at) - automation._now() FROM automation.pending AS p WHERE p.due_at < 'infinity';
-END;
+LANGUAGE plpgsql STABLE -- activations come later
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN least(
+		(SELECT min(p.due_at) - automation._now() FROM automation.pending AS p WHERE p.due_at < 'infinity'),
+		(SELECT min(interval '1 s' / least(a.rate, 10)) FROM automation.activation AS a WHERE a.state = 'running'));
+END
+$$;
 COMMENT ON FUNCTION automation._next_due() IS 'How long until something is due; null when nothing is planned';
 
 CREATE FUNCTION automation._plan_schedule(rule_id integer) RETURNS void

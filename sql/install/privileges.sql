@@ -11,10 +11,11 @@ BEGIN ATOMIC
 			create_rule,alter_rule,drop_rule,copy_rule,move_rule,rollback_rule,
 			activate_rule,pause_rule,resume_rule,disable_rule,enable_rule,fire,
 			action,send_sms,send_email,send_webhook,notify,create_task,update_field,assign_user,create_record,
-			call_function,start_rule,stop_rule,only_if,after_previous,after,at,stop_item,resume_item,cancel}'),
+			call_function,start_rule,stop_rule,only_if,after_previous,after,at,stop_item,resume_item,cancel,
+			matching_rows,cancel_activation}'),
 		('operator', '{item_status,explain,check,
 			pause_rule,resume_rule,disable_rule,enable_rule,fire,retry,pause_channel,resume_channel,purge_log,
-			tick,stop_item,resume_item,cancel,housekeep}'),
+			tick,stop_item,resume_item,cancel,housekeep,cancel_activation}'),
 		('admin', '{attach,detach,link,unlink,approve_function,disapprove_function,
 			create_channel,alter_channel,drop_channel,create_calendar,alter_calendar,drop_calendar,add_holiday,remove_holiday,
 			grant_access,revoke_access,set_clock,advance,schedule_jobs,unschedule_jobs}');

@@ -707,7 +707,7 @@ BEGIN
 	version.version := 1;
 	PERFORM automation._add_version(version);
 	IF activate THEN
-		PERFORM automation._activate_rule(version.author, version.name);
+		PERFORM automation._activate_rule(version.author, version.name, 'new', 100);
 	END IF;
 	RETURN version.rule_id;
 END
@@ -991,14 +991,31 @@ END
 $$;
 COMMENT ON FUNCTION automation._set_state(regrole, text, text[], text) IS 'Changes the state of a rule and answers it';
 
-CREATE FUNCTION automation.activate_rule(rule text) RETURNS text
+CREATE FUNCTION automation.activate_rule(rule text, apply_to text DEFAULT 'new', rate integer DEFAULT 100) RETURNS text
 LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
-COMMENT ON FUNCTION automation.activate_rule(text) IS 'Lets a rule run';
+COMMENT ON FUNCTION automation.activate_rule(text, text, integer)
+	IS 'Lets a rule run: for what happens from now on (new), or for all rows that are there too, at most rate of them a second. See matching_rows() first';
 
-CREATE FUNCTION automation._activate_rule(caller regrole, rule text) RETURNS text
-LANGUAGE sql
-RETURN automation._set_state(caller, rule, '{draft,paused,disabled}', 'active');
-COMMENT ON FUNCTION automation._activate_rule(regrole, text) IS 'automation.activate_rule()';
+CREATE FUNCTION automation._activate_rule(caller regrole, rule text, apply_to text, rate integer) RETURNS text
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	active automation.rule;
+BEGIN
+	IF (apply_to IN ('new', 'all')) IS NOT TRUE THEN
+		PERFORM automation._fail('22023', format('invalid value for apply_to: "%s"', apply_to),
+			hint => 'Valid values are: new, all.');
+	END IF;
+	PERFORM automation._set_state(caller, rule, '{draft,paused,disabled}', 'active');
+	active := automation._rule(rule);
+	IF apply_to = 'all' THEN
+		PERFORM automation._apply_to_all(active, rate);
+	END IF;
+	RETURN 'active';
+END
+$$;
+COMMENT ON FUNCTION automation._activate_rule(regrole, text, text, integer) IS 'automation.activate_rule()';
 
 CREATE FUNCTION automation.pause_rule(rule text) RETURNS text
 LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';

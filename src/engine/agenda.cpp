@@ -1,5 +1,7 @@
 #include "engine/agenda.hpp"
 
+#include "pg/identity.hpp"
+
 namespace automation::engine {
 
 using pg::Value;
@@ -169,18 +171,30 @@ bool previous_failed(const Task &task)
 	return status == "failed" || status == "dead" || status == "cancelled";
 }
 
+std::optional<std::string> row_of(pg::Oid relation, const std::string &key)
+{
+	static pg::Statement statement("SELECT automation._row_or_null($1, $2)");
+	pg::Spi spi;
+	return statement.execute({Value::oid(relation), Value::text(key)}).text(0, 1);
+}
+
+pg::RowChange change_from_json(const Chapter &chapter, const Rule &rule, const std::string &json)
+{
+	const pg::ActAs identity(rule.owner, pg::ActAs::Manner::restricted, rule.search_path);
+	return pg::change_of(*chapter.type, pg::Event::insert, std::nullopt,
+		pg::row_from_json(chapter.type->type(), json));
+}
+
 Image hold_row(const Task &task)
 {
 	static pg::Statement statement("SELECT automation._hold_row($1, $2)");
-	static pg::Statement source("SELECT automation._row_or_null($1, $2)");
 	pg::Spi spi;
 	std::optional<std::string> json =
 		statement.execute({Value::oid(task.relation), Value::text(task.key)}).text(0, 1);
 	if (json && *json == "false")
 		return {Image::State::busy, {}};
 	if (json && !task.source_key.empty())
-		json = source.execute({Value::oid(task.source_relation), Value::text(task.source_key)})
-				   .text(0, 1);
+		json = row_of(task.source_relation, task.source_key);
 	return json ? Image{Image::State::there, *json} : Image{Image::State::gone, {}};
 }
 

@@ -2,6 +2,7 @@
 // each, and what has happened to it since.
 #pragma once
 
+#include "engine/chapter.hpp"
 #include "engine/ledger.hpp"
 
 #include <optional>
@@ -42,6 +43,10 @@ bool is_superseded(const Task &task); // a run of the rule for the row was plann
 bool is_first(const Task &task);	  // time that the rule fires for this row and instant
 bool is_held(const Task &task);		  // by automation.stop_item()
 bool previous_failed(const Task &task);
+
+std::optional<std::string> row_of(pg::Oid relation, const std::string &key); // as JSON
+// The row as if it had just been inserted.
+pg::RowChange change_from_json(const Chapter &chapter, const Rule &rule, const std::string &json);
 
 struct Image {
 	enum class State { there, gone, busy };

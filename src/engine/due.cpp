@@ -1,6 +1,7 @@
 #include "engine/due.hpp"
 
 #include "engine/agenda.hpp"
+#include "engine/backfill.hpp"
 #include "engine/cascade.hpp"
 #include "engine/run.hpp"
 #include "engine/schedule.hpp"
@@ -82,9 +83,7 @@ private:
 	{
 		if (wait_.has_no_row)
 			return pg::change_of(*chapter_.type, pg::Event::insert, std::nullopt, std::nullopt);
-		const pg::ActAs identity(rule_.owner, pg::ActAs::Manner::restricted, rule_.search_path);
-		return pg::change_of(*chapter_.type, pg::Event::insert, std::nullopt,
-			pg::row_from_json(chapter_.type->type(), image.json));
+		return change_from_json(chapter_, rule_, image.json);
 	}
 
 	// What was not known when it was planned is known now. False: it is due later.
@@ -210,7 +209,7 @@ int tick(int most)
 {
 	const pg::ActAs identity(pg::extension_owner(), pg::ActAs::Manner::definer);
 	const pg::BriefLockWaits brief;
-	int count = 0;
+	int count = backfill();
 	for (const Task &task : touched(most))
 		if (lock(task))
 			deal_with(task, [](Performance performance) { return performance.settle(), true; });

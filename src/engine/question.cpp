@@ -1,5 +1,6 @@
 #include "engine/question.hpp"
 
+#include "pg/condition.hpp"
 #include "pg/identity.hpp"
 #include "pg/row.hpp"
 
@@ -30,6 +31,21 @@ std::optional<std::string> ask(pg::Oid role, const std::string &query, const std
 	const pg::Rows answer =
 		spi.execute(query.c_str(), {pg::Value::parse(pg::Value::Type::jsonb, argument)});
 	return answer.size() == 0 ? std::nullopt : answer.text(0, 1);
+}
+
+std::string with_images(
+	const std::string &query, const std::string &old_row, const std::string &new_row)
+{
+	std::string text;
+	std::size_t copied = 0;
+	for (const pg::Token &token : pg::tokens_of(query)) {
+		if (token.text != "$1" && token.text != "$2")
+			continue;
+		text.append(query, copied, static_cast<std::size_t>(token.begin) - copied);
+		text += token.text == "$1" ? old_row : new_row;
+		copied = static_cast<std::size_t>(token.end);
+	}
+	return text.append(query, copied);
 }
 
 } // namespace automation::engine

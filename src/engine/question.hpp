@@ -23,4 +23,8 @@ std::optional<bool> holds(const Question &question);
 // The one jsonb value, as text, that a query about $1 (jsonb, given as text) answers.
 std::optional<std::string> ask(pg::Oid role, const std::string &query, const std::string &argument);
 
+// The query with SQL in the places of $1 (old) and $2 (new).
+std::string with_images(
+	const std::string &query, const std::string &old_row, const std::string &new_row);
+
 } // namespace automation::engine
