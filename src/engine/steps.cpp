@@ -123,17 +123,27 @@ private:
 		}
 	}
 
+	static void fail(StepRecord &record, std::string sqlstate, std::string reason)
+	{
+		record.status = "failed";
+		record.sqlstate = std::move(sqlstate);
+		record.reason = std::move(reason);
+	}
+
+	static void fail_without_recipient(StepRecord &record)
+	{
+		fail(record, "22004", "recipient of step " + std::to_string(record.number) + " is null");
+	}
+
 	// Hands the finished message to the outbox, once for each recipient.
 	void send(const Step &step, std::optional<pg::Datum> message, StepRecord &record) const
 	{
+		if (step.server == 0)
+			return fail(record, "42704", "server \"" + step.channel + "\" does not exist");
 		const std::vector<std::string> recipients =
 			message ? pg::json_texts(*message, "recipient") : std::vector<std::string>();
-		if (recipients.empty()) {
-			record.status = "failed";
-			record.sqlstate = "22004";
-			record.reason = "recipient of step " + std::to_string(step.number) + " is null";
-			return;
-		}
+		if (recipients.empty())
+			return fail_without_recipient(record);
 		record.status = "delivering";
 		for (const std::string &recipient : recipients)
 			record.deliveries.push_back(write_delivery({run_.id, step.number, rule_.owner,
@@ -160,11 +170,8 @@ private:
 	void notify(pg::Datum parameters, const std::string &body, StepRecord &record) const
 	{
 		const std::vector<std::string> recipients = pg::json_texts(parameters, "recipient");
-		if (recipients.empty()) {
-			record.status = "failed";
-			record.sqlstate = "22004";
-			record.reason = "recipient of step " + std::to_string(record.number) + " is null";
-		}
+		if (recipients.empty())
+			fail_without_recipient(record);
 		for (const std::string &recipient : recipients)
 			write_notification(run_.id, recipient, body);
 	}

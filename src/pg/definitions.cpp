@@ -26,8 +26,9 @@ void relation_changed(::Datum, Oid relation)
 		++generation;
 }
 
-// What is prepared for a call knows the function's language and who may call it.
-void function_changed(::Datum, int, uint32)
+// What is prepared for a call knows the function's language and who may call it; a message, its
+// channel, which may be dropped and made again.
+void object_changed(::Datum, int, uint32)
 {
 	++generation;
 }
@@ -42,7 +43,8 @@ Oid rule_table()
 void follow_definitions()
 {
 	CacheRegisterRelcacheCallback(relation_changed, 0);
-	CacheRegisterSyscacheCallback(PROCOID, function_changed, 0);
+	CacheRegisterSyscacheCallback(PROCOID, object_changed, 0);
+	CacheRegisterSyscacheCallback(FOREIGNSERVEROID, object_changed, 0);
 }
 
 std::uint64_t definitions_generation()

@@ -198,5 +198,18 @@ INSERT INTO job (id) VALUES (204);
 SELECT is(tap.logged(), 'nothing', 'a rule whose function is dropped does not run');
 SELECT isnt((SELECT problem FROM automation.rules WHERE name = 'verdict'), NULL, 'and is shown to be broken');
 
+-- Channels are dropped and made again under a rule that a session has used.
+CREATE SERVER run_hook FOREIGN DATA WRAPPER pg_automation OPTIONS (channel 'webhook', base_url 'https://hook.example');
+SELECT tap.rule('tell', 'job', 'created', '{}', automation.send_webhook('run_hook'), automation.notify('log', 'told'));
+INSERT INTO job (id) VALUES (211);
+DROP SERVER run_hook;
+INSERT INTO job (id) VALUES (212);
+CREATE SERVER run_hook FOREIGN DATA WRAPPER pg_automation OPTIONS (channel 'webhook', base_url 'https://hook.example');
+INSERT INTO job (id) VALUES (213);
+SELECT is(tap.logged(), E'tell 211 delivering\ntell 212 failed step 1: server "run_hook" does not exist\ntell 213 delivering',
+	'a step whose channel is dropped fails');
+SELECT is((SELECT server FROM automation.delivery ORDER BY id DESC LIMIT 1), (SELECT oid FROM pg_foreign_server WHERE srvname = 'run_hook'),
+	'one that is made again is used');
+
 SELECT * FROM finish();
 ROLLBACK;

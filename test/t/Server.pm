@@ -8,7 +8,7 @@ package Server;
 use strict;
 use warnings;
 use parent 'PostgreSQL::Test::Cluster';
-use PostgreSQL::Test::Utils;
+use PostgreSQL::Test::Utils (); # its names are those of methods
 
 sub begin
 {
@@ -16,7 +16,7 @@ sub begin
 	my $self    = $class->new($name);
 	my $secrets = $self->basedir . '/secrets';
 	mkdir $secrets, 0700 or die "$secrets: $!";
-	append_to_file("$secrets/token", 'only the worker reads this');
+	PostgreSQL::Test::Utils::append_to_file("$secrets/token", 'only the worker reads this');
 	chmod 0600, "$secrets/token" or die "$secrets/token: $!";
 
 	$self->init;

@@ -16,7 +16,7 @@ sub start
 {
 	my ($class, $kind, @options) = @_;
 	my $base = "$ENV{TESTDIR}/sink" . ++$started;
-	my $self = bless { base => $base, kind => $kind, owner => $$ }, $class;
+	my $self = bless { base => $base, kind => $kind, owner => $$, read => 0, received => [] }, $class;
 	$self->{pid} = fork() // die "fork: $!";
 	if ($self->{pid} == 0)
 	{
@@ -34,12 +34,17 @@ sub port { return $_[0]{port} }
 
 sub certificate { return "$_[0]{base}.certificate/cert.pem" }
 
-# Everything received so far, oldest first.
+# Everything received so far, oldest first. Whole lines are read once.
 sub received
 {
 	my ($self) = @_;
 	my $decoder = JSON::PP->new->utf8;
-	return map { $decoder->decode($_) } grep { /\n\z/ } split /(?<=\n)/, _contents("$self->{base}.out");
+	for my $line (grep { /\n\z/ } split /(?<=\n)/, _contents("$self->{base}.out", $self->{read}))
+	{
+		$self->{read} += length $line;
+		push @{ $self->{received} }, $decoder->decode($line);
+	}
+	return @{ $self->{received} };
 }
 
 # The same, once it is at least $count; dies when that takes more than $seconds (30).
@@ -69,8 +74,9 @@ sub DESTROY
 
 sub _contents
 {
-	my ($file) = @_;
+	my ($file, $from) = @_;
 	open my $handle, '<:raw', $file or return '';
+	seek $handle, $from // 0, 0;
 	local $/;
 	return <$handle> // '';
 }

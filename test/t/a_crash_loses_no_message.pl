@@ -8,7 +8,7 @@ use PostgreSQL::Test::Utils;
 use Server;
 use Sink;
 use Test::More;
-use Time::HiRes qw(sleep time);
+use Time::HiRes 'time';
 
 my $web    = Sink->start('http');
 my $server = Server->begin('main', restart_after_crash => 'on', max_prepared_transactions => 5);
@@ -138,7 +138,7 @@ for my $victim ((sort keys %blow) x 2)
 	my $so_far  = $web->received;
 	my $written = '';
 	my $writers = IPC::Run::start(
-		[ 'pgbench', '-n', '-c', 4, '-R', 60, '-T', 60, '-f', $script, $server->connstr('postgres') ],
+		[ 'pgbench', '-n', '-c', 4, '-R', 60, '-t', 300, '-f', $script, $server->connstr('postgres') ],
 		'>', \$written, '2>', \$written);
 	$web->wait_for($so_far + 100);
 	$blow{$victim}->();

@@ -1,0 +1,153 @@
+# A dump carries what users defined - tables' roles, links, rules with their history, channels, what was
+# compiled - and nothing of what happened. Restored, in whatever way, it fires nothing and works.
+use strict;
+use warnings;
+use PostgreSQL::Test::Utils;
+use Server;
+use Sink;
+use Test::More;
+
+my $web    = Sink->start('http');
+my $server = Server->begin('main');
+my $folder = $ENV{TESTDIR};
+
+sub in_database { return $server->safe_psql(@_) }
+
+sub run_program
+{
+	my ($name, @command) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	$server->command_ok(\@command, $name);
+	return;
+}
+
+# What pg_dump writes about a database, but for the key that each dump invents.
+sub dump_of
+{
+	my ($database) = @_;
+	my $file = "$folder/$database.sql";
+	system_or_bail('pg_dump', '-f', $file, $server->connstr($database));
+	return slurp_file($file) =~ s/^\\(un)?restrict .*\n//gmr;
+}
+
+# A database for a dump to go into. The wrapper says where messages may go: its options are no part of a dump.
+sub prepare
+{
+	my ($database) = @_;
+	$server->ask("CREATE DATABASE $database");
+	in_database($database, <<'END');
+		CREATE EXTENSION pg_automation;
+		ALTER FOREIGN DATA WRAPPER pg_automation
+			OPTIONS (ADD allow_http 'true', ADD allowed_networks '127.0.0.0/8');
+END
+	return;
+}
+
+# A job goes its way, and a message tells of it.
+sub works
+{
+	my ($database, $when) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	is(in_database($database, <<'END'), "0|0|0", "$when: nothing has fired");
+		SELECT (SELECT count(*) FROM automation.run), (SELECT count(*) FROM automation.delivery), (SELECT count(*) FROM automation.notification)
+END
+	my $before = $web->received;
+	in_database($database, "INSERT INTO crm.job VALUES (7, 'New', NULL, 1, 'leak'); UPDATE crm.job SET status = 'Go' WHERE id = 7");
+	is(in_database($database, "SELECT owner FROM crm.job WHERE id = 7"), 'bob', 'the round robin goes on');
+	my @received = $web->wait_for($before + 1);
+	is_deeply($received[-1]{json}, { job => 7, customer => 'Ada', what => 'leak' }, 'a rule sends');
+	is(in_database($database, "SELECT string_agg(concat_ws(' ', \"check\", detail), ', ') FROM automation.check() WHERE NOT ok AND \"check\" <> 'pg_cron'"),
+		'', 'nothing is amiss');
+	in_database($database, <<'END');
+		SELECT automation.attach('crm.contact');
+		SELECT automation.create_rule('one more', 'crm.contact', 'created', activate => true, steps => ARRAY[automation.notify('log', '{{ name }}')]);
+		INSERT INTO crm.contact VALUES (3, 'Eve', 'gold');
+END
+	is(in_database($database, "SELECT body FROM automation.notification ORDER BY id DESC LIMIT 1"), 'Eve', 'and more can be made');
+	return;
+}
+
+# Something of everything that users define, on names that want to be quoted.
+$server->ask('CREATE DATABASE crm');
+$server->install('crm', $web);
+in_database('crm', <<'END');
+	CREATE ROLE author;
+	CREATE SCHEMA crm;
+	CREATE TABLE crm.contact (id integer PRIMARY KEY, name text, tier text);
+	CREATE TABLE crm.job (id integer PRIMARY KEY, status text, owner text, contact_id integer, "The Problem" text);
+	CREATE TABLE crm.note (id integer PRIMARY KEY, job_id integer REFERENCES crm.job, body text);
+	CREATE FUNCTION crm.matters(text) RETURNS boolean IMMUTABLE LANGUAGE sql RETURN $1 <> 'nothing';
+	GRANT USAGE ON SCHEMA crm TO author;
+	GRANT SELECT, UPDATE, TRIGGER ON ALL TABLES IN SCHEMA crm TO author;
+	GRANT USAGE ON FOREIGN SERVER hook TO author;
+	INSERT INTO crm.contact VALUES (1, 'Ada', 'gold'), (2, 'Bob', 'muted');
+	INSERT INTO crm.job VALUES (1, 'New', NULL, 1, 'noise'), (2, 'New', NULL, 2, 'noise');
+
+	SELECT automation.attach('crm.job', 'job', '{"status": "status", "owner": "owner"}');
+	SELECT automation.attach('crm.note', 'note');
+	SELECT automation.link('crm.job', 'customer', 'contact_id', 'crm.contact');
+	SELECT automation.approve_function('crm.job', 'crm.matters(text)');
+	SELECT automation.grant_access('author', 'author');
+	SET ROLE author;
+	SELECT automation.create_rule('Send "somebody"', 'crm.job', 'status_entered', '{"to": "Go"}', activate => true,
+		condition => $$ customer.tier <> 'muted' AND crm.matters(new."The Problem") $$,
+		steps => ARRAY[
+			automation.assign_user('round_robin', pool => '["ann", "bob"]'),
+			automation.only_if('new.id > 0', automation.send_webhook('hook', '/go',
+				'{"job": "{{ id }}", "customer": "{{ customer.name }}", "what": "{{ new[\"The Problem\"] }}"}'))]);
+	RESET ROLE;
+	SELECT automation.alter_rule('Send "somebody"', description => 'first come', reason => 'was unclear');
+	SELECT automation.create_rule('Pass notes on', 'crm.job', 'job.note_added', activate => true, steps => ARRAY[
+		automation.send_sms('twilio', '+12025550199', '{{ status }}: {{ new.body }}')]);
+	SELECT automation.create_rule('Draft', 'crm.job', 'deleted', steps => ARRAY[automation.notify('log', '{{ old.id }}')]);
+
+	-- These two stay behind.
+	SELECT automation.pause_channel('hook'), automation.pause_channel('twilio');
+	UPDATE crm.job SET status = 'Go';
+	INSERT INTO crm.note VALUES (1, 1, 'still noisy');
+END
+is(in_database('crm', "SELECT string_agg(state, ' ') FROM automation.deliveries"), 'held held', 'two messages are pending');
+my $source = dump_of('crm');
+run_program('pg_dump', 'pg_dump', '-Fc', '-f', "$folder/crm.dump", $server->connstr('crm'));
+
+# The whole dump.
+prepare('restored');
+run_program('pg_restore', 'pg_restore', '--exit-on-error', '-d', $server->connstr('restored'), "$folder/crm.dump");
+is(dump_of('restored'), $source, 'a dump of what was restored says the same');
+works('restored', 'restored');
+prepare('quickly');
+run_program('pg_restore with two jobs', 'pg_restore', '--exit-on-error', '-j', 2, '-d', $server->connstr('quickly'), "$folder/crm.dump");
+works('quickly', 'restored by two');
+prepare('told');
+run_program('as a script', 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', $server->connstr('told'), '-f', "$folder/crm.sql");
+works('told', 'restored by psql');
+
+# Schema and data one after the other: by then there are triggers, which do not know that rows are old.
+prepare('parts');
+run_program('the schema', 'pg_restore', '--exit-on-error', '--schema-only', '-d', $server->connstr('parts'), "$folder/crm.dump");
+is(in_database('parts', 'SELECT count(*) FROM automation.rule'), 0, 'the schema has no rules');
+run_program('then the data', 'pg_restore', '--exit-on-error', '--data-only', '--disable-triggers',
+	'-d', $server->connstr('parts'), "$folder/crm.dump");
+works('parts', 'restored in two parts');
+
+# A copy sends as somebody else, and what was pending is still there, once.
+in_database('crm', "SELECT automation.resume_channel('hook'), automation.resume_channel('twilio')");
+my @received = $web->wait_for(6);
+is(scalar @received, 6, 'what was pending is sent by the database that it is of');
+my %senders;
+for my $message (grep { $_->{json} } @received)
+{
+	my %headers = map { lc $_->[0] => $_->[1] } @{ $message->{headers} };
+	$senders{ $headers{'webhook-id'} =~ s/_\d+$//r }++;
+}
+is(scalar keys %senders, 5, 'no two databases use one id');
+
+# Into a database that nobody has prepared.
+$server->ask('CREATE DATABASE bare');
+$server->command_checks_all([ 'pg_restore', '-d', $server->connstr('bare'), "$folder/crm.dump" ], 1, [],
+	[qr/webhook URL must use https/], 'without the options of the wrapper a channel is refused');
+is(in_database('bare', 'SELECT detail FROM automation.check() WHERE "check" = \'channels of rules\''),
+	'"Pass notes on" cannot use "twilio"; "Send "somebody"" cannot use "hook"', 'the rules are there, and check() says what they lack');
+
+$server->stop;
+done_testing();
