@@ -74,7 +74,7 @@ Datum advance(FunctionCallInfo call)
 Datum set_clock(FunctionCallInfo call)
 {
 	pg::set_clock(pg::to_instant(pg::datum_argument(call, 0)));
-	return Int64GetDatum(pg::now());
+	return Int64GetDatum(pg::present());
 }
 
 Datum rules_changed(FunctionCallInfo)
@@ -216,7 +216,7 @@ template <std::string (*Convert)(std::string_view)> Datum convert(FunctionCallIn
 
 Datum now(FunctionCallInfo)
 {
-	return Int64GetDatum(pg::now());
+	return Int64GetDatum(pg::present());
 }
 
 Datum base(FunctionCallInfo)

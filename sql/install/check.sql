@@ -57,7 +57,7 @@ BEGIN
 		EXECUTE 'SELECT j.jobid, j.active, max(d.start_time) AS at,
 				(array_agg(d.return_message ORDER BY d.runid DESC) FILTER (WHERE d.status = ''failed''))[1] AS error
 			FROM cron.job AS j
-			LEFT JOIN cron.job_run_details AS d ON d.jobid = j.jobid AND d.start_time > now() - interval ''3 minutes''
+			LEFT JOIN cron.job_run_details AS d ON d.jobid = j.jobid AND d.start_time > automation._now() - interval ''3 minutes''
 			WHERE j.command = ''SELECT automation.tick()''
 			GROUP BY j.jobid, j.active'
 		INTO tick;
@@ -69,7 +69,7 @@ BEGIN
 			hint := CASE WHEN slots = 'off'
 				THEN 'It connects to the server as a client: ALTER SYSTEM SET cron.use_background_workers = on, and restart, or see pg_hba.conf and cron.host.'
 				ELSE 'See cron.job_run_details.' END;
-		ELSIF tick.at IS NULL AND pg_postmaster_start_time() < now() - interval '3 minutes' THEN
+		ELSIF tick.at IS NULL AND pg_postmaster_start_time() < automation._now() - interval '3 minutes' THEN
 			detail := 'has not called automation.tick() for three minutes';
 			hint := 'See cron.job_run_details and the server''s log; cron.max_running_jobs and max_worker_processes may be too small.';
 		END IF;

@@ -84,7 +84,7 @@ BEGIN
 	END IF;
 	IF EXISTS (SELECT FROM pg_extension AS e WHERE e.extname = 'pg_cron') THEN
 		EXECUTE 'DELETE FROM cron.job_run_details AS d USING cron.job AS j
-			WHERE j.jobid = d.jobid AND j.jobname = ANY ($1) AND d.end_time < now() - interval ''2 days'''
+			WHERE j.jobid = d.jobid AND j.jobname = ANY ($1) AND d.end_time < automation._now() - interval ''2 days'''
 		USING ARRAY(SELECT j.name FROM automation._jobs(NULL) AS j);
 	END IF;
 END

@@ -90,9 +90,9 @@ private:
 	bool reckoned(const pg::RowChange &row)
 	{
 		const pg::CountingFrom base(
-			task_.awaits == "entered" ? entered_at(task_, wait_.anchored_on) : pg::now());
+			task_.awaits == "entered" ? entered_at(task_, wait_.anchored_on) : pg::present());
 		const pg::Instant due = due_time(chapter_, rule_, wait_, row);
-		if (due <= pg::now())
+		if (due <= pg::present())
 			return true;
 		move(task_, due);
 		return false;
@@ -221,15 +221,15 @@ int tick(int most)
 int advance(pg::Datum interval)
 {
 	static pg::Statement next("SELECT min(due_at) FROM automation.pending WHERE due_at > $1");
-	const pg::Instant end = pg::later(pg::now(), interval);
+	const pg::Instant end = pg::later(pg::present(), interval);
 	int count = 0;
 	for (;;) {
-		pg::set_clock(pg::now());
+		pg::set_clock(pg::present());
 		while (const int done = tick(1000))
 			count += done;
 		const pg::ActAs identity(pg::extension_owner(), pg::ActAs::Manner::definer);
 		pg::Spi spi;
-		const pg::Rows found = next.execute({pg::instant(pg::now())});
+		const pg::Rows found = next.execute({pg::instant(pg::present())});
 		if (found.is_null(0, 1) || found.integer(0, 1) > end)
 			break;
 		pg::set_clock(found.integer(0, 1));

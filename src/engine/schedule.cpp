@@ -57,7 +57,7 @@ std::string source_key(const Chapter &chapter, const Rule &rule, const pg::RowCh
 pg::Instant due_time(const Chapter &chapter, const Rule &rule, Wait &wait, const pg::RowChange &row)
 {
 	if (!wait.due)
-		return pg::now();
+		return pg::present();
 	const pg::Expression &due = chapter.compile(rule, wait.due);
 	const std::optional<pg::Datum> time =
 		as_owner(rule, due, StepKind::message, [&] { return due.value(row); });
@@ -127,10 +127,10 @@ std::optional<StepRecord> plan_step(const Chapter &chapter, const Rule &rule, St
 	if (plan.awaits.empty())
 		plan.due = due_time(chapter, rule, wait, row);
 	else if (plan.awaits == "entered")
-		plan.due = pg::now();
+		plan.due = pg::present();
 	if (plan.awaits.empty() && plan.due == pg::never)
 		plan.awaits = "field";
-	if (plan.awaits.empty() && plan.due <= pg::now())
+	if (plan.awaits.empty() && plan.due <= pg::present())
 		return std::nullopt;
 	write_plan(plan);
 	StepRecord record{step.number, step.action, "waiting"};

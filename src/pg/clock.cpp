@@ -26,7 +26,7 @@ CountingFrom::~CountingFrom()
 
 Instant base()
 {
-	return base_time == never ? now() : base_time;
+	return base_time == never ? present() : base_time;
 }
 
 bool clock_is_set()
@@ -34,7 +34,7 @@ bool clock_is_set()
 	return LocalTransactionIdIsValid(set_in) && set_in == MyProc->lxid;
 }
 
-Instant now()
+Instant present()
 {
 	return clock_is_set() ? set_time : GetCurrentTransactionStartTimestamp();
 }

@@ -11,7 +11,7 @@ namespace automation::pg {
 using Instant = std::int64_t; // microseconds, counted as PostgreSQL counts them
 inline constexpr Instant never = std::numeric_limits<Instant>::max(); // infinity
 
-Instant now();				  // when the transaction began, or what a test has set it to
+Instant present();			  // when the transaction began, or what a test has set it to
 void set_clock(Instant time); // until the end of this transaction
 bool clock_is_set();
 

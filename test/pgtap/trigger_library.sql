@@ -234,7 +234,7 @@ SELECT is(crm.sql_of('crm.visit', 'task.completed'),
 -- The library
 
 SELECT is((SELECT array_agg(name ORDER BY name) FROM automation.trigger_definition WHERE object_type IS NULL),
-	'{assigned,child_added,created,date_approaching,date_passed,deleted,field_changed,field_cleared,field_filled,manual,no_activity,reassigned,status_changed,status_entered,status_left,stayed_in_status,threshold_crossed,unassigned,updated}',
+	'{assigned,child_added,created,date_approaching,date_passed,deleted,field_changed,field_cleared,field_filled,manual,no_activity,reassigned,recurring,schedule,status_changed,status_entered,status_left,stayed_in_status,threshold_crossed,unassigned,updated}',
 	'the generic triggers');
 SELECT is((SELECT count(*) FROM automation.trigger_definition WHERE object_type IS DISTINCT FROM substring(name FROM '^(.*)\.')), 0::bigint,
 	'the others begin with their object type');
