@@ -2,6 +2,7 @@
 #
 #   make, make install, make installcheck, make clean    as for every extension
 #   make demo, make test                                 from nothing, in a private cluster
+#   make bench                                           ratios, against doing without us
 #   make lint, make tidy, make format                    for who writes here
 #
 # PG_CONFIG=… chooses the PostgreSQL, WERROR=0 lets warnings pass.
@@ -37,7 +38,7 @@ EXTRA_CLEAN = $(OBJS:.o=.d) .build
 override with_llvm := no
 
 .DELETE_ON_ERROR:
-.PHONY: all install installcheck clean demo test lint tidy format
+.PHONY: all install installcheck clean demo test bench lint tidy format
 all:
 
 PG_CONFIG ?= pg_config
@@ -70,6 +71,10 @@ demo:
 test:
 	demo/setup/packages.sh test
 	ONLY='$(ONLY)' MATCH='$(MATCH)' demo/setup/unprivileged.sh test/run
+
+bench:
+	demo/setup/packages.sh build run
+	ROUNDS='$(ROUNDS)' ONLY='$(ONLY)' demo/setup/unprivileged.sh bench/run
 
 lint:
 	test/lint
