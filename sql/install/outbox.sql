@@ -4,7 +4,7 @@
 --                     ▼                                               │ due
 --   delivery ──> attempt (outcome null: in flight) ──> delivered      │
 --   (written        │                             ──> retry ──────> automation.retry
---    with the       │                             ──> dead              ▲
+--    with the       │                             ──> dead, cancelled   ▲
 --    CRM change)    └─ the worker ended ────────────> unknown ──────────┘ but for an SMS, which may
 --                                                                         not be sent twice
 --
@@ -22,7 +22,8 @@ CREATE TABLE automation.delivery (
 	channel text NOT NULL,
 	kind text NOT NULL CHECK (kind IN ('sms', 'email', 'webhook')),
 	recipient text,
-	message jsonb NOT NULL
+	message jsonb NOT NULL,
+	watched smallint[]
 );
 CREATE INDEX delivery_lane ON automation.delivery (server, txid, id);
 COMMENT ON TABLE automation.delivery IS 'Finished messages on their way out';
@@ -37,6 +38,7 @@ COMMENT ON COLUMN automation.delivery.channel IS 'Its name at the time';
 COMMENT ON COLUMN automation.delivery.kind IS 'sms, email or webhook';
 COMMENT ON COLUMN automation.delivery.recipient IS 'Where to: phone number, e-mail address, or path below the channel''s URL';
 COMMENT ON COLUMN automation.delivery.message IS 'Text and whatever else the kind of channel needs';
+COMMENT ON COLUMN automation.delivery.watched IS 'Columns of the row whose change cancels it: no attempt begins after that; null: none';
 
 CREATE TABLE automation.attempt (
 	id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -45,7 +47,7 @@ CREATE TABLE automation.attempt (
 	epoch bigint NOT NULL,
 	started_at timestamptz NOT NULL DEFAULT automation._now(),
 	finished_at timestamptz,
-	outcome text CHECK (outcome IN ('delivered', 'retry', 'dead', 'unknown')),
+	outcome text CHECK (outcome IN ('delivered', 'retry', 'dead', 'unknown', 'cancelled')),
 	status_code integer,
 	reason text,
 	response text,
@@ -59,7 +61,7 @@ COMMENT ON COLUMN automation.attempt.number IS 'Counted from 1 for each delivery
 COMMENT ON COLUMN automation.attempt.epoch IS 'Which start of the worker it belongs to';
 COMMENT ON COLUMN automation.attempt.started_at IS 'When it was claimed';
 COMMENT ON COLUMN automation.attempt.finished_at IS 'When the answer came, or the wait for it ended';
-COMMENT ON COLUMN automation.attempt.outcome IS 'delivered, retry, dead or unknown; null while it is in flight';
+COMMENT ON COLUMN automation.attempt.outcome IS 'delivered, retry, dead or unknown; null while it is in flight; cancelled: it was not even begun';
 COMMENT ON COLUMN automation.attempt.status_code IS 'HTTP status or SMTP reply code';
 COMMENT ON COLUMN automation.attempt.reason IS 'Why it was not delivered';
 COMMENT ON COLUMN automation.attempt.response IS 'Beginning of the answer, without the channel''s secrets';
@@ -165,7 +167,7 @@ SELECT v.id, v.at, v.rule, v.run_id, v.step, v.channel, v.kind, v.recipient, v.s
 FROM automation._delivery AS v
 WHERE pg_has_role(v.rule_owner, 'USAGE') OR (SELECT automation._is_operator(quote_ident(current_user)::regrole));
 COMMENT ON VIEW automation.deliveries IS 'Messages and what has become of them: of rules of your own and of roles you are a member of, or of all rules for an operator; addresses are masked';
-COMMENT ON COLUMN automation.deliveries.state IS 'ready, delivering, delivered, retrying, held, dead or unknown (sent perhaps, and not repeated)';
+COMMENT ON COLUMN automation.deliveries.state IS 'ready, delivering, delivered, retrying, held, cancelled, dead or unknown (sent perhaps, and not repeated)';
 COMMENT ON COLUMN automation.deliveries.reason IS 'Why the last attempt did not deliver it';
 COMMENT ON COLUMN automation.deliveries.next_at IS 'When the next attempt is due';
 

@@ -98,15 +98,16 @@ std::int64_t write_delivery(const Delivery &delivery)
 {
 	static pg::Statement insert("INSERT INTO automation.delivery (at, txid, run_id, step, "
 								"rule_owner, server, channel, kind, "
-								"recipient, message) VALUES (automation._now(), "
+								"recipient, message, watched) VALUES (automation._now(), "
 								"pg_current_xact_id(), $1, $2, $3, $4, $5, $6, "
-								"$7, $8) RETURNING id");
+								"$7, $8, $9::smallint[]) RETURNING id");
 	const pg::ActAs identity(pg::extension_owner(), pg::ActAs::Manner::definer);
 	pg::Spi spi;
 	const pg::Rows inserted = insert.execute(
 		{Value::int8(delivery.run), Value::int2(delivery.step), Value::oid(delivery.owner),
 			Value::oid(delivery.server), Value::text(delivery.channel), Value::text(delivery.kind),
-			Value::text(delivery.recipient), Value::datum(delivery.message, pg::jsonb_type)});
+			Value::text(delivery.recipient), Value::datum(delivery.message, pg::jsonb_type),
+			Value::text_or_null(unless_empty(array_text(delivery.watched)))});
 	pg::wake_worker_at_commit();
 	return inserted.integer(0, 1);
 }

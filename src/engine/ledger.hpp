@@ -49,7 +49,8 @@ struct Delivery {
 	std::string channel;
 	std::string kind;
 	std::string recipient;
-	pg::Datum message; // jsonb
+	pg::Datum message;			   // jsonb
+	std::vector<int> watched = {}; // columns of the row whose change cancels it
 };
 
 // {3,5}; empty for none.

@@ -147,7 +147,9 @@ private:
 		record.status = "delivering";
 		for (const std::string &recipient : recipients)
 			record.deliveries.push_back(write_delivery({run_.id, step.number, rule_.owner,
-				step.server, step.channel, step.channel_kind, recipient, *message}));
+				step.server, step.channel, step.channel_kind, recipient, *message,
+				step.wait && !step.wait->by_difference ? step.wait->cancelled_by
+													   : std::vector<int>()}));
 	}
 
 	// What the engine itself does.

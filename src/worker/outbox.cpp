@@ -3,6 +3,7 @@
 #include "pg/channel.hpp"
 #include "pg/fields.hpp"
 #include "worker/array.hpp"
+#include "worker/settlement.hpp"
 
 #include <algorithm>
 
@@ -117,13 +118,22 @@ std::vector<Claim> Outbox::claim(Lane &lane, int room, const std::string &now_vi
 {
 	static Statement insert(R"(
 		WITH claimed AS (
-			INSERT INTO automation.attempt (delivery_id, number, epoch)
+			INSERT INTO automation.attempt (delivery_id, number, epoch, outcome, reason, finished_at)
 			SELECT
 				c.id,
-				1 + (SELECT count(*) FROM automation.attempt AS b WHERE b.delivery_id = c.id),
-				$2
+				(SELECT count(*) FROM automation.attempt AS b WHERE b.delivery_id = c.id)
+					+ CASE WHEN e.reason IS NULL THEN 1 ELSE 0 END,
+				$2,
+				CASE WHEN e.reason IS NOT NULL THEN 'cancelled' END,
+				e.reason,
+				CASE WHEN e.reason IS NOT NULL THEN automation._now() END
 			FROM unnest($1::bigint[]) AS c (id)
-			RETURNING id, delivery_id, number)
+			LEFT JOIN LATERAL (
+				SELECT automation._ended_by(u.entity_id, u.key, u.rule_id, u.id, u.id, w.watched) AS reason
+				FROM automation.delivery AS w
+				JOIN automation.run AS u ON u.id = w.run_id
+				WHERE w.id = c.id AND w.watched IS NOT NULL) AS e ON true
+			RETURNING id, delivery_id, number, outcome)
 		SELECT
 			c.id, c.number, d.id, d.rule_owner, d.kind, d.recipient,
 			CASE d.kind
@@ -132,7 +142,7 @@ std::vector<Claim> Outbox::claim(Lane &lane, int room, const std::string &now_vi
 			END,
 			d.message ->> 'subject', d.message ->> 'html', d.message ->> 'path', d.message ->> 'method',
 			nullif(d.message -> 'headers', 'null'),
-			floor(extract(epoch FROM automation._now()))::bigint
+			floor(extract(epoch FROM automation._now()))::bigint, c.outcome IS NOT NULL
 		FROM claimed AS c JOIN automation.delivery AS d ON d.id = c.delivery_id
 		ORDER BY c.id)");
 	const std::vector<std::int64_t> taken = take(lane, room, now_visible);
@@ -143,7 +153,12 @@ std::vector<Claim> Outbox::claim(Lane &lane, int room, const std::string &now_vi
 		deliveries.add(delivery);
 	const Rows rows = insert.execute({deliveries.value(), Value::int8(epoch_)});
 	std::vector<Claim> claims;
+	Array cancelled;
 	for (std::uint64_t row = 0; row < rows.size(); ++row) {
+		if (rows.boolean(row, 14)) {
+			cancelled.add(rows.integer(row, 3));
+			continue;
+		}
 		Claim claim{.attempt = rows.integer(row, 1),
 			.delivery = rows.integer(row, 3),
 			.number = static_cast<int>(rows.integer(row, 2)),
@@ -157,6 +172,7 @@ std::vector<Claim> Outbox::claim(Lane &lane, int room, const std::string &now_vi
 		claim.message.id = message_id(claim.delivery);
 		claims.push_back(std::move(claim));
 	}
+	follow(cancelled);
 	return claims;
 }
 

@@ -1,7 +1,5 @@
 #include "worker/settlement.hpp"
 
-#include "worker/array.hpp"
-
 namespace automation::worker {
 
 using pg::Statement;
@@ -35,19 +33,14 @@ void schedule(const std::vector<Settlement> &settlements)
 		insert.execute({deliveries.value(), servers.value(), waits.value()});
 }
 
-// What waits for the end of a message may begin.
-void follow(const std::vector<Settlement> &settlements)
+} // namespace
+
+void follow(Array &deliveries)
 {
 	static Statement delivered("SELECT automation._delivered($1::bigint[])");
-	Array deliveries;
-	for (const Settlement &settlement : settlements)
-		if (!settlement.retry_in)
-			deliveries.add(settlement.delivery);
 	if (!deliveries.is_empty())
 		delivered.execute({deliveries.value()});
 }
-
-} // namespace
 
 void record(const std::vector<Settlement> &settlements)
 {
@@ -78,7 +71,11 @@ void record(const std::vector<Settlement> &settlements)
 		if (settlement.pause_channel)
 			pause(settlement.server, settlement.reason);
 	schedule(settlements);
-	follow(settlements);
+	Array finished;
+	for (const Settlement &settlement : settlements)
+		if (!settlement.retry_in)
+			finished.add(settlement.delivery);
+	follow(finished);
 }
 
 } // namespace automation::worker

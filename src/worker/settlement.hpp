@@ -4,6 +4,7 @@
 #include "pg/spi.hpp"
 
 #include "core/message.hpp"
+#include "worker/array.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -25,6 +26,9 @@ struct Settlement {
 	std::optional<std::chrono::milliseconds> retry_in; // another attempt follows
 	bool pause_channel;
 };
+
+// These messages have come to their end: steps that waited for them may begin.
+void follow(Array &deliveries);
 
 void record(const std::vector<Settlement> &settlements); // in a transaction
 
