@@ -123,7 +123,8 @@ REVOKE ALL ON FOREIGN DATA WRAPPER pg_automation FROM PUBLIC;
 -- What compiled SQL calls in the name of a rule's owner.
 GRANT EXECUTE ON FUNCTION
 	automation.changed(anyelement, anyelement),
-	automation._now(), automation._base(),
+	automation._now(),
+	automation._base(),
 	automation.html_escape(text),
 	automation.one_line(text),
 	automation.url_encode(text),
@@ -136,7 +137,9 @@ GRANT EXECUTE ON FUNCTION
 	automation._default_zone(),
 	automation._cluster_zone(),
 	automation._calendar_zone(text),
-	automation._schedule(timestamptz, interval, jsonb, text)
+	automation._schedule(timestamptz, interval, jsonb, text),
+	automation._cron_next(text, timestamptz, text),
+	automation._recur_next(timestamptz, interval, timestamptz, text)
 TO PUBLIC;
 
 -- A dump carries what users defined, not what happened. What was compiled is no member of the extension

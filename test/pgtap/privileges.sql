@@ -43,7 +43,10 @@ SELECT set_eq($$SELECT crm.verbs_of('tap_operator')$$,
 SELECT set_eq($$SELECT crm.verbs_of('tap_admin')$$, $$SELECT DISTINCT p.proname::text FROM pg_proc AS p
 	WHERE p.pronamespace = 'automation'::regnamespace AND p.proname !~ '^_' AND NOT has_function_privilege('tap_nobody', p.oid, 'EXECUTE')$$, 'an admin does everything');
 SELECT set_eq($$SELECT p.oid::regprocedure::text FROM pg_proc AS p WHERE p.pronamespace = 'automation'::regnamespace AND has_function_privilege('tap_nobody', p.oid, 'EXECUTE')$$,
-	'{"automation.changed(anyelement,anyelement)",automation._now(),automation._base(),"automation._local_instant(timestamp without time zone,text)","automation._add(timestamp with time zone,interval,text)",automation._named_zone(text),automation._cluster_zone(),automation._default_zone(),automation._calendar_zone(text),"automation._schedule(timestamp with time zone,interval,jsonb,text)",automation.html_escape(text),automation.one_line(text),automation.url_encode(text),automation.phone_e164(text),automation.capitalize(text),"automation.truncate(text,integer,text)"}'::text[],
+	'{"automation.changed(anyelement,anyelement)",automation._now(),automation._base(),automation.html_escape(text),automation.one_line(text),automation.url_encode(text),automation.phone_e164(text),automation.capitalize(text),"automation.truncate(text,integer,text)",
+	"automation._local_instant(timestamp without time zone,text)","automation._add(timestamp with time zone,interval,text)",automation._named_zone(text),
+	automation._default_zone(),automation._cluster_zone(),automation._calendar_zone(text),"automation._schedule(timestamp with time zone,interval,jsonb,text)",
+	"automation._cron_next(text,timestamp with time zone,text)","automation._recur_next(timestamp with time zone,interval,timestamp with time zone,text)"}'::text[],
 	'everybody may call what compiled SQL calls');
 SELECT is((SELECT array_agg(p.oid::regprocedure::text ORDER BY 1) FROM pg_proc AS p
 	WHERE p.pronamespace = 'automation'::regnamespace AND p.proname ~ '^_' AND has_function_privilege('tap_admin', p.oid, 'EXECUTE')
@@ -69,7 +72,7 @@ SELECT is(role || ': ' || coalesce((SELECT string_agg(format('%s %s', p, c.oid::
 FROM unnest('{tap_nobody,tap_viewer,tap_author,tap_operator,tap_admin}'::text[]) AS role;
 SELECT is(crm.as_role(role, 'SELECT count(*) FROM automation.' || view) IS NOT NULL, true, format('%s reads automation.%s', role, view))
 FROM unnest('{tap_viewer,tap_author,tap_operator,tap_admin}'::text[]) AS role,
-	unnest('{rules,rule_steps,rule_history,triggers,actions,entities,links,channels,execution_log,step_log,deliveries,attempts,notification}'::text[]) AS view;
+	unnest('{rules,rule_steps,rule_history,triggers,actions,entities,links,channels,calendars,execution_log,step_log,deliveries,attempts,notification}'::text[]) AS view;
 SELECT throws_ok(format('SELECT crm.as_role(%L, ''SELECT * FROM automation.%s'')', role, relation), '42501', 'permission denied for ' || kind || ' ' || relation, format('%s does not read automation.%s', role, relation))
 FROM unnest('{tap_viewer,tap_author,tap_operator,tap_admin}'::text[]) AS role,
 	(VALUES ('run', 'table'), ('delivery', 'table'), ('attempt', 'table'), ('rule_version', 'table'), ('trigger_definition', 'table'), ('action_definition', 'table')) AS v(relation, kind);
