@@ -17,7 +17,7 @@ CREATE TABLE automation.pending (
 	parked_at timestamptz,
 	key text NOT NULL,
 	source_key text,
-	seen jsonb
+	seen text
 ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 CREATE INDEX pending_when ON automation.pending (due_at, id);
 CREATE INDEX pending_of_row ON automation.pending (entity_id, key);
@@ -33,7 +33,7 @@ COMMENT ON COLUMN automation.pending.run_id IS 'The run; null for step 0';
 COMMENT ON COLUMN automation.pending.parked_at IS 'It came due then, while its rule was paused or its row stopped';
 COMMENT ON COLUMN automation.pending.key IS 'Key of the row the rule is about';
 COMMENT ON COLUMN automation.pending.source_key IS 'Key of the row whose change fired the rule; null: the same row';
-COMMENT ON COLUMN automation.pending.seen IS 'Values that must not differ when it is due';
+COMMENT ON COLUMN automation.pending.seen IS 'Values that must not differ when it is due, as the engine writes them';
 
 CREATE TABLE automation.touch (
 	id bigint NOT NULL DEFAULT nextval('automation.run_id_seq'),
@@ -258,7 +258,7 @@ CREATE TYPE automation._task AS (
 	run_id bigint,
 	key text,
 	source_key text,
-	seen jsonb,
+	seen text,
 	relation regclass,
 	source regclass,
 	source_entity integer
@@ -293,6 +293,21 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION automation._coming_due(integer) IS 'What is due now, the earliest first, locked';
 
+CREATE FUNCTION automation._ended_transactions() RETURNS pg_snapshot
+LANGUAGE sql
+-- A snapshot does not list its own transaction among those that are under way.
+BEGIN ATOMIC
+	SELECT format('%s:%s:%s', least(pg_snapshot_xmin(c.snapshot), c.own), pg_snapshot_xmax(c.snapshot), (
+		SELECT string_agg(i.txid::text, ',' ORDER BY i.txid)
+		FROM (
+			SELECT pg_snapshot_xip(c.snapshot)
+			UNION
+			SELECT c.own WHERE c.own < pg_snapshot_xmax(c.snapshot)
+		) AS i(txid)))::pg_snapshot
+	FROM (SELECT pg_current_snapshot(), pg_current_xact_id()) AS c(snapshot, own);
+END;
+COMMENT ON FUNCTION automation._ended_transactions() IS 'Snapshot in which this transaction is still under way';
+
 CREATE FUNCTION automation._touched(most integer) RETURNS SETOF automation._task
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -313,7 +328,7 @@ BEGIN
 	IF NOT FOUND THEN
 		RETURN;
 	ELSIF progress.until IS NULL THEN
-		progress.until := pg_current_snapshot();
+		progress.until := automation._ended_transactions();
 	END IF;
 	FOR task IN
 		SELECT DISTINCT ON ((found.plan).id) (automation._task(found.place, found.plan)).*

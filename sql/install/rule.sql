@@ -425,7 +425,7 @@ COMMENT ON FUNCTION automation._rule_part(integer, integer, text) IS 'A compiled
 CREATE FUNCTION automation._column_numbers(relation regclass, function oid) RETURNS smallint[]
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-	SELECT array_agg(a.attnum)
+	SELECT array_agg(a.attnum ORDER BY a.attnum)
 	FROM jsonb_each_text(automation._fields(function::regprocedure)) AS f
 	JOIN pg_catalog.pg_attribute AS a ON a.attrelid = relation AND a.attname = f.value;
 END;
@@ -575,7 +575,8 @@ BEGIN ATOMIC
 	SELECT c.attnum, a.attname
 	FROM automation.entity AS e
 	JOIN automation._wait AS w ON w.relation = e.relation
-	CROSS JOIN LATERAL unnest(coalesce(w.cancelled_by, '{}') || coalesce(w.anchored_on, 0::smallint)) AS c(attnum)
+	CROSS JOIN LATERAL unnest(CASE WHEN w.by_difference THEN '{}' ELSE coalesce(w.cancelled_by, '{}') END
+		|| coalesce(w.anchored_on, 0::smallint)) AS c(attnum)
 	LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid = e.relation AND a.attnum = c.attnum
 	WHERE e.id = entity_id
 	GROUP BY c.attnum, a.attname;

@@ -1,5 +1,6 @@
 #include "engine/agenda.hpp"
 
+#include "engine/steps.hpp"
 #include "pg/identity.hpp"
 
 namespace automation::engine {
@@ -162,13 +163,13 @@ bool is_held(const Task &task)
 
 bool previous_failed(const Task &task)
 {
-	static pg::Statement statement("SELECT automation._step_status($1, $2)");
+	static pg::Statement statement(
+		"SELECT status IN ('failed', 'dead', 'cancelled') OR reason IS NOT DISTINCT FROM $3 "
+		"FROM automation._step WHERE run_id = $1 AND step = $2");
 	pg::Spi spi;
-	const std::string status =
-		statement.execute({Value::int8(task.run), Value::int2(task.step - 1)})
-			.text(0, 1)
-			.value_or("");
-	return status == "failed" || status == "dead" || status == "cancelled";
+	const pg::Rows found = statement.execute(
+		{Value::int8(task.run), Value::int2(task.step - 1), Value::text(after_failure)});
+	return found.size() > 0 && found.boolean(0, 1);
 }
 
 std::optional<std::string> row_of(pg::Oid relation, const std::string &key)

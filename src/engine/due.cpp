@@ -56,7 +56,7 @@ public:
 		if (task_.step == 0)
 			begin(row);
 		else if (task_.awaits == "previous" && previous_failed(task_))
-			finish(task_, {task_.step, "", "not_run", "the step before it failed"});
+			finish(task_, {task_.step, "", "not_run", after_failure});
 		else if (task_.awaits != "previous" || reckoned(row))
 			go_on(row);
 		return true;
@@ -69,7 +69,8 @@ private:
 	{
 		if (rule_.state == State::disabled && !rule_.finishes)
 			return cancel(task_, "rule disabled"), true;
-		const std::string touch = touch_since(task_, wait_.cancelled_by);
+		const std::string touch =
+			touch_since(task_, wait_.by_difference ? std::vector<int>() : wait_.cancelled_by);
 		if (!touch.empty())
 			return cancel(task_, touch), true;
 		if (image.state == Image::State::gone)

@@ -143,7 +143,7 @@ void write_plan(const Plan &plan)
 		Value::int4(plan.subject), Value::int2(plan.step),
 		Value::text_or_null(unless_empty(plan.awaits)), Value::int8(plan.run),
 		Value::text(plan.key), Value::text_or_null(unless_empty(plan.source_key)),
-		json_or_null(plan.seen)});
+		Value::text_or_null(unless_empty(plan.seen))});
 	pg::wake_worker_at_commit();
 }
 

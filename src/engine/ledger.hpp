@@ -72,7 +72,7 @@ struct Plan {
 	std::int64_t run = 0; // 0: there is none yet
 	std::string key;
 	std::string source_key = {}; // of the row whose change fired the rule, when it is another
-	std::string seen = {};		 // JSON text: values that must not differ then
+	std::string seen = {};		 // values that must not differ then
 	std::string awaits = {};	 // what its time depends on, when that is not known
 	pg::Instant due = pg::never;
 };

@@ -211,6 +211,11 @@ bool is_finished(const StepRecord &record)
 	return record.status != "waiting" && (record.status != "delivering" || pg::clock_is_set());
 }
 
+bool has_failed(const StepRecord &record)
+{
+	return record.status == "failed" || record.reason == after_failure;
+}
+
 } // namespace
 
 std::vector<StepRecord> take_steps(
@@ -222,8 +227,8 @@ std::vector<StepRecord> take_steps(
 		const bool waits = step.wait && step.wait->after_previous && !records.empty();
 		if (waits && !is_finished(records.back()))
 			records.push_back(taker.plan_after_previous(step));
-		else if (waits && records.back().status == "failed")
-			records.push_back({step.number, step.action, "not_run", "the step before it failed"});
+		else if (waits && has_failed(records.back()))
+			records.push_back({step.number, step.action, "not_run", after_failure});
 		else
 			records.push_back(taker.take_or_plan(step));
 	}

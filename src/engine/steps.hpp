@@ -8,6 +8,9 @@
 
 namespace automation::engine {
 
+// Why a step was not taken that waits for its predecessor; nor is one that waits for it.
+inline constexpr const char *after_failure = "the step before it failed";
+
 // A step that fails is rolled back to its savepoint and recorded; the next one is taken all the
 // same, unless it waits for its predecessor.
 std::vector<StepRecord> take_steps(
