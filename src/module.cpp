@@ -8,6 +8,7 @@
 #include "core/recipient.hpp"
 #include "core/suggestion.hpp"
 #include "engine/capture.hpp"
+#include "engine/cascade.hpp"
 #include "engine/definition.hpp"
 #include "engine/due.hpp"
 #include "engine/question.hpp"
@@ -20,6 +21,7 @@
 #include "pg/invocation.hpp"
 #include "pg/process.hpp"
 #include "pg/recurrence.hpp"
+#include "pg/rollback.hpp"
 #include "pg/schedule.hpp"
 #include "pg/scope.hpp"
 #include "pg/settings.hpp"
@@ -283,6 +285,7 @@ void _PG_init(void)
 {
 	automation::pg::define_settings();
 	automation::pg::follow_definitions();
+	automation::pg::follow_rollbacks(automation::engine::Cascade::forget);
 	automation::pg::share_workers();
 	automation::pg::make_way_for_database_ddl();
 	automation::pg::remember_cluster_zone();

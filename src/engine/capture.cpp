@@ -64,12 +64,17 @@ Departures &departures()
 	return *instance;
 }
 
+// What cannot be noted only the server's log tells.
+template <typename Note> void let_the_write_live(Note &&note)
+{
+	if (const std::optional<pg::Error> error = pg::subtransaction(note))
+		error->log("record of a change that ends what waits for a row");
+}
+
 // What waits for the row may end with this change. Noted before any rule runs: whatever begins with
 // this change begins after it.
 void note_touch(const Chapter &chapter, const pg::RowChange &change)
 {
-	if (!chapter.something_waits || change.event() == pg::Event::insert)
-		return;
 	Touch touch{chapter.entity, {}, {}, 0, Cascade::current().cause(), "row deleted"};
 	if (change.event() == pg::Event::update) {
 		const pg::OrdinarySettings settings(pg::OrdinarySettings::Need::all);
@@ -92,7 +97,8 @@ void note_touch(const Chapter &chapter, const pg::RowChange &change)
 // Candidates by the index, in listed order; each judged on the row as the event left it.
 void handle(Chapter &chapter, const pg::RowChange &change)
 {
-	note_touch(chapter, change);
+	if (chapter.something_waits && change.event() != pg::Event::insert)
+		let_the_write_live([&] { note_touch(chapter, change); });
 	for (const int number : chapter.index.candidates(change)) {
 		Rule &rule = chapter.rules[static_cast<std::size_t>(number)];
 		if (rule.listens_to(change.event()))
@@ -126,7 +132,7 @@ void on_truncate(int entity)
 {
 	const Rulebook book;
 	if (pg::settings::enabled && book.chapter(entity).something_waits)
-		write_touch({entity, "", {}, 0, 0, "table truncated"});
+		let_the_write_live([&] { write_touch({entity, "", {}, 0, 0, "table truncated"}); });
 }
 
 std::int64_t fire(int id, std::string_view row)

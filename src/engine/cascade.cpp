@@ -1,5 +1,6 @@
 #include "engine/cascade.hpp"
 
+#include "pg/rollback.hpp"
 #include "pg/settings.hpp"
 
 namespace automation::engine {
@@ -9,6 +10,13 @@ Cascade *Cascade::current_ = nullptr;
 Cascade &Cascade::current()
 {
 	return *current_;
+}
+
+void Cascade::forget(std::uint32_t subtransaction) noexcept
+{
+	if (current_)
+		std::erase_if(
+			current_->fired_, [&](const auto &firing) { return firing.second >= subtransaction; });
 }
 
 std::string Cascade::refusal(const Rule &rule, const std::string &key) const
@@ -47,7 +55,7 @@ Cascade::Root::~Root()
 
 Cascade::Scope::Scope(const Rule &rule, const std::string &key, std::int64_t run)
 {
-	current_->fired_.insert({rule.id, key});
+	current_->fired_[{rule.id, key}] = pg::subtransaction_number();
 	current_->running_.push_back({rule.id, run});
 }
 

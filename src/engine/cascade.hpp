@@ -5,7 +5,7 @@
 #include "engine/rule.hpp"
 
 #include <cstdint>
-#include <set>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,6 +19,8 @@ public:
 	class Root;	 // an event is handled
 
 	static Cascade &current();
+	// What has fired under this number or a higher one has not: see pg::follow_rollbacks().
+	static void forget(std::uint32_t subtransaction) noexcept;
 
 	// Why the rule must not run for this row, or empty.
 	std::string refusal(const Rule &rule, const std::string &key) const;
@@ -36,7 +38,8 @@ private:
 	std::string chain(int rule) const;
 	static Cascade *current_;
 	std::vector<Running> running_;
-	std::set<std::pair<int, std::string>> fired_; // once per rule, row and root event
+	// Once per rule, row and root event; in which subtransaction.
+	std::map<std::pair<int, std::string>, std::uint32_t> fired_;
 };
 
 class Cascade::Root {

@@ -3,6 +3,8 @@
 #include "pg/definitions.hpp"
 #include "pg/identity.hpp"
 
+#include <utility>
+
 namespace automation::engine {
 
 // All chapters read since the last change of a definition.
@@ -17,8 +19,10 @@ Rulebook::Book *Rulebook::current = nullptr;
 Rulebook::Rulebook()
 {
 	if (!current || current->generation != pg::definitions_generation()) {
-		if (current && current->readers == 0)
-			delete current;
+		// Whatever fails here, no session is left with a book that is gone.
+		const Book *old = std::exchange(current, nullptr);
+		if (old && old->readers == 0)
+			delete old;
 		pg::forget_dependencies();
 		current = new Book;
 	}

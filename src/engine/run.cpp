@@ -12,6 +12,8 @@ namespace automation::engine {
 
 namespace {
 
+constexpr std::size_t longest_key = 2'000; // bytes; an index has room for it
+
 const char *event_name(pg::Event event)
 {
 	switch (event) {
@@ -72,7 +74,7 @@ Judgement judge_event(const Rule &rule, const pg::RowChange &change)
 	return judge(rule, rule.when, change);
 }
 
-RunRecord new_record(const Rule &rule, const pg::RowChange &change, const char *event)
+RunRecord new_record(const Rule &rule, const char *event)
 {
 	const Cascade &cascade = Cascade::current();
 	RunRecord run;
@@ -80,7 +82,6 @@ RunRecord new_record(const Rule &rule, const pg::RowChange &change, const char *
 	run.version = rule.version;
 	run.subject = rule.subject;
 	run.event = event;
-	run.changes = changes_json(rule, change);
 	run.depth = cascade.depth();
 	run.cause = cascade.cause();
 	run.id = next_run();
@@ -109,7 +110,7 @@ std::string first_reason(const std::vector<StepRecord> &steps)
 }
 
 // To abort the write is what some rules are told to do with an error.
-void fail(const Rule &rule, RunRecord &run, const char *part, pg::Error &error)
+void fail(const Rule &rule, RunRecord &run, const char *part, pg::Error error)
 {
 	if (rule.fails_the_write)
 		throw std::move(error);
@@ -149,26 +150,43 @@ std::string key_text(const Rule &rule, const pg::RowChange &change)
 {
 	const std::optional<pg::Datum> key =
 		as_owner(rule, rule.key, StepKind::message, [&] { return rule.key.value(change); });
-	return key ? pg::key_text(*key) : std::string();
+	const std::string text = key ? pg::key_text(*key) : std::string();
+	if (text.size() > longest_key)
+		pg::fail("54000", "the row's key is longer than " + std::to_string(longest_key) + " bytes");
+	return text;
 }
 
 namespace {
 
+void perform(
+	Chapter &chapter, Rule &rule, const pg::RowChange &change, Judgement judgement, RunRecord &run)
+{
+	run.changes = changes_json(rule, change);
+	std::optional<pg::Error> no_key = find_key(chapter, rule, change, run);
+	if (judgement.error)
+		fail(rule, run, "condition: ", std::move(*judgement.error));
+	else if (no_key)
+		fail(rule, run, "key: ", std::move(*no_key));
+	else
+		take_steps_once(chapter, rule, change, run);
+	write_run(run);
+}
+
+// All of the run or nothing: what cannot be recorded has not happened, and the write goes on.
 std::int64_t conclude(Chapter &chapter, Rule &rule, const pg::RowChange &change, const char *event,
 	Judgement judgement)
 {
 	if (!judgement.error && !judgement.applies)
 		return 0;
-	RunRecord run = new_record(rule, change, event);
-	std::optional<pg::Error> no_key = find_key(chapter, rule, change, run);
-	if (judgement.error)
-		fail(rule, run, "condition: ", *judgement.error);
-	else if (no_key)
-		fail(rule, run, "key: ", *no_key);
-	else
-		take_steps_once(chapter, rule, change, run);
-	write_run(run);
-	return run.id;
+	RunRecord run = new_record(rule, event);
+	std::optional<pg::Error> error =
+		pg::subtransaction([&] { perform(chapter, rule, change, std::move(judgement), run); });
+	if (!error)
+		return run.id;
+	if (rule.fails_the_write)
+		throw std::move(*error);
+	error->log("run of rule #" + std::to_string(rule.id));
+	return 0;
 }
 
 } // namespace

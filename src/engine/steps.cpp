@@ -13,6 +13,7 @@ namespace {
 
 using pg::ActAs;
 
+constexpr std::size_t longest_recipient = 2'000; // bytes; an index has room for it
 class StepTaker {
 public:
 	StepTaker(const Chapter &chapter, Rule &rule, const pg::RowChange &change, const RunRecord &run)
@@ -35,24 +36,19 @@ public:
 		return engine::plan_after_previous(rule_, step, row(), run_);
 	}
 
+	// All that it does is undone when any of it fails.
 	StepRecord take(Step &step)
 	{
 		StepRecord record{step.number, step.action, "succeeded"};
-		std::optional<pg::Datum> result;
-		bool applies = true;
-		std::optional<pg::Error> error = try_to([&] {
-			applies = condition_holds(step);
-			if (applies)
-				result = result_of(step);
-		});
-		if (error) {
+		if (auto error = try_to([&] {
+				if (condition_holds(step))
+					finish(step, result_of(step), record);
+				else
+					decline(record, "condition of the step does not hold");
+			}))
 			return failed(step, std::move(*error));
-		} else if (!applies) {
-			record.status = "not_run";
-			record.reason = "condition of the step does not hold";
-		} else {
-			finish(step, result, record);
-		}
+		if (step.kind == StepKind::statement)
+			is_stale_ = rule_.subject == chapter_.entity && change_.event() != pg::Event::remove;
 		return record;
 	}
 
@@ -71,6 +67,12 @@ private:
 		if (rule_.fails_the_write)
 			throw std::move(error);
 		return {step.number, step.action, "failed", error.message(), error.sqlstate()};
+	}
+
+	static void decline(StepRecord &record, const std::string &reason)
+	{
+		record.status = "not_run";
+		record.reason = reason;
 	}
 
 	bool condition_holds(Step &step) const
@@ -110,42 +112,38 @@ private:
 
 	void finish(const Step &step, std::optional<pg::Datum> result, StepRecord &record)
 	{
-		if (step.kind == StepKind::message) {
+		if (step.kind == StepKind::message)
 			send(step, result, record);
-		} else if (step.kind == StepKind::statement) {
-			is_stale_ = rule_.subject == chapter_.entity && change_.event() != pg::Event::remove;
-			if (result)
-				record.result = pg::json_text(*result);
-			else
-				record.reason = "no row to change";
-		} else {
+		else if (step.kind == StepKind::engine)
 			act(step, result, record);
-		}
+		else if (result)
+			record.result = pg::json_text(*result);
+		else
+			record.reason = "no row to change";
 	}
 
-	static void fail(StepRecord &record, std::string sqlstate, std::string reason)
+	static std::vector<std::string> recipients_of(
+		const Step &step, std::optional<pg::Datum> message)
 	{
-		record.status = "failed";
-		record.sqlstate = std::move(sqlstate);
-		record.reason = std::move(reason);
-	}
-
-	static void fail_without_recipient(StepRecord &record)
-	{
-		fail(record, "22004", "recipient of step " + std::to_string(record.number) + " is null");
+		const std::vector<std::string> recipients =
+			message ? pg::json_texts(*message, "recipient") : std::vector<std::string>();
+		const std::string subject = "recipient of step " + std::to_string(step.number);
+		if (recipients.empty())
+			pg::fail("22004", subject + " is null");
+		for (const std::string &recipient : recipients)
+			if (recipient.size() > longest_recipient)
+				pg::fail("22001",
+					subject + " is longer than " + std::to_string(longest_recipient) + " bytes");
+		return recipients;
 	}
 
 	// Hands the finished message to the outbox, once for each recipient.
 	void send(const Step &step, std::optional<pg::Datum> message, StepRecord &record) const
 	{
 		if (step.server == 0)
-			return fail(record, "42704", "server \"" + step.channel + "\" does not exist");
-		const std::vector<std::string> recipients =
-			message ? pg::json_texts(*message, "recipient") : std::vector<std::string>();
-		if (recipients.empty())
-			return fail_without_recipient(record);
+			pg::fail("42704", "server \"" + step.channel + "\" does not exist");
 		record.status = "delivering";
-		for (const std::string &recipient : recipients)
+		for (const std::string &recipient : recipients_of(step, message))
 			record.deliveries.push_back(write_delivery({run_.id, step.number, rule_.owner,
 				step.server, step.channel, step.channel_kind, recipient, *message,
 				step.wait && !step.wait->by_difference ? step.wait->cancelled_by
@@ -161,21 +159,13 @@ private:
 			return texts.empty() ? std::string() : texts.front();
 		};
 		if (step.action == "notify")
-			notify(*parameters, parameter("body"), record);
+			for (const std::string &recipient : recipients_of(step, parameters))
+				write_notification(run_.id, recipient, parameter("body"));
 		else if (step.action == "start_rule")
 			start(std::stoi(parameter("rule")), record);
 		else
 			write_touch({rule_.subject, run_.key, {}, std::stoi(parameter("rule")), run_.id,
 				"stopped by rule #" + std::to_string(rule_.id)});
-	}
-
-	void notify(pg::Datum parameters, const std::string &body, StepRecord &record) const
-	{
-		const std::vector<std::string> recipients = pg::json_texts(parameters, "recipient");
-		if (recipients.empty())
-			fail_without_recipient(record);
-		for (const std::string &recipient : recipients)
-			write_notification(run_.id, recipient, body);
 	}
 
 	// The other rule runs at once, for the same row, as part of the same cascade.
@@ -184,18 +174,12 @@ private:
 		const Rulebook book;
 		Chapter *chapter = nullptr;
 		Rule *rule = book.rule(id, &chapter);
-		if (!rule || chapter->entity != chapter_.entity) {
-			record.status = "not_run";
-			record.reason = "rule #" + std::to_string(id) + " is not active on this table";
-			return;
-		}
-		const std::int64_t started = run_if_it_applies(*chapter, *rule, row());
-		if (started == 0) {
-			record.status = "not_run";
-			record.reason = "condition of rule #" + std::to_string(id) + " does not hold";
-			return;
-		}
-		record.result = "{\"run\":" + std::to_string(started) + "}";
+		if (!rule || chapter->entity != chapter_.entity)
+			return decline(record, "rule #" + std::to_string(id) + " is not active on this table");
+		if (const std::int64_t started = run_if_it_applies(*chapter, *rule, row()))
+			record.result = "{\"run\":" + std::to_string(started) + "}";
+		else
+			decline(record, "condition of rule #" + std::to_string(id) + " does not hold");
 	}
 
 	const Chapter &chapter_;

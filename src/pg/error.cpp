@@ -76,6 +76,27 @@ void Error::log_warning() const
 	});
 }
 
+void Error::log(const std::string &context) const
+{
+	std::string text = (data_->context ? data_->context + std::string("\n") : "") + context;
+	guard([&] {
+		ErrorData copy = *data_;
+		copy.elevel = LOG_SERVER_ONLY;
+		copy.context = text.data();
+		ThrowErrorData(&copy);
+	});
+}
+
+void fail(const char *sqlstate, const std::string &message)
+{
+	guard([&] {
+		ereport(ERROR,
+			errcode(MAKE_SQLSTATE(sqlstate[0], sqlstate[1], sqlstate[2], sqlstate[3], sqlstate[4])),
+			errmsg_internal("%s", message.c_str()));
+	});
+	pg_unreachable();
+}
+
 void detail::run_guarded(void (*call)(void *), void *closure)
 {
 	const MemoryContext caller = CurrentMemoryContext;

@@ -21,7 +21,9 @@ public:
 
 	std::string sqlstate() const;
 	std::string message() const;
-	void log_warning() const;		 // reports it one level below: the worker lives on
+	void log_warning() const; // reports it one level below: the worker lives on
+	// To the server's log alone; context: what it kept us from doing.
+	void log(const std::string &context) const;
 	bool is_cancel() const noexcept; // asked for by a person, a timeout or a shutdown
 	ErrorData *release() noexcept { return data_.release(); }
 
@@ -31,6 +33,9 @@ private:
 	};
 	std::unique_ptr<ErrorData, Free> data_;
 };
+
+// An error of our own that a subtransaction stops as it stops PostgreSQL's.
+[[noreturn]] void fail(const char *sqlstate, const std::string &message);
 
 namespace detail {
 void run_guarded(void (*call)(void *), void *closure);

@@ -102,19 +102,35 @@ template <typename Execute> Rows execute_guarded(const char *command, Execute &&
 	});
 }
 
+// These two run inside a guard. A null value is 0.
+HeapTuple row_at(const SPITupleTable *table, std::uint64_t row)
+{
+	if (!table || row >= table->numvals)
+		elog(ERROR, "the statement returned no row %llu", static_cast<unsigned long long>(row));
+	return table->vals[row];
+}
+
+Datum value_at(const SPITupleTable *table, std::uint64_t row, int column, bool *is_null)
+{
+	HeapTuple tuple = row_at(table, row);
+	return SPI_getbinval(tuple, table->tupdesc, column, is_null);
+}
+
 } // namespace
 
 bool Rows::is_null(std::uint64_t row, int column) const
 {
 	bool null = false;
-	guard([&] { SPI_getbinval(table_->vals[row], table_->tupdesc, column, &null); });
+	guard([&] { value_at(table_, row, column, &null); });
 	return null;
 }
 
 std::optional<std::string> Rows::text(std::uint64_t row, int column) const
 {
-	const char *value = guard(
-		[&]() -> const char * { return SPI_getvalue(table_->vals[row], table_->tupdesc, column); });
+	const char *value = guard([&]() -> const char * {
+		HeapTuple tuple = row_at(table_, row);
+		return SPI_getvalue(tuple, table_->tupdesc, column);
+	});
 	return value ? std::optional<std::string>(value) : std::nullopt;
 }
 
@@ -122,9 +138,7 @@ std::int64_t Rows::integer(std::uint64_t row, int column) const
 {
 	return guard([&]() -> std::int64_t {
 		bool null;
-		const ::Datum value = SPI_getbinval(table_->vals[row], table_->tupdesc, column, &null);
-		if (null)
-			return 0;
+		const Datum value = value_at(table_, row, column, &null);
 		switch (SPI_gettypeid(table_->tupdesc, column)) {
 		case INT2OID:
 			return DatumGetInt16(value);
@@ -147,8 +161,7 @@ Datum Rows::datum(std::uint64_t row, int column) const
 {
 	return guard([&] {
 		bool null;
-		const ::Datum value = SPI_getbinval(table_->vals[row], table_->tupdesc, column, &null);
-		return null ? ::Datum{0} : value;
+		return value_at(table_, row, column, &null);
 	});
 }
 
@@ -221,11 +234,6 @@ Rows Statement::execute_fresh(std::initializer_list<Value> values)
 		PopActiveSnapshot();
 		return code;
 	});
-}
-
-void notice(const std::string &message)
-{
-	guard([&] { ereport(NOTICE, errmsg_internal("%s", message.c_str())); });
 }
 
 void log(const std::string &message)

@@ -49,7 +49,8 @@ struct Value {
 	Oid datum_type;
 };
 
-// The rows of the statement executed last; gone with the next one.
+// The rows of the statement executed last; gone with the next one. To ask for one that is not there
+// is an error.
 class Rows {
 public:
 	Rows() = default;
@@ -159,7 +160,6 @@ template <typename Body> std::optional<Error> transaction(Body &&body)
 	return error;
 }
 
-void notice(const std::string &message);
 void log(const std::string &message);
 void check_interrupts();
 

@@ -130,6 +130,8 @@ comes_to('SELECT wall.divide(6, 0)', '22012|division by zero', 'a kept statement
 is(answer("SELECT wall.outcome('SELECT wall.divide(6, 0)'); SELECT wall.divide(6, 2)"), "22012|division by zero\n3", 'and works next time');
 comes_to('SELECT wall.broken_statement()', '42703|column "no_such_column" does not exist', 'one that cannot be prepared');
 
+comes_to("SELECT wall.execute('INSERT INTO wall.kept VALUES (7)')", 'XX000|the statement returned no row 0', 'a row that no statement returned');
+
 # Where PostgreSQL itself gives up.
 my $depth = answer('SELECT wall.recurse()');
 like($depth, qr/^psql:<stdin>:1: ERROR: +stack depth limit exceeded/, 'endless recursion ends');

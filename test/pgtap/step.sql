@@ -1,0 +1,102 @@
+-- Steps one after the other: what each sees of the row, and what is left of one that fails.
+BEGIN;
+SELECT no_plan();
+
+CREATE SCHEMA tap;
+SET search_path = tap, public;
+CREATE FUNCTION tap.logged() RETURNS text LANGUAGE sql AS $$
+	WITH gone AS (DELETE FROM automation.run RETURNING *)
+	SELECT coalesce(string_agg(concat_ws(' ', (SELECT name FROM automation.rule AS r WHERE r.id = rule_id), key, status, sqlstate, reason), E'\n' ORDER BY id), 'nothing')
+	FROM gone
+$$;
+CREATE FUNCTION tap.rule(name text, relation regclass, trigger text, params jsonb, VARIADIC steps automation.step[]) RETURNS void LANGUAGE sql AS $$
+	SELECT automation.create_rule(name, relation, trigger, params, steps => steps, activate => true)
+$$;
+CREATE FUNCTION tap.told() RETURNS text LANGUAGE sql AS $$
+	WITH gone AS (DELETE FROM automation.notification RETURNING *)
+	SELECT coalesce(string_agg(body, ', ' ORDER BY id), 'nothing') FROM gone
+$$;
+
+CREATE TABLE job (id integer PRIMARY KEY, status text, note text);
+SELECT automation.attach('job', columns => '{"status": "status"}');
+
+-- What was rolled back has not fired: neither with a step nor within a function that catches its error.
+CREATE FUNCTION tap.refuse_bad() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF NEW.status = 'bad' THEN
+		RAISE 'bad';
+	END IF;
+	RETURN NULL;
+END
+$$;
+CREATE TRIGGER zz AFTER UPDATE ON job FOR EACH ROW EXECUTE FUNCTION tap.refuse_bad();
+CREATE FUNCTION tap.try_bad(event jsonb) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	UPDATE tap.job SET status = 'bad' WHERE id = (event -> 'new' ->> 'id')::integer;
+EXCEPTION WHEN OTHERS THEN
+END
+$$;
+SELECT tap.rule('tries', 'job', 'created', '{}', automation.update_field('status', 'bad'),
+	automation.call_function('tap.try_bad'), automation.update_field('status', 'good'));
+SELECT tap.rule('set off', 'job', 'status_changed', '{}', automation.notify('log', '{{ status }}'));
+INSERT INTO job VALUES (1, 'New');
+SELECT is(tap.logged(), E'tries 1 failed step 1: bad\nset off 1 succeeded', 'a rule whose first firing was rolled back fires again');
+SELECT is(tap.told(), 'good', 'and only the last one told');
+DROP TRIGGER zz ON job;
+SELECT automation.drop_rule(name) FROM unnest('{tries,set off}'::text[]) AS name;
+
+-- What follows a step, a row for whoever is to be told, is part of it.
+CREATE FUNCTION tap.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	RAISE 'no room for %', coalesce(to_jsonb(NEW) ->> 'body', to_jsonb(NEW) ->> 'key');
+END
+$$;
+CREATE TRIGGER refuse BEFORE INSERT ON automation.notification FOR EACH ROW WHEN (NEW.body = 'refused') EXECUTE FUNCTION tap.refuse();
+SELECT tap.rule('tells', 'job', 'created', '{}', automation.notify('log', 'refused'), automation.notify('log', 'accepted'));
+SELECT tap.rule('next', 'job', 'created', '{}', automation.notify('log', 'next'));
+INSERT INTO job VALUES (2, 'New');
+SELECT is(tap.logged(), E'tells 2 failed step 1: no room for refused\nnext 2 succeeded', 'a row that cannot be written fails the step');
+SELECT is(tap.told(), 'accepted, next', 'and nothing else');
+SELECT automation.alter_rule('tells', on_error => 'fail');
+SELECT throws_ok('INSERT INTO job VALUES (3)', 'P0001', 'no room for refused', 'or the write, if the rule says so');
+SELECT automation.drop_rule('tells');
+
+-- So is the rule that a step starts.
+SELECT tap.rule('started', 'job', 'manual', '{}', automation.notify('log', 'started'), automation.notify('log', 'refused'));
+SELECT automation.alter_rule('started', on_error => 'fail');
+SELECT tap.rule('starts', 'job', 'created', '{}', automation.start_rule('started'), automation.notify('log', 'starts'));
+INSERT INTO job VALUES (4, 'New');
+SELECT is(tap.logged(), E'next 4 succeeded\nstarts 4 failed step 1: no room for refused', 'a rule that fails what started it fails that step');
+SELECT is(tap.told(), 'next, starts', 'with all that it did itself');
+SELECT automation.drop_rule(name) FROM unnest('{started,starts}'::text[]) AS name;
+
+-- A run that cannot be recorded has not happened.
+CREATE TRIGGER refuse BEFORE INSERT ON automation.run FOR EACH ROW WHEN (NEW.key = '6') EXECUTE FUNCTION tap.refuse();
+SELECT tap.rule('tells', 'job', 'created', '{}', automation.notify('log', 'tells'));
+SELECT lives_ok($$INSERT INTO job VALUES (5, 'New'), (6, 'New'), (7, 'New')$$, 'the write goes on');
+SELECT is(tap.logged(), E'next 5 succeeded\ntells 5 succeeded\nnext 7 succeeded\ntells 7 succeeded', 'so does all else');
+SELECT is(tap.told(), 'next, tells, next, tells', 'what is not in the log leaves nothing');
+SELECT automation.alter_rule('tells', on_error => 'fail');
+DELETE FROM job WHERE id = 6;
+SELECT throws_ok('INSERT INTO job VALUES (6)', 'P0001', 'no room for 6', 'unless the rule aborts the write');
+DROP TRIGGER refuse ON automation.run;
+DROP TRIGGER refuse ON automation.notification;
+SELECT automation.drop_rule(name) FROM unnest('{next,tells}'::text[]) AS name;
+SELECT tap.logged(), tap.told();
+
+-- Values of absurd length
+CREATE TABLE person (id text PRIMARY KEY, name text);
+SELECT automation.attach('person');
+SELECT tap.rule('greets', 'person', 'created', '{}', automation.notify('{{ name }}', 'hello'));
+INSERT INTO person SELECT 'a', string_agg(md5(i::text), '') FROM generate_series(1, 200) AS i;
+SELECT is(tap.logged(), 'greets a failed step 1: recipient of step 1 is longer than 2000 bytes', 'a recipient too long for an index');
+INSERT INTO person SELECT left(string_agg(md5(i::text), ''), 2600), 'ann' FROM generate_series(1, 100) AS i;
+SELECT is(tap.logged(), 'greets  failed 54000 key: the row''s key is longer than 2000 bytes', 'and a key');
+SELECT is(tap.told(), 'nothing', 'are refused');
+INSERT INTO person VALUES ('b');
+SELECT is(tap.logged(), 'greets b failed step 1: recipient of step 1 is null', 'as is no recipient');
+SELECT automation.alter_rule('greets', on_error => 'fail');
+SELECT throws_ok($$INSERT INTO person VALUES ('c')$$, '22004', 'recipient of step 1 is null', 'which may abort the write');
+
+SELECT * FROM finish();
+ROLLBACK;
