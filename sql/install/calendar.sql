@@ -30,14 +30,14 @@ LANGUAGE plpgsql IMMUTABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	IF clock !~ '^(([01]?\d|2[0-3]):[0-5]\d(:[0-5]\d)?|24:00(:00)?)$' THEN
+	IF clock !~ '^([01]?\d|2[0-3]):[0-5]\d(:[0-5]\d)?$' THEN
 		PERFORM automation._fail('22007', format('invalid time of day: "%s"', clock),
 			hint => 'Write it as HH:MM or HH:MM:SS.');
 	END IF;
 	RETURN extract(epoch FROM clock::time);
 END
 $$;
-COMMENT ON FUNCTION automation._second_of_day(text) IS 'Seconds between midnight and what the text says, 24:00 included';
+COMMENT ON FUNCTION automation._second_of_day(text) IS 'Seconds between midnight and what the text says';
 
 CREATE FUNCTION automation._hours(name text, hours jsonb) RETURNS int4multirange
 LANGUAGE plpgsql IMMUTABLE
@@ -50,7 +50,7 @@ BEGIN
 	PERFORM automation._check_params(name,
 		'{"required": ["from", "to"], "properties": {"from": {"type": "string"}, "to": {"type": "string"}}}', hours);
 	first := automation._second_of_day(hours ->> 'from');
-	last := automation._second_of_day(hours ->> 'to');
+	last := CASE WHEN hours ->> 'to' = '24:00' THEN 86400 ELSE automation._second_of_day(hours ->> 'to') END;
 	IF first = last THEN
 		PERFORM automation._fail('22023', format('%s start and end must differ', name));
 	ELSIF first > last THEN
@@ -88,7 +88,7 @@ BEGIN
 		RETURN opening;
 	END IF;
 	opening := automation._hours('opening hours', hours);
-	IF isempty(opening) OR automation._second_of_day(hours ->> 'from') > automation._second_of_day(hours ->> 'to') THEN
+	IF (SELECT count(*) FROM unnest(opening)) > 1 THEN
 		PERFORM automation._fail('22023', 'opening hours must end after they start',
 			hint => 'Give what is after midnight to the next day.');
 	END IF;

@@ -75,12 +75,13 @@ SET datestyle = 'ISO'
 SET timezone = 'UTC'
 AS $$
 DECLARE
-	instant CONSTANT timestamptz := at;
+	instant timestamptz;
 BEGIN
 	IF at !~ '^\d{4,6}-' THEN
 		PERFORM automation._fail('22007', format('invalid instant: "%s"', at),
 			hint => 'Write it as 2030-12-31 18:00, or with a time zone as 2030-12-31 18:00+01.');
 	END IF;
+	instant := at;
 	BEGIN
 		PERFORM (at || ' UTC')::timestamptz;
 	EXCEPTION WHEN invalid_datetime_format THEN
@@ -107,6 +108,10 @@ BEGIN
 	ELSIF NOT starts_with(anchor, 'field:') THEN
 		PERFORM automation._fail('22023', format('unrecognized anchor: "%s"', anchor),
 			hint => 'Valid anchors are: trigger, previous, entered, left, field:<column>.');
+	END IF;
+	IF cardinality(automation._parse_path(substr(anchor, length('field:') + 1))) > 1 THEN
+		PERFORM automation._fail('22023', format('anchor "%s" is no column of table "%s"', anchor, scope.relation),
+			hint => 'A step moves with its row, not with others.');
 	END IF;
 	SELECT f.* INTO field FROM automation._timing_field(scope, anchor) AS f;
 	CASE field.type
@@ -160,7 +165,7 @@ BEGIN
 			ELSE automation._weekday_names() END,
 		hours);
 	IF timing ? 'calendar' AND isempty(week * (automation._calendar(timing ->> 'calendar')).week) OR week IS NULL THEN
-		PERFORM automation._fail('22023', 'the timing leaves no time at all',
+		PERFORM automation._fail('22023', 'timing leaves no time at all',
 			'Weekdays, hours and calendar have nothing in common.');
 	END IF;
 	RETURN week;
@@ -179,8 +184,6 @@ BEGIN
 	IF timing ? 'time_of_day' AND delay < '0' AND delay <> date_trunc('day', delay) THEN
 		PERFORM automation._fail('22023', 'time_of_day needs a delay of whole days',
 			format('The delay is "%s".', timing ->> 'delay'));
-	ELSIF timing ->> 'time_of_day' LIKE '24:%' THEN
-		PERFORM automation._fail('22007', format('invalid time of day: "%s"', timing ->> 'time_of_day'));
 	END IF;
 	RETURN jsonb_build_object(
 		'workdays', workdays,

@@ -112,7 +112,7 @@ Instant schedule(const Plan &plan, Instant base, Instant start, const Zone &zone
 
 	const Day wanted = search.after_workdays(first);
 	Day day = search.next_allowed(wanted);
-	Instant earliest = at_this_hour(day);
+	Instant earliest = at_this_hour(wanted);
 	if (plan.roll == Plan::Roll::previous && day != wanted) {
 		const Day before = search.previous_allowed(wanted);
 		if (plan.day_itself || at_this_hour(before) >= base) {
