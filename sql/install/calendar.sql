@@ -342,9 +342,9 @@ CREATE FUNCTION automation._fit(
 	week int4multirange,
 	holidays date[])
 RETURNS timestamptz
-LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'automation_schedule';
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'automation_schedule';
 COMMENT ON FUNCTION automation._fit(timestamptz, interval, text, integer, int4multirange, boolean, integer, boolean, int4multirange, date[])
-	IS 'The instant after delay and working days, on an allowed day, at the time of day, within the allowed hours; only time_of_day may be null';
+	IS 'The instant after delay and working days, on an allowed day, at the time of day, within the allowed hours; a time_of_day of -1 is as it comes';
 
 CREATE FUNCTION automation._schedule(base timestamptz, delay interval, plan jsonb, zone text) RETURNS timestamptz
 LANGUAGE plpgsql STABLE STRICT SECURITY DEFINER
@@ -362,7 +362,7 @@ BEGIN
 		holidays := ARRAY(SELECT h.day FROM automation.holiday AS h WHERE h.calendar = plan ->> 'calendar' ORDER BY h.day);
 	END IF;
 	RETURN automation._fit(base, delay, zone, (plan ->> 'workdays')::integer, working_week,
-		(plan -> 'backward')::boolean, (plan ->> 'time_of_day')::integer, (plan -> 'day_itself')::boolean, week, holidays);
+		(plan -> 'backward')::boolean, coalesce((plan ->> 'time_of_day')::integer, -1), (plan -> 'day_itself')::boolean, week, holidays);
 END
 $$;
 COMMENT ON FUNCTION automation._schedule(timestamptz, interval, jsonb, text) IS 'When a step with a plan of automation._plan() is due';

@@ -1,6 +1,7 @@
 #include "pg/postgres.hpp"
 
 #include "core/calendar.hpp"
+#include "core/failure.hpp"
 #include "pg/invocation.hpp"
 #include "pg/schedule.hpp"
 #include "pg/zone.hpp"
@@ -57,11 +58,13 @@ std::uintptr_t schedule(FunctionCallInfoBaseData *call)
 	const Zone zone(text_argument(call, 2));
 	core::Plan plan;
 	plan.workdays = integer_argument(call, 3);
+	if (plan.workdays < -1'000 || plan.workdays > 1'000)
+		throw core::Failure("22023", "workdays must be a whole number of at most 1000");
 	plan.working_week = week_argument(call, 4);
 	plan.roll =
 		DatumGetBool(call->args[5].value) ? core::Plan::Roll::previous : core::Plan::Roll::next;
-	if (!call->args[6].isnull)
-		plan.time_of_day = std::chrono::seconds(integer_argument(call, 6));
+	if (const int second = integer_argument(call, 6); second >= 0)
+		plan.time_of_day = std::chrono::seconds(second);
 	plan.day_itself = DatumGetBool(call->args[7].value);
 	plan.week = week_argument(call, 8);
 	plan.holidays = days_argument(call, 9);

@@ -122,6 +122,10 @@ SELECT throws_ok('SELECT automation.create_calendar(''x'')', '42501', 'permissio
 SELECT throws_ok('SELECT * FROM automation.calendar', '42501', 'permission denied for table calendar', 'nor reads the table');
 SELECT is(automation._schedule('2026-05-01 10:00Z', '0', '{"calendar": "office", "workdays": 0, "backward": false, "day_itself": false, "time_of_day": 36000, "week": "{[0,604800)}"}', 'UTC'),
 	'2026-05-04 10:00Z', 'though his rules follow it');
+SELECT is(automation._schedule('2026-05-01', '0', plan, 'UTC'), NULL, 'half a plan leads nowhere: ' || plan::text)
+FROM unnest(ARRAY['{}', '{"week": "{[0,604800)}"}', '{"workdays": 0, "backward": false, "day_itself": false}']::jsonb[]) AS plan;
+SELECT throws_ok($$SELECT automation._schedule('2026-05-01', '0', '{"workdays": 2000000000, "backward": false, "day_itself": false, "week": "{}"}', 'UTC')$$,
+	'22023', 'workdays must be a whole number of at most 1000', 'nor does one without end');
 RESET ROLE;
 
 -- Dropping
