@@ -36,6 +36,7 @@ constexpr Setting own_settings[] = {
 	{"lock_timeout", "1s"},
 	{"idle_in_transaction_session_timeout", "0"},
 	{"idle_session_timeout", "0"},
+	{"jit", "off"},
 	{"timezone", "UTC"},
 	{"datestyle", "ISO, MDY"},
 	{"intervalstyle", "postgres"},
