@@ -27,7 +27,7 @@ CREATE FUNCTION crm.started(started timestamp, timing text) RETURNS timestamp LA
 DECLARE
 	due timestamptz;
 BEGIN
-	EXECUTE 'SELECT ' || replace(crm.due_sql(timing::jsonb), 'automation._now()', format('%L::timestamptz', started AT TIME ZONE 'Europe/Berlin')) INTO due;
+	EXECUTE 'SELECT ' || replace(crm.due_sql(timing::jsonb), 'automation._base()', format('%L::timestamptz', started AT TIME ZONE 'Europe/Berlin')) INTO due;
 	RETURN due AT TIME ZONE 'Europe/Berlin';
 END
 $$;
