@@ -250,12 +250,12 @@ BEGIN
 		SELECT format('"%s"', r.name)
 		FROM automation.rule AS r
 		JOIN automation.rule_version AS v ON v.rule_id = r.id AND v.version = r.version
-		WHERE v.params ->> 'calendar' = _calendar_users.name OR EXISTS (
+		WHERE EXISTS (
 			SELECT FROM jsonb_array_elements(v.steps) AS s WHERE s -> 'timing' ->> 'calendar' = _calendar_users.name)
 		ORDER BY r.id);
 END
 $$;
-COMMENT ON FUNCTION automation._calendar_users(text) IS 'Rules whose trigger or steps follow a calendar';
+COMMENT ON FUNCTION automation._calendar_users(text) IS 'Rules with steps that follow a calendar';
 
 CREATE FUNCTION automation._drop_calendar(caller regrole, name text) RETURNS void
 LANGUAGE plpgsql

@@ -27,7 +27,7 @@ CREATE FUNCTION crm.started(started timestamp, timing text) RETURNS timestamp LA
 DECLARE
 	due timestamptz;
 BEGIN
-	EXECUTE 'SELECT ' || replace(crm.due_sql(timing::jsonb), 'automation._now()', format('%L::timestamptz', started AT TIME ZONE 'Europe/Berlin')) INTO due;
+	EXECUTE 'SELECT ' || replace(crm.due_sql(timing::jsonb), 'automation._base()', format('%L::timestamptz', started AT TIME ZONE 'Europe/Berlin')) INTO due;
 	RETURN due AT TIME ZONE 'Europe/Berlin';
 END
 $$;
@@ -130,8 +130,8 @@ RESET ROLE;
 
 -- Dropping
 
-SELECT automation.create_rule('followed', 'crm.job', 'created', steps => ARRAY[automation.notify('1', 'x')]);
-UPDATE automation.rule_version SET steps = jsonb_set(steps, '{0,timing}', '{"calendar": "office"}');
+SELECT automation.create_rule('followed', 'crm.job', 'created',
+	steps => ARRAY[automation.after('1 day', automation.notify('1', 'x'), options => '{"calendar": "office"}')]);
 SELECT is(crm.refused('SELECT automation.drop_calendar(''office'')'),
 	'2BP01 cannot drop calendar "office" because rules depend on it | Rules with it: "followed".', 'a calendar that a rule follows stays');
 SELECT automation.alter_rule('followed', steps => ARRAY[automation.notify('1', 'y')]);

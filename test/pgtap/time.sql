@@ -16,7 +16,7 @@ CREATE FUNCTION crm.due(timing jsonb, started timestamptz DEFAULT NULL, new json
 DECLARE
 	due timestamptz;
 BEGIN
-	EXECUTE format('SELECT %s FROM (SELECT ($1).*) AS new', replace(crm.due_sql(timing), 'automation._now()', format('%L::timestamptz', started)))
+	EXECUTE format('SELECT %s FROM (SELECT ($1).*) AS new', replace(crm.due_sql(timing), 'automation._base()', format('%L::timestamptz', started)))
 	INTO due USING jsonb_populate_record(NULL::crm.job, new);
 	RETURN due;
 END
@@ -43,13 +43,12 @@ $$;
 
 -- What is simple is a sum
 
-SELECT is(crm.due_sql('{}'), 'automation._now()', 'no timing is now');
-SELECT is(crm.due_sql('{"delay": "5 min"}'), 'automation._now() + ''00:05:00''::pg_catalog.interval', 'minutes are added');
+SELECT is(crm.due_sql('{}'), 'automation._base()', 'no timing is what the engine counts from');
+SELECT is(crm.due_sql('{"delay": "5 min"}'), 'automation._base() + ''00:05:00''::pg_catalog.interval', 'minutes are added');
 SELECT is(crm.due_sql('{"delay": "2 days", "zone": "europe/berlin"}'),
-	'automation._add(automation._now(), ''2 days''::pg_catalog.interval, ''Europe/Berlin''::pg_catalog.text)', 'days by the clocks of a zone');
-SELECT is(crm.due_sql(format('{"anchor": "%s", "delay": "1 hour"}', anchor)::jsonb), 'automation._now() + ''01:00:00''::pg_catalog.interval', anchor)
-FROM unnest('{trigger,previous,left}'::text[]) AS anchor;
-SELECT is(crm.due_sql('{"anchor": "entered"}'), automation._entered_sql(automation._scope('crm.job', current_user::regrole)), 'entered is for the engine to say');
+	'automation._add(automation._base(), ''2 days''::pg_catalog.interval, ''Europe/Berlin''::pg_catalog.text)', 'days by the clocks of a zone');
+SELECT is(crm.due_sql(format('{"anchor": "%s", "delay": "1 hour"}', anchor)::jsonb), 'automation._base() + ''01:00:00''::pg_catalog.interval', anchor)
+FROM unnest('{trigger,previous,entered,left}'::text[]) AS anchor;
 SELECT is(crm.due_sql('{"anchor": "field:due"}'), crm.due_sql('{"anchor": "field:due_on"}'), 'a role names its column');
 
 -- Delays

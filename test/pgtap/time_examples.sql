@@ -25,7 +25,7 @@ DECLARE
 	due timestamptz;
 BEGIN
 	EXECUTE format('SELECT %s FROM (SELECT %L::date AS due_on, %L::timestamptz AS starts_at) AS new',
-		replace(automation._due_sql(automation._scope('crm.job', current_user::regrole), '{"zone": "Europe/Berlin"}' || timing), 'automation._now()', 'new.starts_at'),
+		replace(automation._due_sql(automation._scope('crm.job', current_user::regrole), '{"zone": "Europe/Berlin"}' || timing), 'automation._base()', 'new.starts_at'),
 		anchor AT TIME ZONE 'Europe/Berlin', anchor) INTO due;
 	RETURN due;
 END

@@ -115,7 +115,7 @@ CREATE TEMPORARY TABLE planned AS
 SELECT k.zone, k.moment, k.clock, s.start,
 	automation._schedule(s.start, '0', jsonb_build_object('workdays', 0, 'backward', false, 'day_itself', false,
 		'time_of_day', extract(epoch FROM date_trunc('minute', k.clock::interval))::integer, 'week', '{[0,604800)}'), k.zone) AS due
-FROM clock AS k, generate_series(-30, 30, 3) AS n, LATERAL (SELECT k.moment + n * '1 hour'::interval) AS s(start);
+FROM clock AS k, generate_series(-30, 30, 6) AS n, LATERAL (SELECT k.moment + n * '1 hour'::interval) AS s(start);
 ANALYZE planned;
 SELECT pg_temp.none('SELECT * FROM planned WHERE due < start', 'a time of day is never earlier than the delay leads to');
 SELECT pg_temp.none($$SELECT * FROM planned WHERE (due AT TIME ZONE zone)::time <> date_trunc('minute', clock::interval)::time AND due <> moment$$,
@@ -132,7 +132,7 @@ WITH hours AS MATERIALIZED (
 	FROM clock AS k, LATERAL (SELECT (k.clock::interval + '2 hours')::time) AS h(closes)
 )
 SELECT h.zone, h.moment, h.opens, h.closes, s.start, automation._schedule(s.start, '0', h.plan, h.zone) AS due
-FROM hours AS h, generate_series(-30, 30, 5) AS n, LATERAL (SELECT h.moment + n * '1 hour'::interval) AS s(start);
+FROM hours AS h, generate_series(-30, 30, 10) AS n, LATERAL (SELECT h.moment + n * '1 hour'::interval) AS s(start);
 ANALYZE windowed;
 SELECT pg_temp.none('SELECT * FROM windowed WHERE due < start', 'hours only ever move on');
 SELECT pg_temp.none($$SELECT * FROM windowed, LATERAL (SELECT (due AT TIME ZONE zone)::time) AS t(shown)
