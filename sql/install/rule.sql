@@ -214,15 +214,25 @@ $$;
 COMMENT ON FUNCTION automation._check_cancellation(jsonb) IS 'Raises what is wrong with what a step says of its cancellation';
 
 CREATE FUNCTION automation._wait_sql(scope automation._scope, timing jsonb) RETURNS text
-LANGUAGE sql STABLE
-RETURN CASE
-	WHEN timing ? 'cron' THEN format('automation._cron_next(%L::text, automation._base(), %s)',
-		automation._check_cron(timing ->> 'cron'), automation._zone_sql(scope, timing))
-	WHEN timing ? 'every' THEN format('automation._recur_next(%s, %L::interval, automation._base(), %s)',
-		automation._due_sql(scope, timing - 'every'), automation._check_delay(timing ->> 'every', false, 'every'),
-		automation._zone_sql(scope, timing))
-	ELSE automation._due_sql(scope, timing)
-END;
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	every interval;
+BEGIN
+	IF timing ? 'cron' THEN
+		PERFORM automation._check_params('schedule', '{"properties": {"cron": {"type": "string"}, "zone": {"type": "string"}}}', timing);
+		RETURN format('automation._cron_next(%L::text, automation._base(), %s)',
+			automation._check_cron(timing ->> 'cron'), automation._zone_sql(scope, timing));
+	ELSIF NOT timing ? 'every' THEN
+		RETURN automation._due_sql(scope, timing);
+	END IF;
+	every := automation._check_delay(timing ->> 'every', false, 'every');
+	PERFORM automation._recur_next('2000-01-01', every, '2000-01-01', 'UTC'); -- it may be too short
+	RETURN format('automation._recur_next(%s, %L::interval, automation._base(), %s)',
+		automation._due_sql(scope, timing - 'every'), every, automation._zone_sql(scope, timing));
+END
+$$;
 COMMENT ON FUNCTION automation._wait_sql(automation._scope, jsonb) IS 'SQL for when a step, or a run, is due; what recurs is due for the first time after the instant it is counted from';
 
 CREATE FUNCTION automation._compile_wait(rule automation.rule, scope automation._scope, number integer, timing jsonb)
