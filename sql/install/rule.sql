@@ -213,13 +213,28 @@ END
 $$;
 COMMENT ON FUNCTION automation._check_cancellation(jsonb) IS 'Raises what is wrong with what a step says of its cancellation';
 
+CREATE FUNCTION automation._check_every(every text) RETURNS interval
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	checked interval := automation._check_delay(every, false, 'every');
+BEGIN
+	IF checked = '0' THEN
+		PERFORM automation._fail('22023', 'every must be longer than no time');
+	END IF;
+	RETURN checked;
+END
+$$;
+COMMENT ON FUNCTION automation._check_every(text) IS 'How often something recurs; raises an error for what is no interval of time';
+
 CREATE FUNCTION automation._wait_sql(scope automation._scope, timing jsonb) RETURNS text
 LANGUAGE sql STABLE
 RETURN CASE
 	WHEN timing ? 'cron' THEN format('automation._cron_next(%L::text, automation._base(), %s)',
 		automation._check_cron(timing ->> 'cron'), automation._zone_sql(scope, timing))
 	WHEN timing ? 'every' THEN format('automation._recur_next(%s, %L::interval, automation._base(), %s)',
-		automation._due_sql(scope, timing - 'every'), automation._check_delay(timing ->> 'every', false, 'every'),
+		automation._due_sql(scope, timing - 'every'), automation._check_every(timing ->> 'every'),
 		automation._zone_sql(scope, timing))
 	ELSE automation._due_sql(scope, timing)
 END;
