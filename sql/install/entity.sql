@@ -383,7 +383,30 @@ CREATE FUNCTION automation.attach(
 RETURNS void
 LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
 COMMENT ON FUNCTION automation.attach(regclass, text, jsonb, text[], boolean)
-	IS 'Lets rules watch a table of yours. columns gives roles to columns: status, owner, due, amount, customer, title, name, start, created, phone, email, ... Calling it again replaces object type, roles and key';
+	IS 'Lets rules watch a table of yours. columns gives roles to columns: status, owner, due, amount, customer, title, name, start, created, phone, email, ... Calling it again replaces object type and roles, and the key as long as nothing knows rows by it';
+
+CREATE FUNCTION automation._check_key_is_free(relation regclass, key text[]) RETURNS void
+LANGUAGE plpgsql STABLE -- what knows keys comes later
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	attached automation.entity;
+	old_key text[] := automation._key(relation);
+BEGIN
+	SELECT e.* INTO attached FROM automation.entity AS e WHERE e.relation = _check_key_is_free.relation;
+	IF NOT FOUND OR (old_key @> key AND old_key <@ key) THEN
+		RETURN;
+	ELSIF EXISTS (SELECT FROM automation.rule AS r WHERE attached.relation IN (r.relation, r.event_relation))
+		OR EXISTS (SELECT FROM automation.run AS u WHERE u.entity_id = attached.id)
+		OR EXISTS (SELECT FROM automation.hold AS h WHERE h.entity_id = attached.id)
+	THEN
+		PERFORM automation._fail('55000', format('cannot change the key of table "%s"', relation),
+			format('Rules on the table or the log know its rows by (%s).', automation._list(old_key)),
+			'Use automation.detach() first.');
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION automation._check_key_is_free(regclass, text[]) IS 'Raises an error when rows of the table are known by another key';
 
 CREATE FUNCTION automation._attach(
 	caller regrole,
@@ -407,6 +430,7 @@ BEGIN
 	PERFORM automation._check_object_type(object_type);
 	PERFORM automation._check_roles(relation, columns);
 	key := automation._checked_key(relation, key_columns);
+	PERFORM automation._check_key_is_free(relation, key);
 
 	INSERT INTO automation.entity AS e (relation, object_type) VALUES (_attach.relation, _attach.object_type)
 	ON CONFLICT ON CONSTRAINT entity_relation_key DO UPDATE SET object_type = excluded.object_type

@@ -78,6 +78,14 @@ SELECT is(crm.described('crm.job'), 'work_order {branch,number} {"title": "First
 SELECT is(crm.compiled('key', ROW(5, 'Won', 7, 'east', 1, 'Ann')::crm.job), '{"branch": "east", "number": 1}',
 	'in the compiled functions too');
 SELECT triggers_are('crm', 'job', '{pg_automation,pg_automation_truncate}', 'and leaves the triggers alone');
+SELECT automation.create_rule('keyed', 'crm.job', 'created', steps => ARRAY[automation.notify('log', 'new')], activate => true);
+SELECT lives_ok($$SELECT automation.attach('crm.job', 'work_order', '{"title": "First Name"}', key_columns => '{branch,number}')$$,
+	'the same key may be given again');
+SELECT throws_ok($$SELECT automation.attach('crm.job', 'work_order', '{"title": "First Name"}')$$, '55000', 'cannot change the key of table "crm.job"',
+	'another one not while rules know rows by it');
+INSERT INTO crm.job VALUES (9, 'New', 7, 'east', 9);
+SELECT automation.drop_rule('keyed');
+SELECT throws_ok($$SELECT automation.attach('crm.job')$$, '55000', 'cannot change the key of table "crm.job"', 'nor while the log does');
 
 -- Columns that change
 
