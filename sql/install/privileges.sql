@@ -141,6 +141,8 @@ GRANT EXECUTE ON FUNCTION
 	automation._cron_next(text, timestamptz, text),
 	automation._recur_next(timestamptz, interval, timestamptz, text)
 TO PUBLIC;
+-- What the builders of steps call in the name of an author.
+GRANT EXECUTE ON FUNCTION automation._timed(automation.step, jsonb) TO PUBLIC;
 
 -- A dump carries what users defined, not what happened. What was compiled is no member of the extension
 -- and is dumped like any function.
