@@ -64,7 +64,7 @@ Datum fire_rule(FunctionCallInfo call)
 Datum tick(FunctionCallInfo call)
 {
 	// What a step leaves to be checked later would be checked with the rights of this session.
-	pg::Spi().execute("SET CONSTRAINTS ALL IMMEDIATE");
+	pg::defer_no_constraint();
 	return Int32GetDatum(engine::tick(pg::integer_argument(call, 0)));
 }
 
@@ -149,9 +149,9 @@ Datum conjuncts(FunctionCallInfo call)
 
 Datum holds(FunctionCallInfo call)
 {
-	const std::optional<bool> verdict = engine::holds(
-		{pg::oid_argument(call, 0), pg::text_argument(call, 1), pg::oid_argument(call, 2),
-			pg::json_argument_or_null(call, 3), pg::json_argument_or_null(call, 4)});
+	const std::optional<bool> verdict = engine::holds({pg::oid_argument(call, 0),
+		pg::text_argument(call, 1), pg::text_argument(call, 2), pg::oid_argument(call, 3),
+		pg::json_argument_or_null(call, 4), pg::json_argument_or_null(call, 5)});
 	call->isnull = !verdict;
 	return BoolGetDatum(verdict.value_or(false));
 }

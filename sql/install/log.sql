@@ -348,9 +348,9 @@ RETURNS TABLE (query text, columns text[], is_change boolean)
 LANGUAGE C STRICT AS 'MODULE_PATHNAME', 'automation_conjuncts';
 COMMENT ON FUNCTION automation._conjuncts(regprocedure) IS 'The conjuncts of a compiled condition: a query over $1 (old) and $2 (new), and the columns it names';
 
-CREATE FUNCTION automation._holds(owner regrole, query text, relation regclass, old_row jsonb, new_row jsonb) RETURNS boolean
+CREATE FUNCTION automation._holds(owner regrole, search_path text, query text, relation regclass, old_row jsonb, new_row jsonb) RETURNS boolean
 LANGUAGE C AS 'MODULE_PATHNAME', 'automation_holds';
-COMMENT ON FUNCTION automation._holds(regrole, text, regclass, jsonb, jsonb)
+COMMENT ON FUNCTION automation._holds(regrole, text, text, regclass, jsonb, jsonb)
 	IS 'What a conjunct says of two rows, with the rights of the rule''s owner, in a restricted context';
 
 CREATE FUNCTION automation._readable(query text) RETURNS text
@@ -394,7 +394,7 @@ BEGIN
 			note := 'only an event can tell';
 		ELSE
 			BEGIN
-				holds := automation._holds(rule.owner, c.query, rule.event_relation, record, record);
+				holds := automation._holds(rule.owner, rule.search_path, c.query, rule.event_relation, record, record);
 				note := CASE WHEN holds IS NULL THEN 'null: does not hold' END;
 			EXCEPTION WHEN OTHERS THEN
 				note := SQLERRM;

@@ -183,7 +183,7 @@ pg::RowChange change_from_json(const Chapter &chapter, const Rule &rule, const s
 {
 	const pg::ActAs identity(rule.owner, pg::ActAs::Manner::restricted, rule.search_path);
 	return pg::change_of(*chapter.type, pg::Event::insert, std::nullopt,
-		pg::row_from_json(chapter.type->type(), json));
+		pg::row_from_json(identity, chapter.type->type(), json));
 }
 
 Image hold_row(const Task &task)

@@ -146,7 +146,7 @@ std::int64_t fire(int id, std::string_view row)
 	// The type of a column may bring code of its owner with it: a domain's CHECK.
 	const pg::Datum value = [&] {
 		const pg::ActAs identity(rule->owner, pg::ActAs::Manner::restricted, rule->search_path);
-		return pg::row_from_json(chapter->type->type(), row);
+		return pg::row_from_json(identity, chapter->type->type(), row);
 	}();
 	const Cascade::Root root;
 	return run_if_it_applies(

@@ -96,13 +96,14 @@ void Chapter::read_rules()
 	for (std::uint64_t i = 0; i < found.size(); ++i) {
 		const pg::Oid owner = oid_of(found, i, 3);
 		const std::string events = found.text(i, 6).value_or("");
+		const std::string search_path = found.text(i, 4).value_or(pg::system_path);
 		const auto add = [&] {
-			const pg::ActAs identity(owner, pg::ActAs::Manner::restricted);
+			const pg::ActAs identity(owner, pg::ActAs::Manner::restricted, search_path);
 			pg::check_readable(oid_of(found, i, 8));
 			rules.push_back({.id = static_cast<int>(found.integer(i, 1)),
 				.version = static_cast<int>(found.integer(i, 2)),
 				.owner = owner,
-				.search_path = found.text(i, 4).value_or("pg_catalog, pg_temp"),
+				.search_path = search_path,
 				.subject = static_cast<int>(found.integer(i, 5)),
 				.on_insert = contains(events, "insert"),
 				.on_update = contains(events, "update"),
@@ -206,7 +207,7 @@ bool Chapter::holds_back(const Rule &rule, const std::string &row) const
 const pg::Expression &Chapter::compile(const Rule &rule, Part &part) const
 {
 	if (!part.compiled) {
-		const pg::ActAs identity(rule.owner, pg::ActAs::Manner::restricted);
+		const pg::ActAs identity(rule.owner, pg::ActAs::Manner::restricted, rule.search_path);
 		pg::check_readable(part.function);
 		const pg::InMemory inside(memory);
 		part.compiled.emplace(part.function, *type);
@@ -216,9 +217,10 @@ const pg::Expression &Chapter::compile(const Rule &rule, Part &part) const
 
 std::string Chapter::key_of(const pg::RowChange &change) const
 {
-	const pg::ActAs identity(owner_, pg::ActAs::Manner::restricted);
 	const std::optional<pg::Datum> value =
-		key_->value(change.event() == pg::Event::remove ? change.as_it_was() : change);
+		as_role(owner_, pg::system_path, pg::ActAs::Manner::restricted, *key_, [&] {
+			return key_->value(change.event() == pg::Event::remove ? change.as_it_was() : change);
+		});
 	return value ? pg::key_text(*value) : std::string();
 }
 

@@ -30,7 +30,7 @@ core::MergeField resolve_path(
 	const pg::Scope &scope, const std::vector<std::string> &names, const char *kind)
 {
 	pg::Spi spi;
-	const pg::Rows found = spi.execute(
+	const pg::Rows found = spi.execute(pg::ActAs::engine(),
 		"SELECT sql, type::oid FROM automation._path($1, string_to_array($2, E'\\x1f'), $3)",
 		{Value::datum(scope.value, scope.type), Value::text(joined(names)), Value::text(kind)});
 	const auto type = static_cast<pg::Oid>(found.integer(0, 2));
@@ -134,9 +134,9 @@ void check_approval(const pg::Scope &scope, const std::vector<pg::Oid> &function
 {
 	pg::Spi spi;
 	for (const pg::Oid function : functions) {
-		const pg::Rows found =
-			spi.execute("SELECT automation._is_approved($1::regclass, $2), $1::regclass::text",
-				{Value::oid(scope.row_relation), Value::oid(function)});
+		const pg::Rows found = spi.execute(pg::ActAs::engine(),
+			"SELECT automation._is_approved($1::regclass, $2), $1::regclass::text",
+			{Value::oid(scope.row_relation), Value::oid(function)});
 		if (!found.boolean(0, 1))
 			throw Failure("42501",
 				"function " + pg::function_signature(function) +
@@ -155,7 +155,7 @@ void check(const pg::Scope &scope, const std::string &expression,
 		meets("update") || meets("delete"), meets("update") || meets("insert"), verdict};
 	const std::vector<pg::Oid> functions = [&] {
 		// A literal of a user's type runs that type's input code.
-		const pg::ActAs identity(scope.owner, pg::ActAs::Manner::restricted);
+		const pg::ActAs identity(scope.owner, pg::ActAs::Manner::restricted, pg::system_path);
 		return pg::check_meaning(rewritten, site);
 	}();
 	check_approval(scope, functions);

@@ -208,7 +208,7 @@ template <typename Body> bool deal_with(const Task &task, Body &&body)
 
 int tick(int most)
 {
-	const pg::ActAs identity(pg::extension_owner(), pg::ActAs::Manner::definer);
+	const pg::ActAs identity = pg::ActAs::engine();
 	const pg::BriefLockWaits brief;
 	int count = backfill();
 	for (const Task &task : touched(most))
@@ -228,7 +228,6 @@ int advance(pg::Datum interval)
 		pg::set_clock(pg::present());
 		while (const int done = tick(1000))
 			count += done;
-		const pg::ActAs identity(pg::extension_owner(), pg::ActAs::Manner::definer);
 		pg::Spi spi;
 		const pg::Rows found = next.execute({pg::instant(pg::present())});
 		if (found.is_null(0, 1) || found.integer(0, 1) > end)

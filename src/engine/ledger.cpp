@@ -83,7 +83,6 @@ void write_run(const RunRecord &run)
 		"VALUES ($1, automation._now(), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, nullif($13, "
 		"0), "
 		"session_user)");
-	const pg::ActAs identity(pg::extension_owner(), pg::ActAs::Manner::definer);
 	pg::Spi spi;
 	insert.execute({Value::int8(run.id), Value::int4(run.rule), Value::int4(run.version),
 		Value::int4(run.subject), Value::text(run.key), Value::text(run.event),
@@ -101,7 +100,6 @@ std::int64_t write_delivery(const Delivery &delivery)
 								"recipient, message, watched) VALUES (automation._now(), "
 								"pg_current_xact_id(), $1, $2, $3, $4, $5, $6, "
 								"$7, $8, $9::smallint[]) RETURNING id");
-	const pg::ActAs identity(pg::extension_owner(), pg::ActAs::Manner::definer);
 	pg::Spi spi;
 	const pg::Rows inserted = insert.execute(
 		{Value::int8(delivery.run), Value::int2(delivery.step), Value::oid(delivery.owner),
@@ -116,7 +114,6 @@ void write_notification(std::int64_t run, const std::string &recipient, const st
 {
 	static pg::Statement insert("INSERT INTO automation.notification (at, recipient, body, run_id) "
 								"VALUES (automation._now(), $1, $2, $3)");
-	const pg::ActAs identity(pg::extension_owner(), pg::ActAs::Manner::definer);
 	pg::Spi spi;
 	insert.execute({Value::text(recipient), Value::text(body), Value::int8(run)});
 }
@@ -125,7 +122,6 @@ void write_step(std::int64_t run, const StepRecord &step)
 {
 	static pg::Statement insert(
 		"INSERT INTO automation.step_run (run_id, step, record) VALUES ($1, $2, $3)");
-	const pg::ActAs identity(pg::extension_owner(), pg::ActAs::Manner::definer);
 	pg::Spi spi;
 	insert.execute({Value::int8(run), Value::int2(step.number),
 		Value::parse(Value::Type::jsonb, step.json())});
@@ -137,7 +133,6 @@ void write_plan(const Plan &plan)
 		"INSERT INTO automation.pending (due_at, rule_id, version, entity_id, step, awaits, "
 		"run_id, "
 		"key, source_key, seen) VALUES ($1, $2, $3, $4, $5, $6, nullif($7, 0), $8, $9, $10)");
-	const pg::ActAs identity(pg::extension_owner(), pg::ActAs::Manner::definer);
 	pg::Spi spi;
 	insert.execute({pg::instant(plan.due), Value::int4(plan.rule), Value::int4(plan.version),
 		Value::int4(plan.subject), Value::int2(plan.step),
@@ -152,7 +147,6 @@ void write_touch(const Touch &touch)
 	static pg::Statement insert(
 		"INSERT INTO automation.touch (entity_id, key, columns, rule_id, cause, reason) "
 		"VALUES ($1, $2, $3::smallint[], nullif($4, 0), nullif($5, 0), $6)");
-	const pg::ActAs identity(pg::extension_owner(), pg::ActAs::Manner::definer);
 	pg::Spi spi;
 	insert.execute({Value::int4(touch.subject), Value::text_or_null(unless_empty(touch.key)),
 		Value::text_or_null(unless_empty(array_text(touch.columns))), Value::int4(touch.rule),

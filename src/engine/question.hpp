@@ -10,7 +10,8 @@ namespace automation::engine {
 
 // What one conjunct of a rule's condition says.
 struct Question {
-	pg::Oid owner;	   // of the rule
+	pg::Oid owner; // of the rule
+	std::string search_path;
 	std::string query; // over $1 (old) and $2 (new)
 	pg::Oid relation;
 	std::optional<std::string> old_row; // as JSON

@@ -80,10 +80,23 @@ struct Rule {
 	}
 };
 
-// Evaluates with the rights of the rule's owner, whoever's write it is, in a restricted context.
-// Only a statement runs as in a SECURITY DEFINER function, if its owner has the writer's rights
-// anyway: it could leave code that the writer's COMMIT would run. The search path counts only for
-// the code of users; PostgreSQL's own is compiled already.
+// Evaluates with somebody's rights. The search path counts only for the code of users; PostgreSQL's
+// own is compiled already.
+template <typename Evaluate>
+auto as_role(pg::Oid role, const std::string &search_path, pg::ActAs::Manner manner,
+	const pg::Expression &expression, Evaluate &&evaluate)
+{
+	if (expression.is_built_in()) {
+		const pg::RightsOf identity(role, manner);
+		return evaluate();
+	}
+	const pg::ActAs identity(role, manner, search_path);
+	return evaluate();
+}
+
+// With the rights of the rule's owner, whoever's write it is, in a restricted context. Only a
+// statement runs as in a SECURITY DEFINER function, if its owner has the writer's rights anyway: it
+// could leave code that the writer's COMMIT would run.
 template <typename Evaluate>
 auto as_owner(
 	const Rule &rule, const pg::Expression &expression, StepKind kind, Evaluate &&evaluate)
@@ -94,12 +107,7 @@ auto as_owner(
 	const pg::OrdinarySettings settings(expression.depends_on_settings()
 			? pg::OrdinarySettings::Need::all
 			: pg::OrdinarySettings::Need::none);
-	if (expression.is_built_in()) {
-		const pg::ActAs identity(rule.owner, manner);
-		return evaluate();
-	}
-	const pg::ActAs identity(rule.owner, manner, rule.search_path);
-	return evaluate();
+	return as_role(rule.owner, rule.search_path, manner, expression, evaluate);
 }
 
 } // namespace automation::engine

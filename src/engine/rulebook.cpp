@@ -40,7 +40,7 @@ Chapter &Rulebook::chapter(int entity) const
 {
 	std::unique_ptr<Chapter> &chapter = book_->chapters[entity];
 	if (!chapter) {
-		const pg::ActAs identity(pg::extension_owner(), pg::ActAs::Manner::definer);
+		const pg::ActAs identity = pg::ActAs::engine();
 		chapter = std::make_unique<Chapter>(entity);
 	}
 	return *chapter;
@@ -53,7 +53,6 @@ Rule *Rulebook::rule(int id, Chapter **chapter) const
 								   "WHERE r.id = $1");
 	int entity;
 	{
-		const pg::ActAs identity(pg::extension_owner(), pg::ActAs::Manner::definer);
 		pg::Spi spi;
 		const pg::Rows found = entity_of.execute_fresh({pg::Value::int4(id)});
 		if (found.size() == 0)

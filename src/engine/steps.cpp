@@ -90,14 +90,14 @@ private:
 			"SELECT automation._row(relation, $2) FROM automation.entity WHERE id = $1");
 		std::string json;
 		{
-			const pg::ActAs identity(pg::extension_owner(), pg::ActAs::Manner::definer);
+			const pg::ActAs identity = pg::ActAs::engine();
 			pg::Spi spi;
 			const pg::Rows found =
 				row_of.execute({pg::Value::int4(rule_.subject), pg::Value::text(run_.key)});
 			json = found.text(0, 1).value_or("null");
 		}
 		const pg::ActAs identity(rule_.owner, pg::ActAs::Manner::restricted, rule_.search_path);
-		const pg::Datum row = pg::row_from_json(change_.type().type(), json);
+		const pg::Datum row = pg::row_from_json(identity, change_.type().type(), json);
 		present_.emplace(change_.with_new_row(row));
 		is_stale_ = false;
 	}

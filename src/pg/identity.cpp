@@ -12,11 +12,49 @@ void set_for_scope(const char *name, const char *value)
 	set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 }
 
+int enter_nest_level(const char *search_path)
+{
+	return guard([&] {
+		const int level = NewGUCNestLevel();
+		set_for_scope("search_path", search_path);
+		return level;
+	});
+}
+
 // As an abort would: what the code within has set for the session must not outlive it either.
 void leave_nest_level(int level) noexcept
 {
 	detail::run_guarded_noexcept(
 		[](void *nest_level) { AtEOXact_GUC(false, *static_cast<int *>(nest_level)); }, &level);
+}
+
+Oid engine_role()
+{
+	const Oid owner = extension_owner();
+	if (!OidIsValid(owner))
+		guard([] {
+			ereport(ERROR, errcode(ERRCODE_UNDEFINED_OBJECT),
+				errmsg("extension \"%s\" does not exist", "pg_automation"));
+		});
+	return owner;
+}
+
+bool is_on_system_path()
+{
+	return strcmp(namespace_search_path, system_path) == 0;
+}
+
+// To the letter what the setting gives, so that a plan made under one of the two serves the other.
+void override_search_path()
+{
+	Oid temporary, toast;
+	GetTempNamespaceState(&temporary, &toast);
+	OverrideSearchPath path{};
+	path.schemas = list_make1_oid(PG_CATALOG_NAMESPACE);
+	if (OidIsValid(temporary))
+		path.schemas = lappend_oid(path.schemas, temporary);
+	PushOverrideSearchPath(&path);
+	list_free(path.schemas);
 }
 
 bool settings_are_ordinary()
@@ -28,29 +66,49 @@ bool settings_are_ordinary()
 
 } // namespace
 
-ActAs::ActAs(Oid role, Manner manner) : nest_level_(0)
+RightsOf::RightsOf(Oid role, Manner manner)
 {
 	GetUserIdAndSecContext(&role_, &security_);
 	const int added = manner == Manner::restricted ? SECURITY_RESTRICTED_OPERATION : 0;
 	SetUserIdAndSecContext(role, security_ | SECURITY_LOCAL_USERID_CHANGE | added);
 }
 
-ActAs::ActAs(Oid role, Manner manner, const std::string &search_path) : ActAs(role, manner)
+RightsOf::~RightsOf()
 {
-	nest_level_ = guard([&] {
-		const int level = NewGUCNestLevel();
-		set_for_scope("search_path", search_path.c_str());
-		return level;
-	});
+	if (std::uncaught_exceptions() == exceptions_)
+		SetUserIdAndSecContext(role_, security_);
+}
+
+ActAs::ActAs(Oid role, Manner manner, const std::string &search_path) : rights_(role, manner)
+{
+	nest_level_ = enter_nest_level(search_path.c_str());
+}
+
+// Our own code sets nothing for the session, so that where the path is right already nothing is
+// left to be done.
+ActAs::ActAs() : rights_(engine_role(), Manner::definer)
+{
+	if (!is_on_system_path())
+		nest_level_ = enter_nest_level(system_path);
 }
 
 ActAs::~ActAs()
 {
-	if (std::uncaught_exceptions() > exceptions_)
-		return;
-	if (nest_level_)
+	if (nest_level_ && std::uncaught_exceptions() == exceptions_)
 		leave_nest_level(nest_level_);
-	SetUserIdAndSecContext(role_, security_);
+}
+
+EngineOnly::EngineOnly()
+	: rights_(engine_role(), RightsOf::Manner::definer), overrides_(!is_on_system_path())
+{
+	if (overrides_)
+		guard([] { override_search_path(); });
+}
+
+EngineOnly::~EngineOnly()
+{
+	if (overrides_ && std::uncaught_exceptions() == exceptions_)
+		detail::run_guarded_noexcept([](void *) { PopOverrideSearchPath(); }, nullptr);
 }
 
 OrdinarySettings::OrdinarySettings(Need need)

@@ -5,24 +5,60 @@
 
 namespace automation::pg {
 
-class ActAs {
+constexpr const char *system_path = "pg_catalog, pg_temp"; // PostgreSQL's own names alone
+
+// The rights alone, on whatever search path is set: for code in which no name is left to be looked
+// up, and for a function that sets a path of its own and asks what its caller's was. SQL is
+// executed by ActAs.
+class RightsOf {
 public:
 	enum class Manner {
 		definer,   // as a SECURITY DEFINER function: may do what its owner may
 		restricted // besides, no change of session state: for expressions
 	};
 
-	ActAs(Oid role, Manner manner);
-	// Also sets the search path, temporary objects last.
-	ActAs(Oid role, Manner manner, const std::string &search_path);
-	~ActAs(); // while an exception passes, the (sub)transaction's abort restores all of it
-	ActAs(const ActAs &) = delete;
-	ActAs &operator=(const ActAs &) = delete;
+	RightsOf(Oid role, Manner manner);
+	~RightsOf(); // while an exception passes, the (sub)transaction's abort restores all of it
+	RightsOf(const RightsOf &) = delete;
+	RightsOf &operator=(const RightsOf &) = delete;
 
 private:
 	Oid role_;
 	int security_;
-	int nest_level_;
+	int exceptions_ = std::uncaught_exceptions();
+};
+
+class ActAs {
+public:
+	using Manner = RightsOf::Manner;
+
+	// What the code within sets for the session does not outlive it.
+	ActAs(Oid role, Manner manner, const std::string &search_path);
+	// The engine itself: the extension's owner, on the system path; others may act within.
+	static ActAs engine() { return ActAs(); }
+	~ActAs();
+	ActAs(const ActAs &) = delete;
+	ActAs &operator=(const ActAs &) = delete;
+
+private:
+	ActAs();
+	RightsOf rights_;
+	int nest_level_ = 0;
+	int exceptions_ = std::uncaught_exceptions();
+};
+
+// The engine without anybody else: for a statement in which no code of users runs. It is cheaper
+// than ActAs::engine(), as the setting search_path stays; one that a function sets would not count.
+class EngineOnly {
+public:
+	EngineOnly();
+	~EngineOnly();
+	EngineOnly(const EngineOnly &) = delete;
+	EngineOnly &operator=(const EngineOnly &) = delete;
+
+private:
+	RightsOf rights_;
+	bool overrides_;
 	int exceptions_ = std::uncaught_exceptions();
 };
 

@@ -36,7 +36,7 @@ Datum call_as_extension_owner(FunctionCallInfoBaseData *call)
 	const Oid caller = GetUserId();
 	const Oid owner = extension_owner();
 	FmgrInfo *target = guard([&] { return private_function(call); });
-	const ActAs identity(owner, ActAs::Manner::definer);
+	const RightsOf identity(owner, RightsOf::Manner::definer);
 	return guard([&] {
 		LOCAL_FCINFO(inner, FUNC_MAX_ARGS);
 		InitFunctionCallInfoData(

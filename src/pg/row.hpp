@@ -114,6 +114,6 @@ RowChange change_of(
 	const RowType &type, Event event, std::optional<Datum> old_row, std::optional<Datum> new_row);
 
 // jsonb_populate_record over the row type.
-Datum row_from_json(Oid row_type, std::string_view json);
+Datum row_from_json(const ActAs &identity, Oid row_type, std::string_view json);
 
 } // namespace automation::pg

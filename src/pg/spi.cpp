@@ -1,5 +1,6 @@
 #include "pg/postgres.hpp"
 
+#include "pg/identity.hpp"
 #include "pg/spi.hpp"
 
 namespace automation::pg {
@@ -182,12 +183,7 @@ Spi::~Spi()
 	detail::run_guarded_noexcept([](void *) { SPI_finish(); }, nullptr);
 }
 
-Rows Spi::execute(const char *command)
-{
-	return execute_guarded(command, [&] { return SPI_execute(command, false, 0); });
-}
-
-Rows Spi::execute(const char *command, std::initializer_list<Value> values)
+Rows Spi::execute(const ActAs &, const char *command, std::initializer_list<Value> values)
 {
 	return execute_guarded(command, [&] {
 		Parameters parameters(values);
@@ -217,6 +213,7 @@ void Statement::prepare(std::initializer_list<Value> values)
 
 Rows Statement::execute(std::initializer_list<Value> values)
 {
+	const EngineOnly identity;
 	prepare(values);
 	return execute_guarded(command_, [&] {
 		Parameters parameters(values);
@@ -226,6 +223,7 @@ Rows Statement::execute(std::initializer_list<Value> values)
 
 Rows Statement::execute_fresh(std::initializer_list<Value> values)
 {
+	const EngineOnly identity;
 	prepare(values);
 	return execute_guarded(command_, [&] {
 		Parameters parameters(values);

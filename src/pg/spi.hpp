@@ -16,6 +16,8 @@ struct _SPI_plan;
 
 namespace automation::pg {
 
+class ActAs;
+
 using Oid = unsigned int;
 using Datum = std::uintptr_t; // as PostgreSQL defines it; pg/ asserts that
 
@@ -79,16 +81,17 @@ public:
 	Spi(const Spi &) = delete;
 	Spi &operator=(const Spi &) = delete;
 
-	Rows execute(const char *command); // not kept: for what runs once
-	Rows execute(const char *command, std::initializer_list<Value> values);
+	// Not kept: for what runs once. Who looks its names up is for the caller to decide.
+	Rows execute(const ActAs &identity, const char *command, std::initializer_list<Value> values);
 
 private:
 	int exceptions_ = std::uncaught_exceptions();
 };
 
-// A statement prepared once per backend, on its first use, inside a live Spi. Parameter types are
-// those of the first call. Made to be a function's static: it is constant-initialised and never
-// destroyed.
+// A statement of the engine's, executed as EngineOnly; where it comes to code of users it stands in
+// a scope of ActAs::engine(). Prepared once per backend, on its first use, inside a live Spi.
+// Parameter types are those of the first call. Made to be a function's static: it is
+// constant-initialised and never destroyed.
 class Statement {
 public:
 	constexpr explicit Statement(const char *command) : command_(command) {}
@@ -160,6 +163,8 @@ template <typename Body> std::optional<Error> transaction(Body &&body)
 	return error;
 }
 
+// SET CONSTRAINTS ALL IMMEDIATE: what is deferred already is checked now, by who is current.
+void defer_no_constraint();
 void log(const std::string &message);
 void check_interrupts();
 

@@ -47,4 +47,12 @@ void detail::abort_transaction()
 	guard([] { AbortCurrentTransaction(); });
 }
 
+void defer_no_constraint()
+{
+	guard([] {
+		CommandCounterIncrement();
+		AfterTriggerSetState(makeNode(ConstraintsSetStmt));
+	});
+}
+
 } // namespace automation::pg

@@ -163,14 +163,15 @@ RowChange RowChange::with_new_row(Datum row) const
 	return RowChange(event_, type_, old_, slot_with(type_, row));
 }
 
-Datum row_from_json(Oid row_type, std::string_view json)
+Datum row_from_json(const ActAs &identity, Oid row_type, std::string_view json)
 {
 	const char *type =
 		guard([&] { return format_type_extended(row_type, -1, FORMAT_TYPE_FORCE_QUALIFY); });
 	Spi spi;
 	const std::string command =
 		std::string("SELECT pg_catalog.jsonb_populate_record(NULL::") + type + ", $1)";
-	const Rows rows = spi.execute(command.c_str(), {Value::parse(Value::Type::jsonb, json)});
+	const Rows rows =
+		spi.execute(identity, command.c_str(), {Value::parse(Value::Type::jsonb, json)});
 	const Datum row = rows.datum(0, 1);
 	return guard([&] { return datumCopy(row, false, -1); });
 }

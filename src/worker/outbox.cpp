@@ -54,15 +54,17 @@ bool Outbox::lock()
 
 Leftovers Outbox::open()
 {
-	Spi spi;
-	const Rows worker = spi.execute(
+	const Spi spi;
+	static Statement begin(
 		"UPDATE automation.worker SET epoch = epoch + 1 RETURNING epoch, identity, settled_below");
+	const Rows worker = begin.execute({});
 	epoch_ = worker.integer(0, 1);
 	identity_ = worker.text(0, 2).value_or("");
 	std::erase(identity_, '-');
 	const std::int64_t settled_below = worker.integer(0, 3);
 
-	const Rows lanes = spi.execute("SELECT server, seen, until, txid, id FROM automation.lane");
+	static Statement find("SELECT server, seen, until, txid, id FROM automation.lane");
+	const Rows lanes = find.execute({});
 	for (std::uint64_t row = 0; row < lanes.size(); ++row) {
 		lanes_.push_back({.server = oid_at(lanes, row, 1)});
 		lanes_.back().position = lanes_.back().next = {.seen = *lanes.text(row, 2),
@@ -73,7 +75,7 @@ Leftovers Outbox::open()
 	for (const pg::Oid server : servers_of_deliveries())
 		add_lane(server);
 
-	const Rows counts = spi.execute(R"(
+	static Statement settle(R"(
 		WITH lost AS (
 			UPDATE automation.attempt AS a
 			SET finished_at = automation._now(), outcome = 'unknown',
@@ -87,8 +89,8 @@ Leftovers Outbox::open()
 			WHERE d.kind <> 'sms'
 			ON CONFLICT DO NOTHING
 			RETURNING 1)
-		SELECT (SELECT count(*) FROM again), (SELECT count(*) FROM lost) - (SELECT count(*) FROM again))",
-		{Value::int8(settled_below)});
+		SELECT (SELECT count(*) FROM again), (SELECT count(*) FROM lost) - (SELECT count(*) FROM again))");
+	const Rows counts = settle.execute({Value::int8(settled_below)});
 	return {.retried = counts.integer(0, 1), .held = counts.integer(0, 2)};
 }
 

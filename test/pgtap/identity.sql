@@ -397,6 +397,19 @@ SELECT * FROM automation.item_status('attack.job', '1');
 SELECT attack.as('thief_author', $$INSERT INTO attack.job VALUES (2, 'x', ROW('y'), 'New')$$);
 SELECT is(attack.loot(), 'nothing', 'nor does anything else');
 
+-- What an operator has deferred himself
+SELECT automation.grant_access('thief_author', 'operator');
+SET ROLE thief_author;
+CREATE TABLE attack.late (id integer);
+CREATE FUNCTION attack.lately() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM attack.spy('tick'); RETURN NULL; END $$;
+CREATE CONSTRAINT TRIGGER late AFTER INSERT ON attack.late DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION attack.lately();
+BEGIN;
+INSERT INTO attack.late VALUES (1);
+SELECT automation.tick();
+COMMIT;
+RESET ROLE;
+SELECT is(attack.loot(), 'nothing', 'tick() runs no trigger with its own rights');
+
 -- A privilege that is taken back
 SELECT attack.rule('new.status = ''New''', automation.notify('log', '{{ status }} {{ client.phone }}'));
 DELETE FROM automation.notification;
