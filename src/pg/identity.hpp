@@ -47,8 +47,8 @@ private:
 	int exceptions_ = std::uncaught_exceptions();
 };
 
-// The engine without anybody else: for a statement in which no code of users runs. It costs a tenth
-// of ActAs::engine(), as the setting search_path stays, and that of a function would not count.
+// The engine without anybody else: for a statement in which no code of users runs. It is cheaper
+// than ActAs::engine(), as the setting search_path stays; one that a function sets would not count.
 class EngineOnly {
 public:
 	EngineOnly();

@@ -46,7 +46,8 @@ SELECT set_eq($$SELECT p.oid::regprocedure::text FROM pg_proc AS p WHERE p.prona
 	'{"automation.changed(anyelement,anyelement)",automation._now(),automation._base(),automation.html_escape(text),automation.one_line(text),automation.url_encode(text),automation.phone_e164(text),automation.capitalize(text),"automation.truncate(text,integer,text)",
 	"automation._local_instant(timestamp without time zone,text)","automation._add(timestamp with time zone,interval,text)",automation._named_zone(text),
 	automation._default_zone(),automation._cluster_zone(),automation._calendar_zone(text),"automation._schedule(timestamp with time zone,interval,jsonb,text)",
-	"automation._cron_next(text,timestamp with time zone,text)","automation._recur_next(timestamp with time zone,interval,timestamp with time zone,text)","automation._timed(automation.step,jsonb)"}'::text[],
+	"automation._cron_next(text,timestamp with time zone,text)","automation._recur_next(timestamp with time zone,interval,timestamp with time zone,text)",
+	"automation._timed(automation.step,jsonb)"}'::text[],
 	'everybody may call what compiled SQL calls');
 SELECT is((SELECT array_agg(p.oid::regprocedure::text ORDER BY 1) FROM pg_proc AS p
 	WHERE p.pronamespace = 'automation'::regnamespace AND p.proname ~ '^_' AND has_function_privilege('tap_admin', p.oid, 'EXECUTE')

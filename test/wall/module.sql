@@ -1,6 +1,7 @@
 -- The functions of the module :library, and what the tests ask of them.
 
 CREATE SCHEMA wall;
+CREATE SCHEMA automation; -- its owner is whom statements of the wall act as
 
 CREATE FUNCTION wall.raise(kind text, guards integer DEFAULT 0) RETURNS text LANGUAGE C AS :'library', 'wall_raise';
 CREATE FUNCTION wall.execute(command text) RETURNS text LANGUAGE C AS :'library', 'wall_execute';

@@ -2,6 +2,7 @@
 
 #include "scopes.hpp"
 
+#include "pg/identity.hpp"
 #include "pg/memory.hpp"
 #include "pg/spi.hpp"
 #include "raise.hpp"
@@ -46,7 +47,7 @@ std::optional<std::string> execute(const std::string &command)
 	const Tracer tracer;
 	pg::Spi spi;
 	const Tracer inside;
-	const pg::Rows rows = spi.execute(command.c_str());
+	const pg::Rows rows = spi.execute(pg::ActAs::engine(), command.c_str(), {});
 	return rows.size() == 0 ? std::nullopt : rows.text(0, 1);
 }
 
@@ -57,7 +58,8 @@ std::vector<std::string> attempt(const std::vector<std::string> &commands)
 	std::vector<std::string> answers;
 	for (const std::string &command : commands)
 		answers.push_back(answer(pg::subtransaction([&] { execute(command); })));
-	answers.push_back(spi.execute("SELECT 'still here'").text(0, 1).value_or(""));
+	answers.push_back(
+		spi.execute(pg::ActAs::engine(), "SELECT 'still here'", {}).text(0, 1).value_or(""));
 	return answers;
 }
 

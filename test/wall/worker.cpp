@@ -5,6 +5,7 @@
 #include "pg/entry.hpp"
 
 #include "core/failure.hpp"
+#include "pg/identity.hpp"
 #include "pg/spi.hpp"
 #include "raise.hpp"
 #include "scopes.hpp"
@@ -37,7 +38,7 @@ void report(const std::vector<std::string> &answers)
 	pg::transaction([&] {
 		pg::Spi spi;
 		for (const std::string &answer : answers)
-			spi.execute("INSERT INTO wall.report VALUES ($1, $2)",
+			spi.execute(pg::ActAs::engine(), "INSERT INTO wall.report VALUES ($1, $2)",
 				{pg::Value::text(answer), pg::Value::int4(Tracer::live)});
 	});
 }
