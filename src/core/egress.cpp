@@ -18,7 +18,7 @@ UrlPolicy Egress::url_policy(Kind kind) const
 	if (kind == Kind::sms)
 		policy.purpose = "SMS";
 	if (kind != Kind::email && allow_http)
-		policy.schemes.push_back("http");
+		policy.schemes.emplace_back("http");
 	policy.ports.insert(policy.ports.end(), allowed_ports.begin(), allowed_ports.end());
 	policy.allowed_networks = allowed_networks;
 	return policy;

@@ -68,13 +68,13 @@ struct Channel {
 	Entries options;
 	Entries credentials; // references to files are resolved
 
-	std::string option(std::string_view name_, std::string_view otherwise = {}) const
+	std::string option(std::string_view which, std::string_view otherwise = {}) const
 	{
-		return value_or(options, name_, otherwise);
+		return value_or(options, which, otherwise);
 	}
-	std::string credential(std::string_view name_) const
+	std::string credential(std::string_view which) const
 	{
-		return value_or(credentials, name_, {});
+		return value_or(credentials, which, {});
 	}
 };
 

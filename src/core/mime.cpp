@@ -147,7 +147,7 @@ std::string format_email(const Email &email)
 
 std::string header_text(std::string_view value)
 {
-	const std::string line = one_line(value);
+	std::string line = one_line(value);
 	std::string_view text = line;
 	const bool plain = text.size() <= longest_plain_header && std::ranges::all_of(text, is_plain) &&
 		text.find("=?") == text.npos;

@@ -39,7 +39,7 @@ Request webhook_request(const Channel &channel, const Message &message, std::int
 		check_header_name(name);
 		check_header_value(name, value);
 		typed = typed || lower(name) == "content-type";
-		request.headers.push_back(name + (value.empty() ? ";" : ": " + value));
+		request.headers.push_back(fmt::format("{}{}{}", name, value.empty() ? ";" : ": ", value));
 	}
 	if (!typed)
 		request.headers.emplace_back("Content-Type: application/json");

@@ -156,9 +156,9 @@ private:
 };
 
 // Null: the rule, or what it said then, is gone.
-Rule *rule_of(const Task &task, Chapter *chapter)
+Rule *rule_of(const Task &task, Chapter &chapter)
 {
-	Rule *rule = chapter ? chapter->find(task.rule, task.version) : nullptr;
+	Rule *rule = chapter.find(task.rule, task.version);
 	const bool known = rule && static_cast<std::size_t>(task.step) <= rule->steps.size() &&
 		(task.step == 0 ? rule->wait : rule->steps[static_cast<std::size_t>(task.step) - 1].wait);
 	return known ? rule : nullptr;
@@ -189,7 +189,7 @@ template <typename Body> bool deal_with(const Task &task, Body &&body)
 	const Rulebook book;
 	const auto error = pg::subtransaction([&] {
 		Chapter *chapter = task.source != 0 ? &book.chapter(task.source) : nullptr;
-		if (Rule *rule = rule_of(task, chapter))
+		if (Rule *rule = chapter ? rule_of(task, *chapter) : nullptr)
 			dealt_with = body(Performance(task, *chapter, *rule));
 		else
 			cancel(task, "rule dropped");

@@ -51,7 +51,7 @@ Rule *Rulebook::rule(int id, Chapter **chapter) const
 	static pg::Statement entity_of("SELECT e.id FROM automation.rule r JOIN automation.entity e ON "
 								   "e.relation = r.event_relation "
 								   "WHERE r.id = $1");
-	int entity;
+	int entity = 0;
 	{
 		pg::Spi spi;
 		const pg::Rows found = entity_of.execute_fresh({pg::Value::int4(id)});

@@ -12,9 +12,8 @@ namespace automation::engine {
 
 namespace {
 
-using pg::ActAs;
-
 constexpr std::size_t longest_recipient = 2'000; // bytes; an index has room for it
+
 class StepTaker {
 public:
 	StepTaker(const Chapter &chapter, Rule &rule, const pg::RowChange &change, const RunRecord &run)

@@ -98,7 +98,7 @@ bool as_equality(Node *conjunct, Equality *equality)
 	auto *constant = static_cast<Node *>(lsecond(operation->args));
 	if (!column || !IsA(constant, Const) || castNode(Const, constant)->constisnull)
 		return false;
-	Oid left, right;
+	Oid left = InvalidOid, right = InvalidOid;
 	if (!get_op_hash_functions(operation->opno, &left, &right))
 		return false;
 	*equality = {column->varattno, left, operation->inputcollid,

@@ -102,7 +102,7 @@ Query *body_of(Oid function)
 	if (!HeapTupleIsValid(tuple))
 		ereport(ERROR, errcode(ERRCODE_UNDEFINED_FUNCTION),
 			errmsg("compiled function with OID %u does not exist", function));
-	bool is_null;
+	bool is_null = false;
 	const Datum source = SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_prosqlbody, &is_null);
 	if (is_null)
 		elog(ERROR, "function %u has no SQL body", function);

@@ -62,7 +62,7 @@ List *mapping_options(Oid server, Oid user)
 			USERMAPPINGUSERSERVER, ObjectIdGetDatum(user), ObjectIdGetDatum(server));
 		if (!HeapTupleIsValid(tuple))
 			return nullptr;
-		bool none;
+		bool none = false;
 		const ::Datum options =
 			SysCacheGetAttr(USERMAPPINGUSERSERVER, tuple, Anum_pg_user_mapping_umoptions, &none);
 		List *list = none ? NIL : untransformRelOptions(options);

@@ -234,6 +234,7 @@ std::vector<Oid> check_meaning(const std::string &expression, const ConditionSit
 		return inspection.unapproved;
 	});
 	std::vector<Oid> functions;
+	functions.reserve(static_cast<std::size_t>(list_length(unapproved)));
 	for (int i = 0; i < list_length(unapproved); ++i)
 		functions.push_back(list_nth_oid(unapproved, i));
 	return functions;

@@ -11,8 +11,8 @@ namespace {
 void depend_on_relations(Query *query)
 {
 	List *relations = guard([&] {
-		List *found, *others;
-		bool has_row_security;
+		List *found = NIL, *others = NIL;
+		bool has_row_security = false;
 		extract_query_dependencies(
 			reinterpret_cast<Node *>(copy_of(query)), &found, &others, &has_row_security);
 		return found;
@@ -155,7 +155,7 @@ std::optional<Datum> Expression::value(const RowChange &change) const
 		ExprContext *context = GetPerTupleExprContext(executor_);
 		context->ecxt_innertuple = change.old_row();
 		context->ecxt_outertuple = change.new_row();
-		bool is_null;
+		bool is_null = false;
 		::Datum value = ExecEvalExprSwitchContext(state_, context, &is_null);
 		if (!is_null)
 			value = datumCopy(value, result_by_value_, result_length_);
@@ -199,7 +199,7 @@ std::optional<Datum> Expression::query(const RowChange &change) const
 		MemoryContextSwitchTo(caller);
 		if (SPI_processed == 0 || !SPI_tuptable)
 			return Outcome{0, true};
-		bool is_null;
+		bool is_null = false;
 		const ::Datum value =
 			SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null);
 		return Outcome{
@@ -211,8 +211,8 @@ std::optional<Datum> Expression::query(const RowChange &change) const
 std::string text_of(Datum value, Oid type)
 {
 	return guard([&]() -> const char * {
-		Oid output;
-		bool is_varlena;
+		Oid output = InvalidOid;
+		bool is_varlena = false;
 		getTypeOutputInfo(type, &output, &is_varlena);
 		return OidOutputFunctionCall(output, value);
 	});

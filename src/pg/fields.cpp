@@ -28,7 +28,7 @@ List *pairs_of(Jsonb *object)
 			pair = static_cast<Pair *>(palloc0(sizeof(Pair)));
 			pair->name = pnstrdup(value.val.string.val, value.val.string.len);
 			pairs = lappend(pairs, pair);
-		} else if (token == WJB_VALUE) {
+		} else if (token == WJB_VALUE && pair) {
 			pair->value = value.type == jbvString
 				? pnstrdup(value.val.string.val, value.val.string.len)
 				: JsonbToCString(nullptr, &JsonbValueToJsonb(&value)->root, 0);

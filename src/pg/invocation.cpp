@@ -14,8 +14,8 @@ FmgrInfo *private_function(FunctionCallInfo call)
 	FmgrInfo *site = call->flinfo;
 	if (site->fn_extra)
 		return static_cast<FmgrInfo *>(site->fn_extra);
-	Oid *types;
-	int count;
+	Oid *types = nullptr;
+	int count = 0;
 	get_func_signature(site->fn_oid, &types, &count);
 	Oid private_types[FUNC_MAX_ARGS];
 	private_types[0] = REGROLEOID;
@@ -45,7 +45,7 @@ Datum call_as_extension_owner(FunctionCallInfoBaseData *call)
 		inner->args[0].isnull = false;
 		for (int i = 0; i < call->nargs; ++i)
 			inner->args[i + 1] = call->args[i];
-		::Datum result;
+		::Datum result = 0;
 		without_context([&] { result = FunctionCallInvoke(inner); });
 		call->isnull = inner->isnull;
 		return result;
@@ -67,12 +67,13 @@ std::vector<std::string> text_array_argument(FunctionCallInfoBaseData *call, int
 	};
 	const Elements elements = guard([&] {
 		Elements found{};
-		bool *nulls;
+		bool *nulls = nullptr;
 		deconstruct_array(DatumGetArrayTypeP(call->args[number].value), TEXTOID, -1, false,
 			TYPALIGN_INT, &found.values, &nulls, &found.count);
 		return found;
 	});
 	std::vector<std::string> texts;
+	texts.reserve(static_cast<std::size_t>(elements.count));
 	for (int i = 0; i < elements.count; ++i)
 		texts.emplace_back(
 			guard([&]() -> const char * { return TextDatumGetCString(elements.values[i]); }));
@@ -137,6 +138,7 @@ ResultSet::ResultSet(FunctionCallInfoBaseData *call) : call_(call)
 void ResultSet::add(const std::vector<std::optional<std::string>> &columns)
 {
 	std::vector<char *> values;
+	values.reserve(columns.size());
 	for (const std::optional<std::string> &column : columns)
 		values.push_back(column ? const_cast<char *>(column->c_str()) : nullptr);
 	char **texts = values.data();

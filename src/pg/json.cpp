@@ -71,7 +71,7 @@ std::string key_text(Datum key)
 			return nullptr;
 		JsonbIterator *iterator = JsonbIteratorInit(&json->root);
 		JsonbValue value;
-		for (JsonbIteratorToken token;
+		for (JsonbIteratorToken token = WJB_DONE;
 			 (token = JsonbIteratorNext(&iterator, &value, false)) != WJB_DONE;)
 			if (token == WJB_VALUE)
 				return scalar_text(&value);

@@ -47,7 +47,7 @@ void start_up_memory()
 {
 	if (earlier_startup)
 		earlier_startup();
-	bool found;
+	bool found = false;
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 	shared = static_cast<Places *>(ShmemInitStruct("pg_automation workers", places_size(), &found));
 	if (!found) {

@@ -14,7 +14,7 @@ Form_pg_attribute attribute(const RowType &type, int column)
 
 bool same_in(const RowType &type, int column, TupleTableSlot *before, TupleTableSlot *after)
 {
-	bool null_before, null_after;
+	bool null_before = false, null_after = false;
 	const ::Datum value_before = slot_getattr(before, column, &null_before);
 	const ::Datum value_after = slot_getattr(after, column, &null_after);
 	if (null_before || null_after)
@@ -100,11 +100,11 @@ std::optional<std::uint32_t> RowChange::hash(int column, Oid function, Oid colla
 {
 	struct Outcome {
 		std::uint32_t hash;
-		bool is_null;
+		bool is_null = false;
 	};
 	TupleTableSlot *image = event_ == Event::remove ? old_ : new_;
 	const Outcome outcome = guard([&] {
-		bool is_null;
+		bool is_null = false;
 		const ::Datum value = slot_getattr(image, column, &is_null);
 		return Outcome{
 			is_null ? 0 : DatumGetUInt32(OidFunctionCall1Coll(function, collation, value)),
@@ -118,7 +118,7 @@ std::optional<Datum> RowChange::composite(TupleTableSlot *slot) const
 	if (slot == type_.no_row())
 		return std::nullopt;
 	return guard([&] {
-		bool should_free;
+		bool should_free = false;
 		HeapTuple tuple = ExecFetchSlotHeapTuple(slot, false, &should_free);
 		return heap_copy_tuple_as_datum(tuple, type_.descriptor());
 	});
@@ -137,12 +137,12 @@ std::optional<Datum> RowChange::new_value() const
 std::optional<std::string> RowChange::text(TupleTableSlot *slot, int column) const
 {
 	const char *characters = guard([&]() -> const char * {
-		bool is_null;
+		bool is_null = false;
 		const ::Datum value = slot_getattr(slot, column, &is_null);
 		if (is_null)
 			return nullptr;
-		Oid output;
-		bool is_varlena;
+		Oid output = InvalidOid;
+		bool is_varlena = false;
 		getTypeOutputInfo(attribute(type_, column)->atttypid, &output, &is_varlena);
 		return OidOutputFunctionCall(output, value);
 	});

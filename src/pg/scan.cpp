@@ -11,7 +11,7 @@ int scan(const char *sql, int *begins, int capacity)
 {
 	core_yy_extra_type extra;
 	core_YYSTYPE value;
-	YYLTYPE location;
+	YYLTYPE location = 0;
 	core_yyscan_t scanner = scanner_init(sql, &extra, &ScanKeywords, ScanKeywordTokens);
 	int count = 0;
 	while (core_yylex(&value, &location, scanner) != 0 && count < capacity)

@@ -10,7 +10,7 @@ Scope scope_argument(FunctionCallInfoBaseData *call, int number)
 {
 	return guard([&] {
 		HeapTupleHeader row = DatumGetHeapTupleHeader(call->args[number].value);
-		bool is_null;
+		bool is_null = false;
 		const auto field = [&](const char *name) {
 			return DatumGetObjectId(GetAttributeByName(row, name, &is_null));
 		};

@@ -57,7 +57,7 @@ Datum make_datum(const Value &value)
 	case Value::Type::datum:
 		return static_cast<Datum>(value.number);
 	default: {
-		Oid input, io_parameter;
+		Oid input = InvalidOid, io_parameter = InvalidOid;
 		getTypeInputInfo(type_oid(value), &input, &io_parameter);
 		return OidInputFunctionCall(
 			input, pnstrdup(value.characters.data(), value.characters.size()), io_parameter, -1);
@@ -66,7 +66,7 @@ Datum make_datum(const Value &value)
 }
 
 struct Parameters {
-	explicit Parameters(std::initializer_list<Value> values)
+	Parameters(std::initializer_list<Value> values)
 	{
 		for (const Value &value : values) {
 			types[count] = type_oid(value);
@@ -138,7 +138,7 @@ std::optional<std::string> Rows::text(std::uint64_t row, int column) const
 std::int64_t Rows::integer(std::uint64_t row, int column) const
 {
 	return guard([&]() -> std::int64_t {
-		bool null;
+		bool null = false;
 		const Datum value = value_at(table_, row, column, &null);
 		switch (SPI_gettypeid(table_->tupdesc, column)) {
 		case INT2OID:
@@ -161,7 +161,7 @@ bool Rows::boolean(std::uint64_t row, int column) const
 Datum Rows::datum(std::uint64_t row, int column) const
 {
 	return guard([&] {
-		bool null;
+		bool null = false;
 		return value_at(table_, row, column, &null);
 	});
 }

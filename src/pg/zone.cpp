@@ -49,9 +49,9 @@ struct Offset {
 
 Offset offset_at(pg_time_t from, pg_tz *zone)
 {
-	long seconds, next_seconds;
-	int is_dst, next_is_dst;
-	pg_time_t until;
+	long seconds = 0, next_seconds = 0;
+	int is_dst = 0, next_is_dst = 0;
+	pg_time_t until = 0;
 	const int found =
 		pg_next_dst_boundary(&from, &seconds, &is_dst, &until, &next_seconds, &next_is_dst, zone);
 	if (found < 0)
@@ -112,7 +112,7 @@ std::int64_t Zone::add(std::int64_t instant, const Delay &delay) const
 				timestamp_pl_interval, TimestampGetDatum(shown), IntervalPGetDatum(&days)));
 		}));
 	}
-	Timestamp sum;
+	Timestamp sum = 0;
 	if (__builtin_add_overflow(instant, delay.microseconds, &sum))
 		throw core::Failure("22008", "timestamp out of range");
 	return checked(sum);

@@ -12,10 +12,9 @@ namespace automation::worker {
 
 namespace {
 
-constexpr long names_cached = 60; // seconds
-constexpr std::size_t most_body_bytes = 64 * 1024;
-constexpr std::size_t most_header_bytes = 32 * 1024;
-constexpr std::size_t most_kept_bytes = 2 * 1024;
+constexpr std::size_t most_body_bytes = std::size_t{64} * 1024;
+constexpr std::size_t most_header_bytes = std::size_t{32} * 1024;
+constexpr std::size_t most_kept_bytes = std::size_t{2} * 1024;
 constexpr std::string_view goodbye = "221"; // SMTP's answer to QUIT
 
 core::Reply::Trouble trouble_of(CURLcode code)
@@ -136,7 +135,7 @@ std::size_t Exchange::give_body(char *bytes, std::size_t size, std::size_t count
 	auto *self = static_cast<Exchange *>(exchange);
 	const std::string &body = self->request_.body;
 	const std::size_t length = std::min(size * count, body.size() - self->given_);
-	std::memcpy(bytes, body.data() + self->given_, length);
+	std::copy_n(body.data() + self->given_, length, bytes);
 	self->given_ += length;
 	self->given_all_ = self->given_ == body.size();
 	return length;

@@ -13,7 +13,7 @@ namespace automation::worker {
 namespace {
 
 constexpr std::size_t longest_reason = 500;
-constexpr std::size_t longest_response = 2 * 1024;
+constexpr std::size_t longest_response = std::size_t{2} * 1024;
 
 std::string kept(const Flight &flight, const std::string &text, std::size_t most_bytes)
 {
@@ -40,7 +40,7 @@ Flight begin_flight(const Claim &claim, const Contact &contact)
 core::Request request_for(const Claim &claim, const Contact &contact)
 {
 	if (contact.problem)
-		throw *contact.problem;
+		throw core::Failure(*contact.problem);
 	if (!claim.readable)
 		throw core::Failure("22021", "message is not text in UTF-8");
 	return core::make_request(contact.channel, claim.message, claim.now);

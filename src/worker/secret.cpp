@@ -14,7 +14,7 @@ namespace automation::worker {
 
 namespace {
 
-constexpr std::size_t longest_secret = 64 * 1024;
+constexpr std::size_t longest_secret = std::size_t{64} * 1024;
 
 class File {
 public:

@@ -78,7 +78,7 @@ std::vector<Worker::Task> Worker::claim(const std::string &now_visible)
 	const std::set<pg::Oid> paused = outbox_.paused();
 	std::vector<Lane> &lanes = outbox_.lanes();
 	if (!lanes.empty())
-		std::ranges::rotate(lanes, lanes.begin() + 1); // each is first once
+		std::rotate(lanes.begin(), lanes.begin() + 1, lanes.end()); // each is first once
 	for (Lane &lane : lanes) {
 		lane.backlog = lane.backlog || look_;
 		const int room = occupancy.room(lane.server, pg::settings::max_in_flight);
