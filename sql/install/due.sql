@@ -218,7 +218,7 @@ BEGIN ATOMIC
 	WHERE t.entity_id = _ended_by.entity_id AND (t.key = _ended_by.key OR t.key IS NULL)
 		AND t.id > since
 		AND (t.rule_id IS NULL OR t.rule_id = _ended_by.rule_id)
-		AND t.cause IS DISTINCT FROM _ended_by.run_id
+		AND (t.cause = _ended_by.run_id) IS NOT TRUE
 		AND (t.columns IS NULL OR t.columns && _ended_by.columns)
 	ORDER BY t.id
 	LIMIT 1;
@@ -465,6 +465,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	IF on_overdue = 'skip' THEN
+		PERFORM automation._follow(p.run_id, p.step) FROM automation.pending AS p WHERE p.ctid = place;
 		PERFORM automation._cancel(place, 'came due while it was paused');
 	ELSE
 		UPDATE automation.pending AS p
@@ -603,7 +604,7 @@ BEGIN
 	THEN
 		PERFORM automation._fail('42501', format('must be owner of the rule of run %s', run));
 	END IF;
-	SELECT count(automation._cancel(p.place, coalesce(_cancel.reason, 'cancelled by ' || caller))) INTO count
+	PERFORM automation._cancel(p.place, coalesce(_cancel.reason, 'cancelled by ' || caller))
 	FROM (
 		SELECT d.ctid AS place
 		FROM automation.pending AS d
@@ -611,10 +612,13 @@ BEGIN
 			AND d.step = coalesce(_cancel.step, d.step)
 		FOR UPDATE
 	) AS p;
+	GET DIAGNOSTICS count = ROW_COUNT;
 	IF count = 0 THEN
 		PERFORM automation._fail('55000', CASE WHEN step IS NULL THEN format('no step of run %s waits', run)
 			ELSE format('step %s of run %s does not wait', step, run) END,
 			format('Its status is %s.', automation._step_status(run, step::smallint)));
+	ELSIF step IS NOT NULL THEN
+		PERFORM automation._follow(run, step::smallint), automation._wake_worker();
 	END IF;
 	RETURN count;
 END
