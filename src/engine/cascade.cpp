@@ -1,5 +1,6 @@
 #include "engine/cascade.hpp"
 
+#include "pg/process.hpp"
 #include "pg/rollback.hpp"
 #include "pg/settings.hpp"
 
@@ -28,6 +29,12 @@ std::string Cascade::refusal(const Rule &rule, const std::string &key) const
 	return {};
 }
 
+bool Cascade::gives_way_to(const pg::Error &error) const
+{
+	return comes_again_ &&
+		(error.sqlstate() == pg::lock_not_available || error.sqlstate() == pg::deadlock_detected);
+}
+
 // The numbers of the rules that set each other off; the log puts their names.
 std::string Cascade::chain(int rule) const
 {
@@ -37,12 +44,13 @@ std::string Cascade::chain(int rule) const
 	return text + "#" + std::to_string(rule);
 }
 
-Cascade::Root::Root()
+Cascade::Root::Root(bool comes_again)
 {
 	if (current_)
 		return;
 	made_ = new Cascade;
 	current_ = made_;
+	made_->comes_again_ = comes_again;
 }
 
 Cascade::Root::~Root()

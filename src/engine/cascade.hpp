@@ -24,6 +24,8 @@ public:
 
 	// Why the rule must not run for this row, or empty.
 	std::string refusal(const Rule &rule, const std::string &key) const;
+	// Whether the event gives way to whoever has locked what it needs, to be handled again later.
+	bool gives_way_to(const pg::Error &error) const;
 	int depth() const { return static_cast<int>(running_.size()); }
 	std::int64_t cause() const // the run that the present event comes from; 0: a person's write
 	{
@@ -37,6 +39,7 @@ private:
 	};
 	std::string chain(int rule) const;
 	static Cascade *current_;
+	bool comes_again_ = false;
 	std::vector<Running> running_;
 	// Once per rule, row and root event; in which subtransaction.
 	std::map<std::pair<int, std::string>, std::uint32_t> fired_;
@@ -44,7 +47,7 @@ private:
 
 class Cascade::Root {
 public:
-	Root();
+	explicit Root(bool comes_again = false);
 	~Root();
 	Root(const Root &) = delete;
 	Root &operator=(const Root &) = delete;

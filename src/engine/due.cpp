@@ -185,7 +185,7 @@ void record_failure(const Task &task, const pg::Error &error)
 template <typename Body> bool deal_with(const Task &task, Body &&body)
 {
 	bool dealt_with = true;
-	const Cascade::Root root;
+	const Cascade::Root root(true);
 	const Rulebook book;
 	const auto error = pg::subtransaction([&] {
 		Chapter *chapter = task.source != 0 ? &book.chapter(task.source) : nullptr;
@@ -196,7 +196,7 @@ template <typename Body> bool deal_with(const Task &task, Body &&body)
 	});
 	if (!error)
 		return dealt_with;
-	if (error->sqlstate() == pg::lock_not_available || error->sqlstate() == pg::deadlock_detected)
+	if (Cascade::current().gives_way_to(*error))
 		return false;
 	if (task.step == 0)
 		record_failure(task, *error);

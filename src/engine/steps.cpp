@@ -1,6 +1,7 @@
 #include "engine/steps.hpp"
 
 #include "core/failure.hpp"
+#include "engine/cascade.hpp"
 #include "engine/rulebook.hpp"
 #include "engine/run.hpp"
 #include "engine/schedule.hpp"
@@ -64,7 +65,7 @@ private:
 
 	StepRecord failed(const Step &step, pg::Error error) const
 	{
-		if (rule_.fails_the_write)
+		if (rule_.fails_the_write || Cascade::current().gives_way_to(error))
 			throw std::move(error);
 		return {step.number, step.action, "failed", error.message(), error.sqlstate()};
 	}
