@@ -61,17 +61,20 @@ COMMENT ON COLUMN automation.touch.cause IS 'Run that did it; its own steps go o
 COMMENT ON COLUMN automation.touch.reason IS 'What happened';
 COMMENT ON COLUMN automation.touch.actor IS 'Session user';
 
+CREATE TYPE automation._horizon AS (snapshot pg_snapshot, txid xid8, touch bigint);
+COMMENT ON TYPE automation._horizon IS 'Touches up to a moment: of all transactions visible in the snapshot, and of that transaction itself up to this number';
+
 CREATE TABLE automation.settled (
 	singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
-	seen pg_snapshot NOT NULL,
-	until pg_snapshot,
+	seen automation._horizon NOT NULL,
+	until automation._horizon,
 	id bigint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 20);
-INSERT INTO automation.settled (seen) VALUES (pg_current_snapshot());
+INSERT INTO automation.settled (seen) VALUES (ROW(pg_current_snapshot(), NULL, NULL));
 COMMENT ON TABLE automation.settled IS 'How far tick() has come with touches';
 COMMENT ON COLUMN automation.settled.singleton IS 'There is one row';
-COMMENT ON COLUMN automation.settled.seen IS 'Touches of all transactions visible in this snapshot have had their effect';
-COMMENT ON COLUMN automation.settled.until IS 'It is about to see to those that became visible up to this one';
+COMMENT ON COLUMN automation.settled.seen IS 'Touches up to then have had their effect';
+COMMENT ON COLUMN automation.settled.until IS 'It is about to see to those that came up to then';
 COMMENT ON COLUMN automation.settled.id IS 'And has come to this row of pending';
 
 CREATE TABLE automation.step_run (
@@ -293,20 +296,27 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION automation._coming_due(integer) IS 'What is due now, the earliest first, locked';
 
-CREATE FUNCTION automation._ended_transactions() RETURNS pg_snapshot
+CREATE FUNCTION automation._horizon() RETURNS automation._horizon
 LANGUAGE sql
 -- A snapshot does not list its own transaction among those that are under way.
 BEGIN ATOMIC
 	SELECT format('%s:%s:%s', least(pg_snapshot_xmin(c.snapshot), c.own), pg_snapshot_xmax(c.snapshot), (
-		SELECT string_agg(i.txid::text, ',' ORDER BY i.txid)
-		FROM (
-			SELECT pg_snapshot_xip(c.snapshot)
-			UNION
-			SELECT c.own WHERE c.own < pg_snapshot_xmax(c.snapshot)
-		) AS i(txid)))::pg_snapshot
+			SELECT string_agg(i.txid::text, ',' ORDER BY i.txid)
+			FROM (
+				SELECT pg_snapshot_xip(c.snapshot)
+				UNION
+				SELECT c.own WHERE c.own < pg_snapshot_xmax(c.snapshot)
+			) AS i(txid)))::pg_snapshot,
+		c.own, (SELECT max(t.id) FROM automation.touch AS t WHERE t.txid = c.own)
 	FROM (SELECT pg_current_snapshot(), pg_current_xact_id()) AS c(snapshot, own);
 END;
-COMMENT ON FUNCTION automation._ended_transactions() IS 'Snapshot in which this transaction is still under way';
+COMMENT ON FUNCTION automation._horizon() IS 'Now: what other transactions have committed, and what this one has done so far';
+
+CREATE FUNCTION automation._is_before(touch automation.touch, horizon automation._horizon) RETURNS boolean
+LANGUAGE sql IMMUTABLE
+RETURN pg_visible_in_snapshot((touch).txid, (horizon).snapshot)
+	OR ((touch).txid = (horizon).txid AND (touch).id <= (horizon).touch) IS TRUE;
+COMMENT ON FUNCTION automation._is_before(automation.touch, automation._horizon) IS 'Whether a touch came up to that moment';
 
 CREATE FUNCTION automation._touched(most integer) RETURNS SETOF automation._task
 LANGUAGE plpgsql
@@ -320,7 +330,7 @@ BEGIN
 	SELECT * INTO progress FROM automation.settled;
 	IF progress.until IS NULL AND NOT EXISTS (
 		SELECT FROM automation.touch AS t
-		WHERE t.txid >= pg_snapshot_xmin(progress.seen) AND NOT pg_visible_in_snapshot(t.txid, progress.seen))
+		WHERE t.txid >= pg_snapshot_xmin((progress.seen).snapshot) AND NOT automation._is_before(t, progress.seen))
 	THEN
 		RETURN;
 	END IF;
@@ -328,7 +338,7 @@ BEGIN
 	IF NOT FOUND THEN
 		RETURN;
 	ELSIF progress.until IS NULL THEN
-		progress.until := automation._ended_transactions();
+		progress.until := automation._horizon();
 	END IF;
 	FOR task IN
 		SELECT DISTINCT ON ((found.plan).id) (automation._task(found.place, found.plan)).*
@@ -338,8 +348,8 @@ BEGIN
 			UNION ALL
 			SELECT p.ctid, p FROM automation.pending AS p WHERE p.entity_id = t.entity_id AND t.key IS NULL
 		) AS found(place, plan)
-		WHERE t.txid >= pg_snapshot_xmin(progress.seen) AND NOT pg_visible_in_snapshot(t.txid, progress.seen)
-			AND (pg_visible_in_snapshot(t.txid, progress.until) OR t.txid = pg_current_xact_id_if_assigned())
+		WHERE t.txid >= pg_snapshot_xmin((progress.seen).snapshot)
+			AND NOT automation._is_before(t, progress.seen) AND automation._is_before(t, progress.until)
 			AND (found.plan).id > progress.id AND t.id > coalesce((found.plan).run_id, (found.plan).id)
 		ORDER BY (found.plan).id
 		LIMIT most

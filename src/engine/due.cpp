@@ -49,7 +49,7 @@ public:
 		if (ended(image))
 			return true;
 		const pg::RowChange row = row_of(image);
-		if (!task_.awaits.empty() && task_.awaits != "previous" && !reckoned(row))
+		if (depends_on_the_row() && !reckoned(row))
 			return true;
 		if (differs(row))
 			return true;
@@ -85,6 +85,14 @@ private:
 		if (wait_.has_no_row)
 			return pg::change_of(*chapter_.type, pg::Event::insert, std::nullopt, std::nullopt);
 		return change_from_json(chapter_, rule_, image.json);
+	}
+
+	// A date may have moved, and nobody has settled that yet, or the rule was paused meanwhile.
+	bool depends_on_the_row() const
+	{
+		if (task_.awaits.empty())
+			return wait_.anchor == Wait::Anchor::field && !wait_.recurs;
+		return task_.awaits != "previous";
 	}
 
 	// What was not known when it was planned is known now. False: it is due later.

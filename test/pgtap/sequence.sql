@@ -95,7 +95,7 @@ SELECT throws_ok($$SELECT automation.create_rule('x', 'deal', 'deleted', steps =
 SELECT throws_ok($$SELECT automation.create_rule('x', 'deal', 'schedule', '{"cron": "61 * * * *"}', steps => ARRAY[tap.step()])$$,
 	'22023', 'invalid cron schedule: "61 * * * *"', 'a minute that never comes');
 SELECT throws_ok($$SELECT automation.create_rule('x', 'deal', 'schedule', '{"cron": "0 0 30 2 *"}', steps => ARRAY[tap.step()])$$, '22023', NULL, 'nor does a day');
-SELECT throws_ok($$SELECT automation.create_rule('x', 'deal', 'recurring', '{"field": "closes_on", "every": "0"}', steps => ARRAY[tap.step()])$$, '22023', 'every must be longer than no time', 'again and again at once');
+SELECT throws_ok($$SELECT automation.create_rule('x', 'deal', 'recurring', '{"field": "closes_on", "every": "0"}', steps => ARRAY[tap.step()])$$, '22023', 'recurrence interval must be positive', 'again and again at once');
 SELECT throws_ok($$SELECT automation.create_rule('x', 'deal', 'recurring', '{"field": "stage", "every": "1 day"}', steps => ARRAY[tap.step()])$$, '42804', NULL, 'counted from no date');
 SELECT throws_ok($$SELECT automation.create_rule('x', 'deal', 'date_passed', '{"field": "nothing"}', steps => ARRAY[tap.step()])$$, '42703', NULL, 'a date that is no column');
 SELECT throws_ok($$SELECT automation.create_rule('x', 'deal', 'date_approaching', '{"field": "closes_on", "before": "-1 day"}', steps => ARRAY[tap.step()])$$,

@@ -61,6 +61,16 @@ INSERT INTO invoice (id, due_on) VALUES (7, '2030-01-01');
 SELECT automation.tick();
 SELECT matches(tap.said(), 'overdue 7$', 'a date that is over when the row comes fires at once');
 
+-- A date that moves while the rule is paused.
+SELECT tap.rule('overdue', 'date_passed', '{"field": "due_on"}', 'new.balance > 0');
+INSERT INTO invoice (id, due_on) VALUES (1, '2030-03-10'), (2, '2030-03-10'), (3, '2030-03-10');
+SELECT automation.pause_rule('overdue');
+UPDATE invoice SET due_on = '2030-03-20' WHERE id = 1;
+UPDATE invoice SET due_on = NULL WHERE id = 2;
+SELECT automation.resume_rule('overdue');
+SELECT automation.advance('1 month');
+SELECT is(tap.said(), '03-10 00:00 overdue 3, 03-20 00:00 overdue 1', 'is looked at again when it would be due');
+
 -- date_approaching
 
 SELECT tap.rule('soon', 'date_approaching', '{"field": "starts_at", "before": "1 day"}', 'new.status = ''Sent''');
