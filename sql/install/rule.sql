@@ -213,21 +213,6 @@ END
 $$;
 COMMENT ON FUNCTION automation._check_cancellation(jsonb) IS 'Raises what is wrong with what a step says of its cancellation';
 
-CREATE FUNCTION automation._check_every(every text) RETURNS interval
-LANGUAGE plpgsql IMMUTABLE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	checked interval := automation._check_delay(every, false, 'every');
-BEGIN
-	IF checked = '0' THEN
-		PERFORM automation._fail('22023', 'every must be longer than no time');
-	END IF;
-	RETURN checked;
-END
-$$;
-COMMENT ON FUNCTION automation._check_every(text) IS 'How often something recurs; raises an error for what is no interval of time';
-
 CREATE FUNCTION automation._wait_sql(scope automation._scope, timing jsonb) RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
@@ -242,7 +227,8 @@ BEGIN
 	ELSIF NOT timing ? 'every' THEN
 		RETURN automation._due_sql(scope, timing);
 	END IF;
-	every := automation._check_every(timing ->> 'every');
+	every := automation._check_delay(timing ->> 'every', false, 'every');
+	PERFORM automation._recur_next('2000-01-01', every, '2000-01-01', 'UTC'); -- it may be too short
 	RETURN format('automation._recur_next(%s, %L::interval, automation._base(), %s)',
 		automation._due_sql(scope, timing - 'every'), every, automation._zone_sql(scope, timing));
 END
