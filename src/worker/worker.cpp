@@ -75,15 +75,21 @@ void Worker::run()
 
 bool Worker::open()
 {
-	bool locked = false;
+	bool locked = false, at_home = true;
 	Leftovers left{};
 	const auto error = pg::transaction([&] {
+		const pg::Spi spi;
 		locked = Outbox::lock();
-		if (locked)
-			left = outbox_.open();
+		if (!locked)
+			return;
+		left = outbox_.open();
+		at_home = outbox_.is_at_home();
 	});
 	if (error)
 		error->log_warning();
+	if (!at_home)
+		pg::warn("deliveries are on hold because this database was restored or copied",
+			"Run automation.adopt('resume') or automation.adopt('discard').");
 	if (left.held > 0)
 		pg::warn(std::to_string(left.held) +
 				" messages were in flight when the last worker ended and are held, since sending "
