@@ -222,14 +222,15 @@ AS $$
 DECLARE
 	outbox automation.delivery;
 	outcome text;
-	copy record := automation._copy_warning();
+	copy record;
 BEGIN
+	SELECT * INTO copy FROM automation._copy_warning();
 	IF copy.message IS NOT NULL THEN
 		PERFORM automation._fail('55000', copy.message, copy.detail, copy.hint);
 	END IF;
 	SELECT * INTO outbox FROM automation.delivery AS d WHERE d.id = delivery;
 	IF NOT FOUND THEN
-		RAISE undefined_object USING MESSAGE = format('delivery %s does not exist', delivery);
+		PERFORM automation._fail('42704', format('delivery %s does not exist', delivery));
 	END IF;
 	DELETE FROM automation.retry AS r WHERE r.delivery_id = delivery; -- waits for the worker, who may be claiming it
 	SELECT coalesce(a.outcome, 'in flight') INTO outcome
@@ -238,11 +239,11 @@ BEGIN
 	ORDER BY a.id DESC
 	LIMIT 1;
 	IF outcome = 'delivered' THEN
-		RAISE object_not_in_prerequisite_state USING MESSAGE = format('delivery %s is already delivered', delivery);
+		PERFORM automation._fail('55000', format('delivery %s is already delivered', delivery));
 	ELSIF outcome = 'in flight' THEN
-		RAISE object_not_in_prerequisite_state USING MESSAGE = format('delivery %s is being delivered', delivery);
+		PERFORM automation._fail('55000', format('delivery %s is being delivered', delivery));
 	ELSIF outcome IS NULL THEN
-		RAISE object_not_in_prerequisite_state USING MESSAGE = format('delivery %s has not been attempted yet', delivery);
+		PERFORM automation._fail('55000', format('delivery %s has not been attempted yet', delivery));
 	END IF;
 	INSERT INTO automation.retry (delivery_id, server, due_at)
 	VALUES (delivery, outbox.server, automation._now())

@@ -7,7 +7,6 @@
 #include "engine/schedule.hpp"
 #include "engine/steps.hpp"
 #include "pg/identity.hpp"
-#include "pg/process.hpp"
 
 namespace automation::engine {
 
@@ -212,22 +211,14 @@ template <typename Body> bool deal_with(const Task &task, Body &&body)
 	return true;
 }
 
-// A copy of another database does nothing by itself before it is adopted; tests let time pass there too.
-bool has_to_wait()
-{
-	static pg::Statement copy("SELECT automation._is_copy()");
-	pg::Spi spi;
-	return copy.execute({}).boolean(0, 1) && !pg::clock_is_set();
-}
-
 } // namespace
 
 int tick(int most)
 {
 	const pg::ActAs identity = pg::ActAs::engine();
+	const pg::BriefLockWaits brief;
 	if (has_to_wait())
 		return 0;
-	const pg::BriefLockWaits brief;
 	int count = backfill();
 	for (const Task &task : touched(most))
 		if (lock(task))

@@ -16,8 +16,6 @@ using pg::Value;
 
 namespace {
 
-constexpr std::int64_t lock_key = 0x70675f6175746f; // "pg_auto"
-
 pg::Oid oid_at(const Rows &rows, std::uint64_t row, int column)
 {
 	return static_cast<pg::Oid>(rows.integer(row, column));
@@ -44,12 +42,6 @@ core::Message read_message(const Rows &rows, std::uint64_t row, bool &readable)
 }
 
 } // namespace
-
-bool Outbox::lock()
-{
-	static Statement take("SELECT pg_try_advisory_lock($1)");
-	return take.execute({Value::int8(lock_key)}).boolean(0, 1);
-}
 
 Leftovers Outbox::open()
 {

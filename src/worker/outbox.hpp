@@ -36,9 +36,6 @@ struct Leftovers {
 
 class Outbox {
 public:
-	// False when another worker serves this database, which its lock tells.
-	static bool lock();
-
 	Leftovers open(); // a new epoch
 
 	std::vector<Lane> &lanes() { return lanes_; }

@@ -7,6 +7,7 @@
 #include "pg/workers.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace automation::worker {
 
@@ -54,9 +55,9 @@ Worker::Worker(pg::Oid extension)
 
 void Worker::run()
 {
-	if (!open())
-		return;
 	pg::Waiting waiting(transfers_.descriptor());
+	if (!wait_for_predecessor(waiting) || !open())
+		return;
 	while (!should_leave()) {
 		if (turn_is_due())
 			turn(Mode::sending);
@@ -73,15 +74,29 @@ void Worker::run()
 		pg::leave_for_lack_of_extension();
 }
 
+// There is one worker at a time. False when this one is to leave before its turn comes.
+bool Worker::wait_for_predecessor(pg::Waiting &waiting)
+{
+	bool told = false;
+	while (!pg::claim_database()) {
+		if (!std::exchange(told, true))
+			pg::warn("another process still delivers the messages of this database",
+				"This one begins when that one ends: see pg_locks where locktype = 'advisory' and "
+				"objsubid = 28775.");
+		waiting.wait(longest_wait);
+		pg::serve_requests();
+		if (should_leave())
+			return false;
+	}
+	return true;
+}
+
 bool Worker::open()
 {
-	bool locked = false, at_home = true;
+	bool at_home = true;
 	Leftovers left{};
 	const auto error = pg::transaction([&] {
 		const pg::Spi spi;
-		locked = Outbox::lock();
-		if (!locked)
-			return;
 		left = outbox_.open();
 		at_home = outbox_.is_at_home();
 	});
@@ -96,7 +111,7 @@ bool Worker::open()
 				"them "
 				"again could send them twice",
 			"See automation.deliveries where state = 'unknown', and automation.retry().");
-	return locked && !error;
+	return !error;
 }
 
 bool Worker::should_leave() const
