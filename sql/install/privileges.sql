@@ -124,6 +124,7 @@ REVOKE ALL ON FOREIGN DATA WRAPPER pg_automation FROM PUBLIC;
 -- What compiled SQL calls in the name of a rule's owner.
 GRANT EXECUTE ON FUNCTION
 	automation.changed(anyelement, anyelement),
+	automation._same_table(oid, oid),
 	automation._now(),
 	automation._base(),
 	automation.html_escape(text),
