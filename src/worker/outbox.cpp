@@ -10,7 +10,6 @@
 namespace automation::worker {
 
 using pg::Rows;
-using pg::Spi;
 using pg::Statement;
 using pg::Value;
 
@@ -39,6 +38,21 @@ core::Message read_message(const Rows &rows, std::uint64_t row, bool &readable)
 	if (!rows.is_null(row, 12))
 		message.headers = pg::json_entries(rows.datum(row, 12));
 	return message;
+}
+
+Claim read_claim(const Rows &rows, std::uint64_t row)
+{
+	Claim claim{.attempt = rows.integer(row, 1),
+		.delivery = rows.integer(row, 3),
+		.number = static_cast<int>(rows.integer(row, 2)),
+		.server = 0,
+		.sender = oid_at(rows, row, 4),
+		.kind = core::kind_named(rows.text(row, 5).value_or("")).value_or(core::Kind::webhook),
+		.readable = true,
+		.message = {},
+		.now = rows.integer(row, 13)};
+	claim.message = read_message(rows, row, claim.readable);
+	return claim;
 }
 
 } // namespace
@@ -161,18 +175,9 @@ std::vector<Claim> Outbox::claim(Lane &lane, int room, const std::string &now_vi
 			cancelled.add(rows.integer(row, 3));
 			continue;
 		}
-		Claim claim{.attempt = rows.integer(row, 1),
-			.delivery = rows.integer(row, 3),
-			.number = static_cast<int>(rows.integer(row, 2)),
-			.server = lane.server,
-			.sender = oid_at(rows, row, 4),
-			.kind = core::kind_named(rows.text(row, 5).value_or("")).value_or(core::Kind::webhook),
-			.readable = true,
-			.message = {},
-			.now = rows.integer(row, 13)};
-		claim.message = read_message(rows, row, claim.readable);
-		claim.message.id = message_id(claim.delivery);
-		claims.push_back(std::move(claim));
+		claims.push_back(read_claim(rows, row));
+		claims.back().server = lane.server;
+		claims.back().message.id = message_id(claims.back().delivery);
 	}
 	follow(cancelled);
 	return claims;
