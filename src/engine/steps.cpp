@@ -2,6 +2,7 @@
 
 #include "core/failure.hpp"
 #include "engine/cascade.hpp"
+#include "engine/consent.hpp"
 #include "engine/rulebook.hpp"
 #include "engine/run.hpp"
 #include "engine/schedule.hpp"
@@ -153,17 +154,20 @@ private:
 		return recipients;
 	}
 
-	// Hands the finished message to the outbox, once for each recipient.
+	// Hands the finished message to the outbox, once for each recipient who wants to hear it.
 	void send(const Step &step, std::optional<pg::Datum> message, StepRecord &record) const
 	{
 		if (step.server == 0)
 			pg::fail("42704", "server \"" + step.channel + "\" does not exist");
-		record.status = "delivering";
-		for (const std::string &recipient : recipients_of(step, message))
-			record.deliveries.push_back(write_delivery({run_.id, step.number, rule_.owner,
-				step.server, step.channel, step.channel_kind, recipient, *message,
-				step.wait && !step.wait->by_difference ? step.wait->cancelled_by
-													   : std::vector<int>()}));
+		for (const std::string &recipient : recipients_of(step, message)) {
+			record.reason = consent_problem(step.channel_kind, recipient, *message);
+			if (record.reason.empty())
+				record.deliveries.push_back(write_delivery({run_.id, step.number, rule_.owner,
+					step.server, step.channel, step.channel_kind, recipient, *message,
+					step.wait && !step.wait->by_difference ? step.wait->cancelled_by
+														   : std::vector<int>()}));
+		}
+		record.status = record.deliveries.empty() ? "suppressed" : "delivering";
 	}
 
 	// What the engine itself does.
