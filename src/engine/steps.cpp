@@ -14,6 +14,11 @@ namespace {
 
 constexpr std::size_t longest_recipient = 2'000; // bytes; an index has room for it
 
+bool is_blank(const std::string &text)
+{
+	return text.find_first_not_of(" \t\r\n") == text.npos;
+}
+
 // For who knows a row by nothing but its key. Locks it: it stays there.
 pg::Place find_row(int entity, const std::string &key)
 {
@@ -138,18 +143,30 @@ private:
 			record.reason = "no row to change";
 	}
 
-	static std::vector<std::string> recipients_of(
-		const Step &step, std::optional<pg::Datum> message)
+	// One of several who is missing keeps nobody else from being told, but the log tells.
+	std::vector<std::string> recipients_of(
+		const Step &step, std::optional<pg::Datum> message, StepRecord &record) const
 	{
-		const std::vector<std::string> recipients =
-			message ? pg::json_texts(*message, "recipient") : std::vector<std::string>();
+		const auto given = message ? pg::json_texts(*message, "recipient")
+								   : std::vector<std::optional<std::string>>();
 		const std::string subject = "recipient of step " + std::to_string(step.number);
-		if (recipients.empty())
-			pg::fail("22004", subject + " is null");
-		for (const std::string &recipient : recipients)
-			if (recipient.size() > longest_recipient)
+		std::vector<std::string> recipients;
+		for (const std::optional<std::string> &recipient : given) {
+			if (!recipient || (step.channel_kind != "webhook" && is_blank(*recipient)))
+				continue;
+			if (recipient->size() > longest_recipient)
 				pg::fail("22001",
 					subject + " is longer than " + std::to_string(longest_recipient) + " bytes");
+			recipients.push_back(*recipient);
+		}
+		if (recipients.empty())
+			pg::fail("22004", subject + (given.empty() || !given.front() ? " is null" : " is empty"));
+		if (recipients.size() < given.size())
+			record.reason = subject + " is missing: " +
+				std::to_string(given.size() - recipients.size()) + " of " +
+				std::to_string(given.size());
+		if (!record.reason.empty() && rule_.fails_the_write)
+			pg::fail("22004", record.reason);
 		return recipients;
 	}
 
@@ -159,7 +176,7 @@ private:
 		if (step.server == 0)
 			pg::fail("42704", "server \"" + step.channel + "\" does not exist");
 		record.status = "delivering";
-		for (const std::string &recipient : recipients_of(step, message))
+		for (const std::string &recipient : recipients_of(step, message, record))
 			record.deliveries.push_back(write_delivery({run_.id, step.number, rule_.owner,
 				step.server, step.channel, step.channel_kind, recipient, *message,
 				step.wait && !step.wait->by_difference ? step.wait->cancelled_by
@@ -170,12 +187,12 @@ private:
 	void act(const Step &step, std::optional<pg::Datum> parameters, StepRecord &record) const
 	{
 		const auto parameter = [&](const char *name) {
-			const auto texts =
-				parameters ? pg::json_texts(*parameters, name) : std::vector<std::string>();
-			return texts.empty() ? std::string() : texts.front();
+			const auto texts = parameters ? pg::json_texts(*parameters, name)
+										  : std::vector<std::optional<std::string>>();
+			return texts.empty() ? std::string() : texts.front().value_or("");
 		};
 		if (step.action == "notify")
-			for (const std::string &recipient : recipients_of(step, parameters))
+			for (const std::string &recipient : recipients_of(step, parameters, record))
 				write_notification(run_.id, recipient, parameter("body"));
 		else if (step.action == "start_rule")
 			start(std::stoi(parameter("rule")), record);
