@@ -209,7 +209,7 @@ private:
 		Rule *rule = book.rule(id, &chapter);
 		if (!rule || chapter->entity != chapter_.entity)
 			return decline(record, "rule #" + std::to_string(id) + " is not active on this table");
-		if (const std::int64_t started = run_if_it_applies(*chapter, *rule, row()))
+		if (const std::int64_t started = run_if_it_applies(*chapter, *rule, row(), "started"))
 			record.result = "{\"run\":" + std::to_string(started) + "}";
 		else
 			decline(record, "condition of rule #" + std::to_string(id) + " does not hold");
