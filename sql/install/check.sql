@@ -95,6 +95,16 @@ RETURN (
 );
 COMMENT ON FUNCTION automation._delivery_finding() IS 'Whether messages leave at all';
 
+CREATE FUNCTION automation._home_finding() RETURNS automation._finding
+LANGUAGE sql STABLE
+RETURN (
+	SELECT ROW('home', c.message IS NULL, coalesce(c.detail, 'this is the database that the rules were made in'),
+		c.hint || ' Until then nothing that is due is done, and nothing is sent.')::automation._finding
+	FROM (SELECT) AS always
+	LEFT JOIN automation._copy_warning() AS c ON true
+);
+COMMENT ON FUNCTION automation._home_finding() IS 'Whether this database is a copy of another one';
+
 CREATE FUNCTION automation._secrets_finding() RETURNS automation._finding
 LANGUAGE sql STABLE
 RETURN (
@@ -226,6 +236,7 @@ BEGIN ATOMIC
 		automation._processes_finding(),
 		automation._cron_finding(),
 		automation._delivery_finding(),
+		automation._home_finding(),
 		automation._secrets_finding(),
 		automation._credentials_finding(),
 		automation._channels_finding(),
