@@ -113,6 +113,7 @@ COMMENT ON FUNCTION automation._revoke_access(regrole, regrole) IS 'automation.r
 ALTER FUNCTION automation._key(regclass) SECURITY DEFINER;
 ALTER FUNCTION automation._roles(regclass) SECURITY DEFINER;
 ALTER FUNCTION automation._links(regclass) SECURITY DEFINER;
+ALTER FUNCTION automation._needs(regclass, automation.trigger_definition) SECURITY DEFINER;
 
 REVOKE ALL ON SCHEMA automation, automation_compiled FROM PUBLIC;
 REVOKE ALL ON ALL TABLES IN SCHEMA automation FROM PUBLIC;
@@ -123,6 +124,8 @@ REVOKE ALL ON FOREIGN DATA WRAPPER pg_automation FROM PUBLIC;
 -- What compiled SQL calls in the name of a rule's owner.
 GRANT EXECUTE ON FUNCTION
 	automation.changed(anyelement, anyelement),
+	automation.gained(anyarray, anyarray, anyarray),
+	automation.gained(jsonb, jsonb, text[]),
 	automation._now(),
 	automation._base(),
 	automation.html_escape(text),
