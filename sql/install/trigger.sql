@@ -457,6 +457,7 @@ CREATE FUNCTION automation._bind_text(value text, params jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE
 RETURN CASE
 	WHEN value ~ '^\{[^{}]+\}$' THEN params -> trim(BOTH '{}' FROM value)
+	WHEN EXISTS (SELECT FROM regexp_matches(value, '\{([^{}]+)\}', 'g') AS m(name) WHERE NOT params ? m.name[1]) THEN NULL
 	ELSE to_jsonb(automation._fill(value, params))
 END;
 COMMENT ON FUNCTION automation._bind_text(text, jsonb) IS 'The parameter that the text is, or the text with its parameters filled in; null when one is not given';
@@ -569,7 +570,7 @@ BEGIN
 			FROM jsonb_array_elements(params -> 'field') WITH ORDINALITY AS f(field, place));
 	END IF;
 	-- So that "old." can stand before it, a column First Name is written ["First Name"].
-	RETURN automation._tree_sql(scope, automation._bind(condition, params || jsonb_build_object('field', field)));
+	RETURN automation._tree_sql(scope, automation._bind(condition, params || jsonb_strip_nulls(jsonb_build_object('field', field))));
 END
 $$;
 COMMENT ON FUNCTION automation._bound_sql(automation._scope, jsonb, jsonb) IS 'SQL for the condition of a trigger';
