@@ -357,10 +357,10 @@ $$;
 COMMENT ON FUNCTION automation._operator(text, regtype) IS 'The operator of this name for a field of this type';
 
 CREATE FUNCTION automation._shifted(field text, node jsonb) RETURNS text
-LANGUAGE sql IMMUTABLE
+LANGUAGE sql STABLE
 RETURN CASE
-	WHEN node ? 'times' THEN format('(%s * %L::numeric)', field, node ->> 'times')
-	WHEN node ? 'plus' THEN format('(%s + %L::interval)', field, node ->> 'plus')
+	WHEN node ? 'times' THEN format('(%s * %L::numeric)', field, (node ->> 'times')::numeric)
+	WHEN node ? 'plus' THEN format('(%s + %L::interval)', field, (node ->> 'plus')::interval)
 	ELSE field
 END;
 COMMENT ON FUNCTION automation._shifted(text, jsonb) IS 'SQL for a field that another one is compared with: so many times it, or so much later';

@@ -116,7 +116,7 @@ BEGIN
 			SELECT coalesce(jsonb_agg(r), '[]') FROM jsonb_array_elements_text(generic.params -> 'required') AS r
 			WHERE r <> ALL (gone) AND NOT made.defaults ? r));
 	made.description := description;
-	made.example := format('trigger => ''%s''', name) || coalesce(format(', params => ''%s''', sample), '');
+	made.example := concat(format('trigger => ''%s''', name), ', params => ''' || sample::text || '''');
 	RETURN made;
 END
 $$;
