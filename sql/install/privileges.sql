@@ -18,7 +18,7 @@ BEGIN ATOMIC
 			tick,stop_item,resume_item,cancel,housekeep,cancel_activation}'),
 		('admin', '{attach,detach,link,unlink,approve_function,disapprove_function,
 			create_channel,alter_channel,drop_channel,create_calendar,alter_calendar,drop_calendar,add_holiday,remove_holiday,
-			grant_access,revoke_access,set_clock,advance,schedule_jobs,unschedule_jobs}');
+			grant_access,revoke_access,adopt,set_clock,advance,schedule_jobs,unschedule_jobs}');
 END;
 COMMENT ON FUNCTION automation._verbs() IS 'What each kind of access may call; an admin may call everything';
 
@@ -114,6 +114,7 @@ ALTER FUNCTION automation._key(regclass) SECURITY DEFINER;
 ALTER FUNCTION automation._roles(regclass) SECURITY DEFINER;
 ALTER FUNCTION automation._links(regclass) SECURITY DEFINER;
 ALTER FUNCTION automation._needs(regclass, automation.trigger_definition) SECURITY DEFINER;
+ALTER FUNCTION automation._is_copy() SECURITY DEFINER;
 
 REVOKE ALL ON SCHEMA automation, automation_compiled FROM PUBLIC;
 REVOKE ALL ON ALL TABLES IN SCHEMA automation FROM PUBLIC;
@@ -126,6 +127,7 @@ GRANT EXECUTE ON FUNCTION
 	automation.changed(anyelement, anyelement),
 	automation.gained(anyarray, anyarray, anyarray),
 	automation.gained(jsonb, jsonb, text[]),
+	automation._same_table(oid, oid),
 	automation._now(),
 	automation._base(),
 	automation.html_escape(text),
@@ -149,6 +151,7 @@ GRANT EXECUTE ON FUNCTION automation._timed(automation.step, jsonb) TO PUBLIC;
 
 -- A dump carries what users defined, not what happened. What was compiled is no member of the extension
 -- and is dumped like any function.
+SELECT pg_catalog.pg_extension_config_dump('automation.home', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.entity', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.entity_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.link', '');
