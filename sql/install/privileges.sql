@@ -113,6 +113,7 @@ COMMENT ON FUNCTION automation._revoke_access(regrole, regrole) IS 'automation.r
 ALTER FUNCTION automation._key(regclass) SECURITY DEFINER;
 ALTER FUNCTION automation._roles(regclass) SECURITY DEFINER;
 ALTER FUNCTION automation._links(regclass) SECURITY DEFINER;
+ALTER FUNCTION automation._needs(regclass, automation.trigger_definition) SECURITY DEFINER;
 ALTER FUNCTION automation._is_copy() SECURITY DEFINER;
 
 REVOKE ALL ON SCHEMA automation, automation_compiled FROM PUBLIC;
@@ -124,6 +125,8 @@ REVOKE ALL ON FOREIGN DATA WRAPPER pg_automation FROM PUBLIC;
 -- What compiled SQL calls in the name of a rule's owner.
 GRANT EXECUTE ON FUNCTION
 	automation.changed(anyelement, anyelement),
+	automation.gained(anyarray, anyarray, anyarray),
+	automation.gained(jsonb, jsonb, text[]),
 	automation._same_table(oid, oid),
 	automation._now(),
 	automation._base(),
