@@ -14,18 +14,6 @@ namespace {
 
 constexpr std::size_t longest_key = 2'000; // bytes; an index has room for it
 
-const char *event_name(pg::Event event)
-{
-	switch (event) {
-	case pg::Event::insert:
-		return "created";
-	case pg::Event::update:
-		return "updated";
-	default:
-		return "deleted";
-	}
-}
-
 std::string json_or_null(const std::optional<std::string> &text)
 {
 	return text ? core::json_string(*text) : "null";
