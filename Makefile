@@ -17,7 +17,8 @@ OBJS       = $(patsubst %.cpp,%.o,$(sort $(wildcard src/*.cpp src/*/*.cpp)))
 # One install script, told in the order in which a row travels.
 PARTS      = schema entity trigger library \
              time calendar timing condition action rule run \
-             home due consent outbox channel log backfill cron check privileges
+             home due consent outbox channel log backfill \
+             journal cascade trial cron check privileges
 DATA       = $(sort $(wildcard sql/upgrade/*.sql))
 DATA_built = sql/$(EXTENSION)--$(EXTVERSION).sql
 

@@ -6,14 +6,14 @@ RETURNS TABLE (access text, verbs text[])
 LANGUAGE sql IMMUTABLE
 BEGIN ATOMIC
 	VALUES
-		('viewer', '{item_status,explain}'::text[]),
+		('viewer', '{item_status,explain,cascade}'::text[]),
 		('author', '{item_status,explain,check,
 			create_rule,alter_rule,drop_rule,copy_rule,move_rule,rollback_rule,
 			activate_rule,pause_rule,resume_rule,disable_rule,enable_rule,fire,
 			action,send_sms,send_email,send_webhook,notify,create_task,update_field,assign_user,create_record,
 			call_function,start_rule,stop_rule,only_if,after_previous,after,at,stop_item,resume_item,cancel,
-			matching_rows,cancel_activation}'),
-		('operator', '{item_status,explain,check,
+			matching_rows,cancel_activation,whatif,test_rule,cascade}'),
+		('operator', '{item_status,explain,check,whatif,test_rule,cascade,
 			pause_rule,resume_rule,disable_rule,enable_rule,fire,retry,pause_channel,resume_channel,purge_log,
 			tick,stop_item,resume_item,cancel,housekeep,cancel_activation,set_consent,consents}'),
 		('admin', '{attach,detach,link,unlink,approve_function,disapprove_function,
