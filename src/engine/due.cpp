@@ -16,7 +16,7 @@ namespace {
 class Performance {
 public:
 	Performance(const Task &task, Chapter &chapter, Rule &rule)
-		: task_(task), chapter_(chapter), rule_(rule),
+		: task_(task), chapter_(chapter), rule_(rule), in_hand_(rule),
 		  wait_(task.step == 0 ? *rule.wait : *step().wait)
 	{
 	}
@@ -160,6 +160,7 @@ private:
 	const Task &task_;
 	Chapter &chapter_;
 	Rule &rule_;
+	const InHand in_hand_;
 	Wait &wait_;
 };
 
@@ -197,10 +198,10 @@ template <typename Body> bool deal_with(const Task &task, Body &&body)
 	const Rulebook book;
 	const auto error = pg::subtransaction([&] {
 		Chapter *chapter = task.source != 0 ? &book.chapter(task.source) : nullptr;
-		if (Rule *rule = chapter ? rule_of(task, *chapter) : nullptr)
-			dealt_with = body(Performance(task, *chapter, *rule));
-		else
-			cancel(task, "rule dropped");
+		Rule *rule = chapter ? rule_of(task, *chapter) : nullptr;
+		if (!rule)
+			return cancel(task, "rule dropped");
+		dealt_with = body(Performance(task, *chapter, *rule));
 	});
 	if (!error)
 		return dealt_with;
@@ -221,9 +222,9 @@ int tick(int most)
 	int count = backfill();
 	for (const Task &task : touched(most))
 		if (lock(task))
-			deal_with(task, [](Performance performance) { return performance.settle(), true; });
+			deal_with(task, [](Performance &&performance) { return performance.settle(), true; });
 	for (const Task &task : coming_due(most))
-		count += deal_with(task, [](Performance performance) { return performance.perform(); });
+		count += deal_with(task, [](Performance &&performance) { return performance.perform(); });
 	return count;
 }
 

@@ -1,7 +1,7 @@
 // What happened to a row of a watched table: its image before and after, and what differs.
 #pragma once
 
-#include "pg/spi.hpp"
+#include "pg/definitions.hpp"
 
 #include <optional>
 #include <string>
@@ -26,6 +26,7 @@ public:
 	RowType &operator=(const RowType &) = delete;
 
 	Oid relation() const { return relation_; }
+	bool is_current() const; // the table has this shape still
 	Oid type() const;
 	int columns() const;
 	std::string column_name(int column) const;
@@ -47,6 +48,7 @@ private:
 	Oid relation_;
 	TupleDescData *descriptor_;
 	TupleTableSlot *no_row_;
+	mutable Basis basis_;
 	mutable std::vector<Conversion> conversions_;
 };
 
