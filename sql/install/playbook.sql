@@ -260,16 +260,6 @@ END
 $$;
 COMMENT ON FUNCTION automation._playbook_versions(automation.playbook, jsonb) IS 'What the rules of a playbook say, with these parameters';
 
-CREATE FUNCTION automation.install_playbook(key text, params jsonb DEFAULT '{}', activate boolean DEFAULT false) RETURNS text[]
-LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
-COMMENT ON FUNCTION automation.install_playbook(text, jsonb, boolean)
-	IS 'Makes the rules of a playbook and answers their names. They are drafts unless activated, belong to the caller and can be changed like any others';
-
-CREATE FUNCTION automation._install_playbook(caller regrole, key text, params jsonb, activate boolean) RETURNS text[]
-LANGUAGE sql
-RETURN automation._install(caller, automation._callers_search_path(caller), automation._playbook(key), params, activate);
-COMMENT ON FUNCTION automation._install_playbook(regrole, text, jsonb, boolean) IS 'automation.install_playbook()';
-
 CREATE FUNCTION automation._install(
 	caller regrole,
 	callers_path text,
@@ -306,6 +296,16 @@ END
 $$;
 COMMENT ON FUNCTION automation._install(regrole, text, automation.playbook, jsonb, boolean) IS 'Makes the rules of a playbook';
 
+CREATE FUNCTION automation.install_playbook(key text, params jsonb DEFAULT '{}', activate boolean DEFAULT false) RETURNS text[]
+LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
+COMMENT ON FUNCTION automation.install_playbook(text, jsonb, boolean)
+	IS 'Makes the rules of a playbook and answers their names. They are drafts unless activated, belong to the caller and can be changed like any others';
+
+CREATE FUNCTION automation._install_playbook(caller regrole, key text, params jsonb, activate boolean) RETURNS text[]
+LANGUAGE sql
+RETURN automation._install(caller, automation._callers_search_path(caller), automation._playbook(key), params, activate);
+COMMENT ON FUNCTION automation._install_playbook(regrole, text, jsonb, boolean) IS 'automation.install_playbook()';
+
 -- What users read
 
 CREATE FUNCTION automation._playbook_needs(playbook automation.playbook) RETURNS text[]
@@ -314,7 +314,7 @@ RETURN ARRAY(
 	SELECT n.needed
 	FROM jsonb_each((playbook).params) AS p,
 		LATERAL (
-			SELECT array_agg(t.relation) FROM unnest(automation._playbook_tables(p.value, '{}')) AS t(relation)
+			SELECT array_agg(t.relation) FROM unnest(automation._playbook_tables(p.value - 'of', '{}')) AS t(relation)
 		) AS t(relations),
 		LATERAL (
 			SELECT 'channel ' || (p.value ->> 'channel')
@@ -323,7 +323,7 @@ RETURN ARRAY(
 				WHERE s.srvname = ANY (automation._channel_names()) AND automation._channel_kind(s.oid) = p.value ->> 'channel')
 			UNION ALL
 			SELECT 'table ' || (p.value ->> 'table')
-			WHERE p.value ? 'table' AND NOT p.value ? 'of' AND p.value ->> 'table' <> '*' AND t.relations IS NULL
+			WHERE p.value ->> 'table' <> '*' AND t.relations IS NULL
 			UNION ALL
 			SELECT 'role ' || r.role
 			FROM jsonb_array_elements_text(p.value -> 'roles') AS r(role)
@@ -393,7 +393,7 @@ BEGIN ATOMIC
 	) AS d(part, installed, present, offered)
 	WHERE d.present IS DISTINCT FROM d.installed OR d.offered IS DISTINCT FROM d.installed
 	UNION ALL
-	SELECT o.said.name, 'rule', NULL, NULL, 'new'
+	SELECT (o.said).name, 'rule', NULL, NULL, 'new'
 	FROM automation._playbook(_playbook_diff.key) AS p,
 		LATERAL (SELECT DISTINCT i.params FROM automation.playbook_rule AS i WHERE i.playbook = p.key) AS n,
 		LATERAL automation._playbook_versions(p, n.params) AS o
