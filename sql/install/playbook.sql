@@ -109,7 +109,7 @@ DECLARE
 	tables text[] := automation._playbook_tables(param, "values");
 	kind CONSTANT text := CASE param ->> 'table' WHEN '*' THEN 'an attached table'
 		ELSE format('an attached table of the object type "%s"', param ->> 'table') END
-		|| coalesce(format(' that leads to table "%s"', "values" ->> (param ->> 'of')), '');
+		|| coalesce(' that leads to table "' || ("values" ->> (param ->> 'of')) || '"', '');
 BEGIN
 	IF given IS NOT NULL THEN
 		tables := ARRAY(SELECT t FROM unnest(tables) AS t WHERE given IN (t, automation._relation_name(t::regclass)));

@@ -38,7 +38,7 @@ SELECT lives_ok($$SELECT automation.attach('crm.job', 'job', '{"status": "state"
 SELECT is(crm.refusal('dispatched_sms', NULL), '55000 | playbook "dispatched_sms" needs a channel of the kind "sms" | Use automation.create_channel() or CREATE SERVER.', 'a channel');
 CREATE SERVER playbook_sms FOREIGN DATA WRAPPER pg_automation OPTIONS (channel 'sms', sender '+15005550006');
 SELECT is((SELECT needs FROM automation.playbooks WHERE key = 'dispatched_sms'), '{}', 'nothing more');
-SELECT is(crm.refusal('dispatched_sms', NULL), '42703 | merge field "customer.phone" does not exist | This is step 1 (send_sms) of rule "Your tech is on the way". | A link is a foreign key of one column, or made by automation.link().',
+SELECT is(crm.refusal('dispatched_sms', NULL), '42703 | merge field "customer.first_name" does not exist | This is step 1 (send_sms) of rule "Your tech is on the way". | A link is a foreign key of one column, or made by automation.link().',
 	'but this table calls the customer otherwise');
 SELECT is(crm.refusal('dispatched_sms', '{"phone": "{{ contact.phone }}", "body": "Hello {{ contact.first_name }}"}'), 'installed', 'texts are parameters');
 SELECT is(crm.refusal('dispatched_sms', NULL), '42710 | playbook "dispatched_sms" is already installed as "Your tech is on the way" | Give it another name, params => ''{"name": ...}'', or see automation.playbook_diff().', 'twice needs two names');
@@ -71,7 +71,7 @@ SELECT results_eq($$SELECT name, folder, state, description, trigger, owner::tex
 		('On the way, too', 'Texts', 'active', 'Texts the customer when a technician is sent to a job.', 'job.dispatched', 'postgres'),
 		('x', 'customer communication', 'draft', 'Texts the customer when a technician is sent to a job.', 'job.dispatched', 'postgres')$$, 'rules like any others');
 SELECT results_eq($$SELECT step, action, params ->> 'body' FROM automation.rule_steps WHERE rule = 'x'$$, $$VALUES (1::bigint, 'send_sms', 'Hi {{ customer.first_name | default: "there" }}, your technician is on the way.')$$, 'with steps');
-SELECT results_eq($$SELECT playbook, version, member, params FROM automation.playbook_rule AS p JOIN automation.rule AS r ON r.id = p.rule_id WHERE r.name = 'x'$$,
+SELECT results_eq($$SELECT p.playbook, p.version, p.member, p.params FROM automation.playbook_rule AS p JOIN automation.rule AS r ON r.id = p.rule_id WHERE r.name = 'x'$$,
 	$$VALUES ('dispatched_sms', 1, '${name}', '{"job": "crm.job", "sms": "playbook_sms", "name": "x"}'::jsonb)$$, 'it is recorded where they come from');
 SELECT is((SELECT reason FROM automation.rule_history WHERE rule = 'x'), 'playbook dispatched_sms, version 1', 'their history tells');
 SELECT is((SELECT installed FROM automation.playbooks WHERE key = 'dispatched_sms'), '{Your tech is on the way,"On the way, too",x}', 'so does the list');
