@@ -6,16 +6,16 @@ RETURNS TABLE (access text, verbs text[])
 LANGUAGE sql IMMUTABLE
 BEGIN ATOMIC
 	VALUES
-		('viewer', '{item_status,explain,playbook_diff}'::text[]),
+		('viewer', '{item_status,explain,cascade,playbook_diff}'::text[]),
 		('author', '{item_status,explain,check,
 			create_rule,alter_rule,drop_rule,copy_rule,move_rule,rollback_rule,
 			activate_rule,pause_rule,resume_rule,disable_rule,enable_rule,fire,
 			action,send_sms,send_email,send_webhook,notify,create_task,update_field,assign_user,create_record,
 			call_function,start_rule,stop_rule,only_if,after_previous,after,at,stop_item,resume_item,cancel,
-			matching_rows,cancel_activation,install_playbook,playbook_diff}'),
-		('operator', '{item_status,explain,check,playbook_diff,
+			matching_rows,cancel_activation,whatif,test_rule,cascade,install_playbook,playbook_diff}'),
+		('operator', '{item_status,explain,check,whatif,test_rule,cascade,playbook_diff,
 			pause_rule,resume_rule,disable_rule,enable_rule,fire,retry,pause_channel,resume_channel,purge_log,
-			tick,stop_item,resume_item,cancel,housekeep,cancel_activation}'),
+			tick,stop_item,resume_item,cancel,housekeep,cancel_activation,set_consent,consents}'),
 		('admin', '{attach,detach,link,unlink,approve_function,disapprove_function,
 			create_channel,alter_channel,drop_channel,create_calendar,alter_calendar,drop_calendar,add_holiday,remove_holiday,
 			grant_access,revoke_access,adopt,set_clock,advance,schedule_jobs,unschedule_jobs}');
@@ -161,6 +161,9 @@ SELECT pg_catalog.pg_extension_config_dump('automation.link_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.calendar', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.holiday', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.approved_function', '');
+SELECT pg_catalog.pg_extension_config_dump('automation.hash_key', '');
+SELECT pg_catalog.pg_extension_config_dump('automation.consent', '');
+SELECT pg_catalog.pg_extension_config_dump('automation.consent_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.rule', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.rule_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.rule_version', '');

@@ -158,7 +158,7 @@ INSERT INTO automation.trigger_definition
 	'{"required": ["field"], "properties": {
 		"field": {"type": ["string", "array"], "description": "a column, or an array of columns"},
 		"by": {"type": ["string", "number"], "description": "by so much at least"}}}',
-	'a number grows, or a date moves back',
+	'a number grows, or a date is put off',
 	$$trigger => 'field_increased', params => '{"field": "amount", "by": 100}'$$),
 ('field_decreased', 'event', '{update}',
 	'{"all": [
@@ -167,7 +167,7 @@ INSERT INTO automation.trigger_definition
 	'{"required": ["field"], "properties": {
 		"field": {"type": ["string", "array"], "description": "a column, or an array of columns"},
 		"by": {"type": ["string", "number"], "description": "by so much at least"}}}',
-	'a number falls, or a date moves forward',
+	'a number falls, or a date is brought forward',
 	$$trigger => 'field_decreased', params => '{"field": "amount", "by": 100}'$$),
 ('date_moved', 'event', '{update}', '{"field": "{field}", "operator": "movedBy", "value": "{by}"}', '{}',
 	'{"required": ["field", "by"], "properties": {

@@ -2,9 +2,11 @@
 
 #include "core/failure.hpp"
 #include "engine/cascade.hpp"
+#include "engine/journal.hpp"
 #include "engine/ledger.hpp"
 #include "engine/rulebook.hpp"
 #include "engine/run.hpp"
+#include "pg/fields.hpp"
 #include "pg/identity.hpp"
 #include "pg/settings.hpp"
 
@@ -69,7 +71,24 @@ Departures &departures()
 template <typename Note> void let_the_write_live(Note &&note)
 {
 	if (const std::optional<pg::Error> error = pg::subtransaction(note))
-		error->log("record of a change that ends what waits for a row");
+		error->log("record of a change");
+}
+
+std::string logged(const std::optional<std::string> &value)
+{
+	return value ? pg::clipped(*value, longest_logged_value) : "null";
+}
+
+const char *event_name(pg::Event event)
+{
+	switch (event) {
+	case pg::Event::insert:
+		return "created";
+	case pg::Event::update:
+		return "updated";
+	default:
+		return "deleted";
+	}
 }
 
 // What waits for the row may end with this change. Noted before any rule runs: whatever begins with
@@ -85,8 +104,7 @@ void note_touch(const Chapter &chapter, const pg::RowChange &change)
 				continue;
 			touch.columns.push_back(column);
 			touch.reason += (touch.reason.empty() ? "field " : ", field ") + name + " changed " +
-				change.old_text(column).value_or("null") + "→" +
-				change.new_text(column).value_or("null");
+				logged(change.old_text(column)) + "→" + logged(change.new_text(column));
 		}
 		if (touch.columns.empty())
 			return;
@@ -98,12 +116,14 @@ void note_touch(const Chapter &chapter, const pg::RowChange &change)
 // Candidates by the index, in listed order; each judged on the row as the event left it.
 void handle(Chapter &chapter, const pg::RowChange &change)
 {
+	if (Journal::is_kept())
+		let_the_write_live([&] { Journal::note(chapter, change); });
 	if (chapter.something_waits && change.event() != pg::Event::insert)
 		let_the_write_live([&] { note_touch(chapter, change); });
 	for (const int number : chapter.index.candidates(change)) {
 		Rule &rule = chapter.rules[static_cast<std::size_t>(number)];
 		if (rule.listens_to(change.event()))
-			meet(chapter, rule, change);
+			meet(chapter, rule, change, event_name(change.event()));
 	}
 }
 
@@ -115,7 +135,7 @@ void on_row(const pg::TriggerCall &call)
 		return;
 	const Rulebook book;
 	Chapter &chapter = book.chapter(call.entity());
-	if (chapter.rules.empty() && !chapter.something_waits)
+	if (chapter.rules.empty() && !chapter.something_waits && !Journal::is_kept())
 		return;
 	if (call.moved_away())
 		return departures().add(call);
@@ -151,8 +171,8 @@ std::int64_t fire(int id, std::string_view row)
 		return pg::row_from_json(identity, chapter->type->type(), row);
 	}();
 	const Cascade::Root root;
-	return run_if_it_applies(
-		*chapter, *rule, pg::change_of(*chapter->type, pg::Event::insert, std::nullopt, value));
+	return run_if_it_applies(*chapter, *rule,
+		pg::change_of(*chapter->type, pg::Event::insert, std::nullopt, value), "fired");
 }
 
 } // namespace automation::engine
