@@ -72,7 +72,7 @@ INSERT INTO automation.playbook (key, category, title, description, params, rule
 
 ('review_request', 'customer communication', 'Ask for a review',
 	'Two hours after a job is done, between 9 and 20 o''clock, asks for a review; not if another job of the customer was done in the last 90 days. Ends when the job is reopened.',
-	$j${"job": {"table": "job", "roles": ["status", "customer", "completed"]}, "sms": {"channel": "sms"}, "phone": "{{ customer.phone }}",
+	$j${"job": {"table": "job", "roles": ["status", "customer", "completed"]}, "sms": {"channel": "sms"}, "class": {"default": "marketing", "description": "marketing goes only to those who have consented"}, "phone": "{{ customer.phone }}",
 		"link": {"type": "string", "description": "where customers leave reviews"}, "delay": "2 hours",
 		"hours": {"default": {"from": "09:00", "to": "20:00"}, "description": "when messages may be sent"},
 		"done": {"default": ["Completed", "Complete", "Closed"], "description": "statuses of a job that was done"},
@@ -80,7 +80,7 @@ INSERT INTO automation.playbook (key, category, title, description, params, rule
 	$j$[{"name": "${name}", "table": "job", "trigger": "job.completed",
 		"condition": {"none": [{"exists": "${job}", "by": "customer", "where": {"all": [
 			{"field": "status", "operator": "isOneOf", "value": "${done}"}, {"field": "completed", "operator": "withinLast", "value": "90 days"}]}}]},
-		"steps": [{"action": "send_sms", "params": {"channel": "${sms}", "recipient": "${phone}", "body": "${body}"},
+		"steps": [{"action": "send_sms", "params": {"class": "${class}", "channel": "${sms}", "recipient": "${phone}", "body": "${body}"},
 			"timing": {"delay": "${delay}", "window": "${hours}", "cancel_when": {"field": "status", "operator": "isNoneOf", "value": "${done}"}}}]}]$j$),
 
 ('stop_compliance', 'customer communication', 'Honour STOP',
@@ -93,11 +93,11 @@ INSERT INTO automation.playbook (key, category, title, description, params, rule
 			"condition": {"all": [{"field": "new.body", "operator": "in", "value": ["STOP", "Stop", "stop", "STOPALL", "UNSUBSCRIBE", "Unsubscribe", "unsubscribe", "CANCEL", "END", "QUIT"]},
 				{"field": "opted_out", "operator": "isNotSet"}]},
 			"steps": [{"action": "update_field", "params": {"field": "opted_out", "value": "true"}},
-				{"action": "send_sms", "params": {"channel": "${sms}", "recipient": "${phone}", "body": "${goodbye}"}}]},
+				{"action": "send_sms", "params": {"class": "compliance", "channel": "${sms}", "recipient": "${phone}", "body": "${goodbye}"}}]},
 		{"name": "${name}: START", "table": "contact", "trigger": "contact.message_received", "params": {"child": "${message}"},
 			"condition": {"all": [{"field": "new.body", "operator": "in", "value": ["START", "Start", "start", "UNSTOP"]}, {"field": "opted_out", "operator": "isSet"}]},
 			"steps": [{"action": "update_field", "params": {"field": "opted_out", "value": "false"}},
-				{"action": "send_sms", "params": {"channel": "${sms}", "recipient": "${phone}", "body": "${welcome}"}}]}]$j$),
+				{"action": "send_sms", "params": {"class": "compliance", "channel": "${sms}", "recipient": "${phone}", "body": "${welcome}"}}]}]$j$),
 
 ('pm_updates', 'customer communication', 'Keep the property manager posted',
 	'One e-mail to the property manager of a job when an hour has passed since the last note on it.',

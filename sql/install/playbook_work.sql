@@ -112,10 +112,10 @@ INSERT INTO automation.playbook (key, category, title, description, params, rule
 		"text": "No heat: job {{ id }}, to be reached within 4 hours."}$j$,
 	$j$[{"name": "${name}", "table": "job", "trigger": "job.created", "params": {"job_type": "${job_type}"}, "steps": [
 		{"action": "update_field", "params": {"field": "priority", "value": "${priority}"}},
-		{"action": "send_sms", "params": {"channel": "${sms}", "recipient": "${on_call}", "body": "${text}"}},
-		{"action": "send_sms", "params": {"channel": "${sms}", "recipient": "${on_call}", "body": "Half of the time is over. ${text}"},
+		{"action": "send_sms", "params": {"class": "emergency", "channel": "${sms}", "recipient": "${on_call}", "body": "${text}"}},
+		{"action": "send_sms", "params": {"class": "emergency", "channel": "${sms}", "recipient": "${on_call}", "body": "Half of the time is over. ${text}"},
 			"timing": {"delay": "${half}", "cancel_when": {"field": "status", "operator": "isOneOf", "value": "${there}"}}},
-		{"action": "send_sms", "params": {"channel": "${sms}", "recipient": "${manager}", "body": "Nobody there yet. ${text}"},
+		{"action": "send_sms", "params": {"class": "emergency", "channel": "${sms}", "recipient": "${manager}", "body": "Nobody there yet. ${text}"},
 			"timing": {"delay": "${three_quarters}", "cancel_when": {"field": "status", "operator": "isOneOf", "value": "${there}"}}}]}]$j$),
 
 ('plumbing_gas_leak', 'operations', 'Gas leak',
@@ -124,10 +124,10 @@ INSERT INTO automation.playbook (key, category, title, description, params, rule
 		"first": {"type": "string", "description": "phone number of who is on call"}, "second": {"type": "string", "description": "the next"}, "third": {"type": "string", "description": "the last"},
 		"safety": "Leave the building, touch no switches, and call us from outside. Help is on its way.", "text": "Gas leak: job {{ id }}. Take it now."}$j$,
 	$j$[{"name": "${name}", "table": "job", "trigger": "job.created", "params": {"job_type": "${job_type}"}, "steps": [
-		{"action": "send_sms", "params": {"channel": "${sms}", "recipient": "${phone}", "body": "${safety}"}},
-		{"action": "send_sms", "params": {"channel": "${sms}", "recipient": "${first}", "body": "${text}"}},
-		{"action": "send_sms", "params": {"channel": "${sms}", "recipient": "${second}", "body": "${text}"}, "timing": {"delay": "5 minutes", "cancel_if_changed": ["${job.owner}"]}},
-		{"action": "send_sms", "params": {"channel": "${sms}", "recipient": "${third}", "body": "${text}"}, "timing": {"delay": "10 minutes", "cancel_if_changed": ["${job.owner}"]}}]}]$j$),
+		{"action": "send_sms", "params": {"class": "emergency", "channel": "${sms}", "recipient": "${phone}", "body": "${safety}"}},
+		{"action": "send_sms", "params": {"class": "emergency", "channel": "${sms}", "recipient": "${first}", "body": "${text}"}},
+		{"action": "send_sms", "params": {"class": "emergency", "channel": "${sms}", "recipient": "${second}", "body": "${text}"}, "timing": {"delay": "5 minutes", "cancel_if_changed": ["${job.owner}"]}},
+		{"action": "send_sms", "params": {"class": "emergency", "channel": "${sms}", "recipient": "${third}", "body": "${text}"}, "timing": {"delay": "10 minutes", "cancel_if_changed": ["${job.owner}"]}}]}]$j$),
 
 ('job_type_checklist', 'operations', 'Checklist by type of job',
 	'Attaches a checklist to jobs of a type when they are scheduled, once.',

@@ -6,9 +6,9 @@ SELECT no_plan();
 \set triggers_now `psql -XAtq -f docs/triggers.sql`
 \set playbooks `cat docs/playbooks.md`
 \set playbooks_now `psql -XAtq -f docs/playbooks.sql`
-SELECT is(:'triggers', :'triggers_now', 'docs/triggers.md is what docs/triggers.sql prints');
-SELECT is(:'playbooks', :'playbooks_now', 'docs/playbooks.md is what docs/playbooks.sql prints');
-SELECT is(position(E'| |\n' IN substring(:'triggers' FROM '## Roles.*')), 0, 'every role has a meaning');
+SELECT is(:'triggers'::text, :'triggers_now'::text, 'docs/triggers.md is what docs/triggers.sql prints');
+SELECT is(:'playbooks'::text, :'playbooks_now'::text, 'docs/playbooks.md is what docs/playbooks.sql prints');
+SELECT is(position(E'` |  |\n' IN substring(:'triggers' FROM '## Roles.*')), 0, 'every role has a meaning');
 
 CREATE SCHEMA crm;
 CREATE TABLE crm.job (id integer PRIMARY KEY, status text, technician_id text, cost numeric, not_to_exceed numeric);

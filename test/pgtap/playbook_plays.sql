@@ -41,6 +41,8 @@ CREATE SERVER plays_mail FOREIGN DATA WRAPPER pg_automation OPTIONS (channel 'em
 CREATE SERVER plays_hook FOREIGN DATA WRAPPER pg_automation OPTIONS (channel 'webhook', base_url 'https://hooks.example');
 -- Ada is the customer, Pam her property manager; Tom the technician and Sue the salesperson.
 INSERT INTO contact (id, first_name, phone, email, source) VALUES (1, 'Ada', '+12025550101', 'ada@x.example', 'Web'), (2, 'Pam', '+12025550102', 'pam@x.example', 'Web');
+SELECT automation.set_consent('sms', phone, 'marketing', 'granted', 'form'), automation.set_consent('email', email, 'marketing', 'granted', 'form') FROM contact;
+SELECT automation.set_consent('email', 'bob@x.example', 'marketing', 'granted', 'form');
 INSERT INTO person VALUES (1, 'Tom', 'tom@firm.example'), (2, 'Sue', 'sue@firm.example');
 INSERT INTO job (id, contact_id, tech_id, manager_id, amount, cost, nte, ref) VALUES (1, 1, 1, 2, 100, 10, 100, 'R-1');
 INSERT INTO deal (id, contact_id, owner_id, amount) VALUES (1, 1, 2, 60000);
@@ -120,6 +122,8 @@ INSERT INTO play VALUES
 ('review_request', '{"link": "https://review.example"}', $$SELECT automation.advance('10 hours'); UPDATE job SET status = 'Completed', done_at = '2030-03-04'$$, '03-05 09:00 sms Ada',
 	$$INSERT INTO job (contact_id, status, done_at) VALUES (1, 'Closed', '2030-02-01') | UPDATE job SET status = 'Completed', done_at = '2030-03-04' WHERE id = 1$$,
 	$$UPDATE job SET status = 'Completed', done_at = '2030-03-04'; SELECT automation.advance('1 hour'); UPDATE job SET status = 'Scheduled'$$, 'nothing'),
+('review_request', '{"link": "https://review.example"}', $$UPDATE job SET status = 'Completed', done_at = '2030-03-04'$$, '03-04 11:00 sms Ada', $$SELECT automation.set_consent('sms', '+12025550101', 'marketing', 'denied', 'reply'); UPDATE job SET status = 'Completed'$$,
+	$$UPDATE job SET status = 'Completed'; DELETE FROM deal; DELETE FROM job$$, 'nothing'),
 ('stop_compliance', NULL, $$INSERT INTO message (contact_id, body) VALUES (1, 'STOP'), (1, 'STOP'); INSERT INTO message (contact_id, body) VALUES (1, 'START')$$, 'opted_out=true, sms Ada, opted_out=false, sms Ada', $$INSERT INTO message (contact_id, body) VALUES (1, 'Please stop by'); INSERT INTO message (contact_id, body, direction) VALUES (1, 'STOP', 'outbound')$$,
 	$$INSERT INTO message (contact_id, body) VALUES (1, 'STOP'); INSERT INTO message (contact_id, body) VALUES (1, 'stop')$$, 'opted_out=true, sms Ada'),
 ('pm_updates', NULL, $$INSERT INTO note (job_id, body) VALUES (1, 'a'); SELECT automation.advance('30 minutes'); INSERT INTO note (job_id, body) VALUES (1, 'b')$$, '03-04 10:30 email Pam', $$UPDATE job SET manager_id = NULL; INSERT INTO note (job_id, body) VALUES (1, 'a')$$,
