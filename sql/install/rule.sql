@@ -281,7 +281,7 @@ BEGIN
 			automation._fields_of(scope.relation, ARRAY[
 				automation._role_or_column(scope.relation, (automation._parse_path(substr(anchor, 7)))[1])]));
 	ELSIF anchor IN ('left', 'entered') THEN
-		PERFORM automation._check_has_roles(automation._entity(scope.relation), format('anchor %s', anchor), '{status}');
+		PERFORM automation._check_has_roles(automation._entity(scope.relation), format('anchor "%s"', anchor), '{status}');
 		PERFORM automation._compile_part(rule, 'anchor_' || number, 'jsonb',
 			automation._fields_of(scope.relation, ARRAY[automation._roles(scope.relation) ->> 'status']));
 	END IF;
