@@ -72,7 +72,7 @@ LANGUAGE sql STABLE
 BEGIN ATOMIC
 	SELECT 'run ' || u.id, automation._parent_of(u, runs, events), u.id,
 		concat_ws(' ', nullif(l.icon, ''), format('rule "%s"', l.rule),
-			CASE WHEN automation._parent_of(u, runs, events) IS NULL THEN format('for %s %s (%s)', l.relation, l.key, u.event) END,
+			CASE WHEN automation._parent_of(u, runs, events) ~ '^(event|step) ' IS NOT TRUE THEN format('for %s %s (%s)', l.relation, l.key, u.event) END,
 			l.status) || coalesce(': ' || l.reason, ''),
 		'run', l.rule, l.relation, l.key, l.status, l.reason, jsonb_build_object('run', u.id, 'at', u.at)
 	FROM automation.run AS u

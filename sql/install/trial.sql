@@ -97,6 +97,18 @@ END
 $$;
 COMMENT ON FUNCTION automation._whatif_tree(regrole, bigint, text) IS 'What this transaction has set off since that number';
 
+CREATE FUNCTION automation.watch(commands text)
+RETURNS TABLE (tree text, part text, rule text, relation regclass, key text, status text, reason text, detail jsonb)
+LANGUAGE C STRICT AS 'MODULE_PATHNAME', 'automation_watch';
+COMMENT ON FUNCTION automation.watch(text) IS 'Executes SQL with the rights of the caller, and shows what it has set off as a tree; unlike whatif(), it is done';
+
+CREATE FUNCTION automation._forget_events(since bigint) RETURNS void
+LANGUAGE sql
+BEGIN ATOMIC
+	DELETE FROM automation.event AS e WHERE e.id > since AND automation._is_own(e.xmin);
+END;
+COMMENT ON FUNCTION automation._forget_events(bigint) IS 'What was noted for watch() alone';
+
 -- test_rule()
 
 CREATE TABLE automation.test_run (
