@@ -204,17 +204,18 @@ LANGUAGE C STRICT AS 'MODULE_PATHNAME', 'automation_ask';
 COMMENT ON FUNCTION automation._ask(regrole, text, jsonb)
 	IS 'The one jsonb value that a query about $1 answers, asked with the rights of a role, in a restricted context';
 
-CREATE FUNCTION automation._row_query(relation regclass) RETURNS text
+CREATE FUNCTION automation._row_query(relation regclass, answer text DEFAULT 'pg_catalog.to_jsonb(t)') RETURNS text
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-	SELECT format('SELECT pg_catalog.to_jsonb(t) FROM %s AS t, pg_catalog.jsonb_to_record($1) AS k (%s) WHERE %s',
+	SELECT format('SELECT %s FROM %s AS t, pg_catalog.jsonb_to_record($1) AS k (%s) WHERE %s',
+		answer,
 		relation,
 		string_agg(format('%I %s', a.attname, format_type(a.atttypid, a.atttypmod)), ', '),
 		string_agg(format('t.%1$I %2$s k.%1$I', a.attname, automation._type_operator('=', a.atttypid::regtype)), ' AND '))
 	FROM unnest(automation._key(relation)) AS c
 	JOIN pg_catalog.pg_attribute AS a ON a.attrelid = relation AND a.attname = c;
 END;
-COMMENT ON FUNCTION automation._row_query(regclass) IS 'Query for the row whose key is the jsonb object $1';
+COMMENT ON FUNCTION automation._row_query(regclass, text) IS 'Query for the row t whose key is the jsonb object $1';
 
 CREATE FUNCTION automation._row(relation regclass, key text) RETURNS jsonb
 LANGUAGE plpgsql STABLE
@@ -232,6 +233,22 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION automation._row(regclass, text) IS 'A row of an attached table by its key, as it is now';
+
+CREATE FUNCTION automation._place(entity_id integer, key text) RETURNS TABLE (table_id oid, place tid)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	relation regclass := (SELECT e.relation FROM automation.entity AS e WHERE e.id = entity_id);
+	owner regrole := (SELECT c.relowner FROM pg_class AS c WHERE c.oid = relation);
+	answer jsonb := automation._ask(owner,
+		automation._row_query(relation, 'pg_catalog.jsonb_build_array(t.tableoid::text, t.ctid::text)') || ' FOR NO KEY UPDATE OF t',
+		automation._key_json(relation, key));
+BEGIN
+	RETURN QUERY SELECT (answer ->> 0)::oid, (answer ->> 1)::tid WHERE answer IS NOT NULL;
+END
+$$;
+COMMENT ON FUNCTION automation._place(integer, text) IS 'Where a row of an attached table is, by its key; locks it, so that it stays there';
 
 CREATE FUNCTION automation.item_status(relation regclass, key text)
 RETURNS TABLE (

@@ -20,7 +20,7 @@ BEGIN ATOMIC
 			tick,stop_item,resume_item,cancel,housekeep,cancel_activation}'),
 		('admin', '{attach,detach,link,unlink,approve_function,disapprove_function,
 			create_channel,alter_channel,drop_channel,create_calendar,alter_calendar,drop_calendar,add_holiday,remove_holiday,
-			grant_access,revoke_access,set_clock,advance,schedule_jobs,unschedule_jobs}');
+			grant_access,revoke_access,adopt,set_clock,advance,schedule_jobs,unschedule_jobs}');
 END;
 COMMENT ON FUNCTION automation._verbs() IS 'What each kind of access may call; an admin may call everything';
 
@@ -115,6 +115,7 @@ COMMENT ON FUNCTION automation._revoke_access(regrole, regrole) IS 'automation.r
 ALTER FUNCTION automation._key(regclass) SECURITY DEFINER;
 ALTER FUNCTION automation._roles(regclass) SECURITY DEFINER;
 ALTER FUNCTION automation._links(regclass) SECURITY DEFINER;
+ALTER FUNCTION automation._is_copy() SECURITY DEFINER;
 
 REVOKE ALL ON SCHEMA automation, automation_compiled FROM PUBLIC;
 REVOKE ALL ON ALL TABLES IN SCHEMA automation FROM PUBLIC;
@@ -125,6 +126,7 @@ REVOKE ALL ON FOREIGN DATA WRAPPER pg_automation FROM PUBLIC;
 -- What compiled SQL calls in the name of a rule's owner.
 GRANT EXECUTE ON FUNCTION
 	automation.changed(anyelement, anyelement),
+	automation._same_table(oid, oid),
 	automation._now(),
 	automation._base(),
 	automation.html_escape(text),
@@ -150,6 +152,7 @@ GRANT EXECUTE ON FUNCTION automation._timed(automation.step, jsonb) TO PUBLIC;
 
 -- A dump carries what users defined, not what happened. What was compiled is no member of the extension
 -- and is dumped like any function.
+SELECT pg_catalog.pg_extension_config_dump('automation.home', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.entity', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.entity_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.link', '');

@@ -913,26 +913,6 @@ END
 $$;
 COMMENT ON FUNCTION automation._drop_rule(regrole, text) IS 'automation.drop_rule()';
 
-CREATE FUNCTION automation._forget_rules() RETURNS event_trigger
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	tables regclass[] := ARRAY(
-		SELECT d.objid FROM pg_event_trigger_dropped_objects() AS d
-		WHERE d.classid = 'pg_class'::regclass AND d.objsubid = 0);
-BEGIN
-	IF EXISTS (SELECT FROM automation.rule AS r WHERE r.relation = ANY (tables) OR r.event_relation = ANY (tables)) THEN
-		DELETE FROM automation.rule AS r WHERE r.relation = ANY (tables) OR r.event_relation = ANY (tables);
-	END IF;
-END
-$$;
-COMMENT ON FUNCTION automation._forget_rules() IS 'Drops the rules of tables that were dropped with CASCADE';
-
-CREATE EVENT TRIGGER pg_automation_rules ON sql_drop EXECUTE FUNCTION automation._forget_rules();
-ALTER EVENT TRIGGER pg_automation_rules ENABLE ALWAYS; -- whatever session_replication_role says
-COMMENT ON EVENT TRIGGER pg_automation_rules IS 'Drops the rules of tables that were dropped with CASCADE';
-
 -- The list
 
 CREATE FUNCTION automation.move_rule(rule text, before text DEFAULT NULL, after text DEFAULT NULL) RETURNS integer

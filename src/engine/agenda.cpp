@@ -34,6 +34,13 @@ void release_next(const Task &task)
 
 } // namespace
 
+bool has_to_wait()
+{
+	static pg::Statement copy("SELECT automation._is_copy()");
+	pg::Spi spi;
+	return copy.execute({}).boolean(0, 1) && !pg::clock_is_set();
+}
+
 std::vector<Task> coming_due(int most)
 {
 	static pg::Statement statement("SELECT place, id, due_at, rule_id, version, entity_id, step, "

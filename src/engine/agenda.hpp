@@ -24,6 +24,10 @@ struct Task {
 	pg::Oid relation, source_relation;
 };
 
+// A copy of another database does nothing by itself before it is adopted; tests let time pass
+// there, too.
+bool has_to_wait();
+
 std::vector<Task> coming_due(int most); // locked
 std::vector<Task> touched(int most);	// not locked
 // What this transaction has planned under numbers higher than this: what is due first, by then;

@@ -21,37 +21,38 @@ struct Departure {
 	unsigned int transaction;
 	unsigned int command;
 	int entity;
-	pg::Oid leaf;
-	HeapTupleData *row;
+	pg::Place from;
+
+	bool is_half_of(const pg::TriggerCall &call) const
+	{
+		return transaction == pg::TriggerCall::transaction() && entity == call.entity() &&
+			command == call.command();
+	}
 };
 
+// Both halves are made by one command, the INSERT right after its DELETE; of a command that runs
+// within another, between the two halves of that one. So few wait, however many rows move.
 class Departures {
 public:
 	void add(const pg::TriggerCall &call)
 	{
-		std::erase_if(waiting_,
-			[](const Departure &old) { return old.transaction != pg::TriggerCall::transaction(); });
-		waiting_.push_back({pg::TriggerCall::transaction(), call.command(), call.entity(),
-			call.relation(), call.copy_old()});
+		// One that still waits has been refused by a trigger of the other partition.
+		std::erase_if(waiting_, [&](const Departure &old) {
+			return old.transaction != pg::TriggerCall::transaction() || old.is_half_of(call);
+		});
+		waiting_.push_back(
+			{pg::TriggerCall::transaction(), call.command(), call.entity(), call.left()});
 	}
 
-	// Both halves are made by one command, the INSERT right after its DELETE: of several, the last
-	// one (a trigger of the other partition may have refused the rows before).
-	std::optional<Departure> take(const pg::TriggerCall &call)
+	std::optional<pg::Place> take(const pg::TriggerCall &call)
 	{
-		if (waiting_.empty())
+		const auto found = std::ranges::find_if(
+			waiting_, [&](const Departure &departure) { return departure.is_half_of(call); });
+		if (found == waiting_.end())
 			return std::nullopt;
-		const unsigned int command = call.command();
-		const auto found =
-			std::find_if(waiting_.rbegin(), waiting_.rend(), [&](const Departure &departure) {
-				return departure.transaction == pg::TriggerCall::transaction() &&
-					departure.command == command && departure.entity == call.entity();
-			});
-		if (found == waiting_.rend())
-			return std::nullopt;
-		const Departure departure = *found;
-		waiting_.erase(std::next(found).base());
-		return departure;
+		const pg::Place from = found->from;
+		waiting_.erase(found);
+		return from;
 	}
 
 private:
@@ -122,12 +123,13 @@ void on_row(const pg::TriggerCall &call)
 	if (call.moved_away())
 		return departures().add(call);
 	const Cascade::Root root;
-	const std::optional<Departure> departure =
+	const pg::RowChange change = call.change(*chapter.type);
+	const std::optional<pg::Place> left =
 		call.event() == pg::Event::insert ? departures().take(call) : std::nullopt;
-	if (departure)
-		handle(chapter, call.arrival(*chapter.type, departure->row, departure->leaf));
-	else
-		handle(chapter, call.change(*chapter.type));
+	if (!left)
+		return handle(chapter, change);
+	Cascade::current().note_move(*left, change.place());
+	handle(chapter, change.after_leaving(*left));
 }
 
 // There are no row images: what waits for the rows ends, nothing fires.

@@ -7,7 +7,6 @@
 #include "engine/schedule.hpp"
 #include "engine/steps.hpp"
 #include "pg/identity.hpp"
-#include "pg/process.hpp"
 
 namespace automation::engine {
 
@@ -228,6 +227,8 @@ int tick(int most)
 {
 	const pg::ActAs identity = pg::ActAs::engine();
 	const pg::BriefLockWaits brief;
+	if (has_to_wait())
+		return 0;
 	int count = backfill();
 	for (const Task &task : touched(most))
 		if (lock(task))

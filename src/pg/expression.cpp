@@ -170,8 +170,8 @@ void Expression::prepare_query()
 	guard([&] {
 		MemoryContext caller = CurrentMemoryContext;
 		const char *command = qualified_text(body_);
-		Oid types[] = {row_type_, row_type_};
-		SPIPlanPtr plan = SPI_prepare(command, 2, types);
+		Oid types[] = {row_type_, row_type_, TIDOID, OIDOID};
+		SPIPlanPtr plan = SPI_prepare(command, table_parameter, types);
 		if (!plan || SPI_keepplan(plan) != 0)
 			elog(ERROR, "could not prepare: %s", command);
 		plan_ = plan;
@@ -182,6 +182,8 @@ void Expression::prepare_query()
 std::optional<Datum> Expression::query(const RowChange &change) const
 {
 	const std::optional<Datum> before = change.old_value(), after = change.new_value();
+	const Place place = change.place();
+	const Datum tid = tid_of(place);
 	struct Outcome {
 		::Datum value;
 		bool is_null;
@@ -191,8 +193,10 @@ std::optional<Datum> Expression::query(const RowChange &change) const
 		const_cast<Expression *>(this)->prepare_query();
 	const Outcome outcome = guard([&] {
 		MemoryContext caller = CurrentMemoryContext;
-		::Datum values[] = {before.value_or(0), after.value_or(0)};
-		const char nulls[] = {before ? ' ' : 'n', after ? ' ' : 'n', '\0'};
+		::Datum values[] = {
+			before.value_or(0), after.value_or(0), tid, ObjectIdGetDatum(place.table)};
+		const char known = place ? ' ' : 'n';
+		const char nulls[] = {before ? ' ' : 'n', after ? ' ' : 'n', known, known, '\0'};
 		const int code = SPI_execute_plan(plan_, values, nulls, false, 0);
 		if (code < 0)
 			elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(code));
