@@ -45,6 +45,16 @@ END
 $$;
 COMMENT ON FUNCTION automation._with_names(text) IS 'A reason with the names of rules for their numbers';
 
+CREATE FUNCTION automation._readable_reason(reader regrole, relation regclass, status text, reason text) RETURNS text
+LANGUAGE sql STABLE
+-- A table that is gone has nobody left who may read it but who may read everything here.
+RETURN CASE
+	WHEN coalesce(has_table_privilege(reader, relation, 'SELECT'), has_table_privilege(reader, 'automation.run', 'SELECT')) THEN reason
+	WHEN status = 'failed' AND reason IS NOT NULL THEN concat(substring(reason FROM '^step [0-9]+: '), 'error, not shown without SELECT on the table')
+	ELSE coalesce(substring(reason FROM '^(?:step [0-9]+: )?field .*? changed'), reason)
+END;
+COMMENT ON FUNCTION automation._readable_reason(regrole, regclass, text, text) IS 'A reason without the values of columns that PostgreSQL''s messages and changes of fields have in them, unless the reader may read the table';
+
 CREATE VIEW automation._step AS
 SELECT
 	u.id AS run_id,
@@ -93,7 +103,7 @@ SELECT
 	u.event,
 	s.status,
 	automation._status_icon(s.status) AS icon,
-	automation._with_names(coalesce(u.reason, s.reasons -> s.status ->> 0)) AS reason,
+	automation._readable_reason(quote_ident(current_user)::regrole, e.relation, s.status, automation._with_names(coalesce(u.reason, s.reasons -> s.status ->> 0))) AS reason,
 	u.sqlstate,
 	-- Old and new values are for those who may read the table.
 	CASE WHEN has_table_privilege(e.relation, 'SELECT') THEN u.changes END AS changes,
@@ -127,7 +137,8 @@ COMMENT ON COLUMN automation.execution_log.id IS 'Number of the run';
 COMMENT ON COLUMN automation.execution_log.at IS 'When the rule fired';
 COMMENT ON COLUMN automation.execution_log.rule IS 'What the rule is called now, or was called when it was dropped';
 COMMENT ON COLUMN automation.execution_log.status IS 'Worst of its steps: succeeded, failed, waiting, delivering, retrying, dead, cancelled, suppressed, not_run';
-COMMENT ON COLUMN automation.execution_log.reason IS 'Why it is not succeeded';
+COMMENT ON COLUMN automation.execution_log.event IS 'created, updated, deleted; due: a time came; fired: by automation.fire(); started: by a step of another rule; activated: for all rows';
+COMMENT ON COLUMN automation.execution_log.reason IS 'Why it is not succeeded; the text of an error, and values of columns, only with SELECT on the table';
 COMMENT ON COLUMN automation.execution_log.changes IS 'Columns the trigger watches, each with its old and new value; null without SELECT on the table';
 COMMENT ON COLUMN automation.execution_log.cause IS 'The run that wrote what fired this one';
 
@@ -142,7 +153,7 @@ SELECT
 	s.action,
 	s.status,
 	automation._status_icon(s.status) AS icon,
-	automation._with_names(s.reason) AS reason,
+	automation._readable_reason(quote_ident(current_user)::regrole, e.relation, s.status, automation._with_names(s.reason)) AS reason,
 	s.sqlstate,
 	CASE WHEN has_table_privilege(e.relation, 'SELECT') THEN s.result END AS result,
 	coalesce(s.deliveries, '{}') AS deliveries,

@@ -226,22 +226,22 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION automation._html_rule(integer) IS 'A rule as a row of boxes';
 
-CREATE FUNCTION automation._html_runs(most integer) RETURNS text
+CREATE FUNCTION automation._html_runs(caller regrole, most integer) RETURNS text
 LANGUAGE sql STABLE
 BEGIN ATOMIC
 	SELECT '<table><thead><tr><th>at</th><th>run</th><th>rule</th><th>row</th><th>event</th><th>status</th><th>reason</th></tr></thead><tbody>'
 		|| coalesce(string_agg(format('<tr><td class="time">%s</td><td>%s</td><td>%s</td><td>%s</td><td>%s</td><td>%s</td><td>%s</td></tr>',
 			automation._time_text(l.at), l.id, automation._e(l.rule), automation._e(concat_ws(' ', l.relation, l.key)), automation._e(l.event),
-			automation._html_status(l.status), automation._e(l.reason)), '' ORDER BY l.id DESC), '<tr><td colspan="7">nothing yet</td></tr>')
+			automation._html_status(l.status), automation._e(automation._readable_reason(caller, l.relation, l.status, l.reason))), '' ORDER BY l.id DESC), '<tr><td colspan="7">nothing yet</td></tr>')
 		|| '</tbody></table>'
 	FROM (
 		SELECT u.id FROM automation.run AS u ORDER BY u.id DESC LIMIT most
 	) AS last
 	JOIN automation.execution_log AS l ON l.id = last.id;
 END;
-COMMENT ON FUNCTION automation._html_runs(integer) IS 'The last runs as a table';
+COMMENT ON FUNCTION automation._html_runs(regrole, integer) IS 'The last runs as a table';
 
-CREATE FUNCTION automation._html_item(entity_id integer, key text) RETURNS text
+CREATE FUNCTION automation._html_item(caller regrole, entity_id integer, key text) RETURNS text
 LANGUAGE sql STABLE
 BEGIN ATOMIC
 	SELECT format('<div class="card"><h3>%s</h3><ol class="line">%s</ol></div>', automation._e(concat_ws(' ', e.relation, key)),
@@ -249,7 +249,8 @@ BEGIN ATOMIC
 			automation._time_text(t.at), automation._e(t.what), automation._html_status(t.status), automation._e(t.reason)), '' ORDER BY t.at NULLS LAST, t.run_id, t.step))
 	FROM automation.entity AS e
 	CROSS JOIN LATERAL (
-		SELECT u.id, s.step, coalesce(s.next_at, CASE WHEN s.status <> 'waiting' THEN coalesce(s.last_at, u.at) END), format('"%s" %s. %s', coalesce(r.name, v.name), s.step, s.action), s.status, automation._with_names(s.reason)
+		SELECT u.id, s.step, coalesce(s.next_at, CASE WHEN s.status <> 'waiting' THEN coalesce(s.last_at, u.at) END), format('"%s" %s. %s', coalesce(r.name, v.name), s.step, s.action), s.status,
+			automation._readable_reason(caller, e.relation, s.status, automation._with_names(s.reason))
 		FROM automation.run AS u
 		JOIN automation._step AS s ON s.run_id = u.id
 		LEFT JOIN automation.rule AS r ON r.id = u.rule_id
@@ -259,7 +260,7 @@ BEGIN ATOMIC
 	WHERE e.id = _html_item.entity_id
 	GROUP BY e.relation;
 END;
-COMMENT ON FUNCTION automation._html_item(integer, text) IS 'What rules did, do and will do for one row, in order of time';
+COMMENT ON FUNCTION automation._html_item(regrole, integer, text) IS 'What rules did, do and will do for one row, in order of time';
 
 CREATE FUNCTION automation.report_html(runs integer DEFAULT 100, items integer DEFAULT 10) RETURNS text
 LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
@@ -281,9 +282,9 @@ BEGIN
 		automation._e(format('Automation in %s', current_database())), '</h1><p>', automation._time_text(automation._now()), ' ', automation._e(automation._default_zone()), E'</p>\n',
 		automation._html_figures(), E'\n<h2>Runs per day</h2><div class="card">', automation._html_chart(14), E'</div>\n<h2>Rules</h2>\n',
 		(SELECT string_agg(automation._html_rule(r.id), E'\n' ORDER BY r.folder, r.position, r.id) FROM automation.rule AS r),
-		E'\n<h2>Last runs</h2>\n', automation._html_runs(runs), E'\n<h2>Rows</h2>\n',
+		E'\n<h2>Last runs</h2>\n', automation._html_runs(caller, runs), E'\n<h2>Rows</h2>\n',
 		(
-			SELECT string_agg(automation._html_item(i.entity_id, i.key), E'\n' ORDER BY i.last DESC)
+			SELECT string_agg(automation._html_item(caller, i.entity_id, i.key), E'\n' ORDER BY i.last DESC)
 			FROM (
 				SELECT u.entity_id, u.key, max(u.id) AS last
 				FROM automation.run AS u

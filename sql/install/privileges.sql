@@ -17,7 +17,7 @@ BEGIN ATOMIC
 		('operator', '{item_status,explain,check,whatif,watch,test_rule,cascade,why_not,told,messages,plans,lint,rule_to_text,rule_to_mermaid,report_html,export_rules,rule_schema,
 			fires_ok,fires_not_ok,sends_ok,due_ok,cancelled_ok,explains_like,
 			pause_rule,resume_rule,disable_rule,enable_rule,fire,retry,pause_channel,resume_channel,purge_log,
-			tick,stop_item,resume_item,cancel,housekeep,cancel_activation}'),
+			tick,stop_item,resume_item,cancel,housekeep,cancel_activation,set_consent,consents}'),
 		('admin', '{attach,detach,link,unlink,approve_function,disapprove_function,
 			create_channel,alter_channel,drop_channel,create_calendar,alter_calendar,drop_calendar,add_holiday,remove_holiday,
 			grant_access,revoke_access,adopt,set_clock,advance,schedule_jobs,unschedule_jobs}');
@@ -115,6 +115,7 @@ COMMENT ON FUNCTION automation._revoke_access(regrole, regrole) IS 'automation.r
 ALTER FUNCTION automation._key(regclass) SECURITY DEFINER;
 ALTER FUNCTION automation._roles(regclass) SECURITY DEFINER;
 ALTER FUNCTION automation._links(regclass) SECURITY DEFINER;
+ALTER FUNCTION automation._needs(regclass, automation.trigger_definition) SECURITY DEFINER;
 ALTER FUNCTION automation._is_copy() SECURITY DEFINER;
 
 REVOKE ALL ON SCHEMA automation, automation_compiled FROM PUBLIC;
@@ -126,6 +127,8 @@ REVOKE ALL ON FOREIGN DATA WRAPPER pg_automation FROM PUBLIC;
 -- What compiled SQL calls in the name of a rule's owner.
 GRANT EXECUTE ON FUNCTION
 	automation.changed(anyelement, anyelement),
+	automation.gained(anyarray, anyarray, anyarray),
+	automation.gained(jsonb, jsonb, text[]),
 	automation._same_table(oid, oid),
 	automation._now(),
 	automation._base(),
@@ -160,6 +163,9 @@ SELECT pg_catalog.pg_extension_config_dump('automation.link_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.calendar', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.holiday', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.approved_function', '');
+SELECT pg_catalog.pg_extension_config_dump('automation.hash_key', '');
+SELECT pg_catalog.pg_extension_config_dump('automation.consent', '');
+SELECT pg_catalog.pg_extension_config_dump('automation.consent_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.rule', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.rule_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.rule_version', '');

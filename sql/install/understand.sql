@@ -388,7 +388,8 @@ BEGIN
 	UNION ALL
 	-- Steps that came to no message, of runs for rows that name him.
 	SELECT u.at, v.name, format('%s %s', e.relation, u.key), p.step -> 'params' ->> 'channel', a.channel_kind, NULL, NULL,
-		s.status, automation._status_icon(s.status), automation._with_names(coalesce(s.reason, CASE WHEN s.status = 'waiting' THEN format('due at %s', s.next_at) END, u.reason)),
+		s.status, automation._status_icon(s.status), automation._readable_reason(caller, e.relation, s.status,
+			automation._with_names(coalesce(s.reason, CASE WHEN s.status = 'waiting' THEN format('due at %s', s.next_at) END, u.reason))),
 		u.id, p.place::integer
 	FROM (
 		SELECT o.entity_id, o.key, array_agg(o.link) AS links FROM automation._rows_about(relation, person) AS o GROUP BY 1, 2

@@ -6,6 +6,7 @@
 #include "engine/ledger.hpp"
 #include "engine/rulebook.hpp"
 #include "engine/run.hpp"
+#include "pg/fields.hpp"
 #include "pg/identity.hpp"
 #include "pg/settings.hpp"
 
@@ -73,6 +74,23 @@ template <typename Note> void let_the_write_live(Note &&note)
 		error->log("record of a change");
 }
 
+std::string logged(const std::optional<std::string> &value)
+{
+	return value ? pg::clipped(*value, longest_logged_value) : "null";
+}
+
+const char *event_name(pg::Event event)
+{
+	switch (event) {
+	case pg::Event::insert:
+		return "created";
+	case pg::Event::update:
+		return "updated";
+	default:
+		return "deleted";
+	}
+}
+
 // What waits for the row may end with this change. Noted before any rule runs: whatever begins with
 // this change begins after it.
 void note_touch(const Chapter &chapter, const pg::RowChange &change)
@@ -86,8 +104,7 @@ void note_touch(const Chapter &chapter, const pg::RowChange &change)
 				continue;
 			touch.columns.push_back(column);
 			touch.reason += (touch.reason.empty() ? "field " : ", field ") + name + " changed " +
-				change.old_text(column).value_or("null") + "→" +
-				change.new_text(column).value_or("null");
+				logged(change.old_text(column)) + "→" + logged(change.new_text(column));
 		}
 		if (touch.columns.empty())
 			return;
@@ -106,7 +123,7 @@ void handle(Chapter &chapter, const pg::RowChange &change)
 	for (const int number : chapter.index.candidates(change)) {
 		Rule &rule = chapter.rules[static_cast<std::size_t>(number)];
 		if (rule.listens_to(change.event()))
-			meet(chapter, rule, change);
+			meet(chapter, rule, change, event_name(change.event()));
 	}
 }
 
@@ -154,8 +171,8 @@ std::int64_t fire(int id, std::string_view row)
 		return pg::row_from_json(identity, chapter->type->type(), row);
 	}();
 	const Cascade::Root root;
-	return run_if_it_applies(
-		*chapter, *rule, pg::change_of(*chapter->type, pg::Event::insert, std::nullopt, value));
+	return run_if_it_applies(*chapter, *rule,
+		pg::change_of(*chapter->type, pg::Event::insert, std::nullopt, value), "fired");
 }
 
 } // namespace automation::engine

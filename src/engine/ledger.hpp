@@ -12,6 +12,8 @@
 
 namespace automation::engine {
 
+constexpr int longest_logged_value = 200; // characters of a column's old and new value
+
 // What became of one step.
 struct StepRecord {
 	int number = 0;

@@ -5,6 +5,7 @@
 #include "engine/cascade.hpp"
 #include "engine/schedule.hpp"
 #include "engine/steps.hpp"
+#include "pg/fields.hpp"
 #include "pg/identity.hpp"
 #include "pg/json.hpp"
 
@@ -16,7 +17,7 @@ constexpr std::size_t longest_key = 2'000; // bytes; an index has room for it
 
 std::string json_or_null(const std::optional<std::string> &text)
 {
-	return text ? core::json_string(*text) : "null";
+	return text ? core::json_string(pg::clipped(*text, longest_logged_value)) : "null";
 }
 
 // The watched columns that changed: {"status": ["Scheduled", "Dispatched"]}.
@@ -179,7 +180,7 @@ std::int64_t conclude(Chapter &chapter, Rule &rule, const pg::RowChange &change,
 
 } // namespace
 
-void meet(Chapter &chapter, Rule &rule, const pg::RowChange &change)
+void meet(Chapter &chapter, Rule &rule, const pg::RowChange &change, const char *event)
 {
 	Judgement judgement;
 	if (!rule.is_standing)
@@ -191,14 +192,15 @@ void meet(Chapter &chapter, Rule &rule, const pg::RowChange &change)
 						 else if (judgement.applies)
 							 plan_run(chapter, rule, change);
 					 })};
-	conclude(chapter, rule, change, event_name(change.event()), std::move(judgement));
+	conclude(chapter, rule, change, event, std::move(judgement));
 }
 
-std::int64_t run_if_it_applies(Chapter &chapter, Rule &rule, const pg::RowChange &change)
+std::int64_t run_if_it_applies(
+	Chapter &chapter, Rule &rule, const pg::RowChange &change, const char *event)
 {
 	if (rule.wait)
 		return run_when_due(chapter, rule, change);
-	return conclude(chapter, rule, change, event_name(change.event()), judge_event(rule, change));
+	return conclude(chapter, rule, change, event, judge_event(rule, change));
 }
 
 std::int64_t run_when_due(Chapter &chapter, Rule &rule, const pg::RowChange &change)

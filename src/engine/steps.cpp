@@ -2,6 +2,7 @@
 
 #include "core/failure.hpp"
 #include "engine/cascade.hpp"
+#include "engine/message.hpp"
 #include "engine/rulebook.hpp"
 #include "engine/run.hpp"
 #include "engine/schedule.hpp"
@@ -11,8 +12,6 @@
 namespace automation::engine {
 
 namespace {
-
-constexpr std::size_t longest_recipient = 2'000; // bytes; an index has room for it
 
 // For who knows a row by nothing but its key. Locks it: it stays there.
 pg::Place find_row(int entity, const std::string &key)
@@ -129,7 +128,7 @@ private:
 	void finish(const Step &step, std::optional<pg::Datum> result, StepRecord &record)
 	{
 		if (step.kind == StepKind::message)
-			send(step, result, record);
+			send(rule_, step, run_, result, record);
 		else if (step.kind == StepKind::engine)
 			act(step, result, record);
 		else if (result)
@@ -138,44 +137,16 @@ private:
 			record.reason = "no row to change";
 	}
 
-	static std::vector<std::string> recipients_of(
-		const Step &step, std::optional<pg::Datum> message)
-	{
-		const std::vector<std::string> recipients =
-			message ? pg::json_texts(*message, "recipient") : std::vector<std::string>();
-		const std::string subject = "recipient of step " + std::to_string(step.number);
-		if (recipients.empty())
-			pg::fail("22004", subject + " is null");
-		for (const std::string &recipient : recipients)
-			if (recipient.size() > longest_recipient)
-				pg::fail("22001",
-					subject + " is longer than " + std::to_string(longest_recipient) + " bytes");
-		return recipients;
-	}
-
-	// Hands the finished message to the outbox, once for each recipient.
-	void send(const Step &step, std::optional<pg::Datum> message, StepRecord &record) const
-	{
-		if (step.server == 0)
-			pg::fail("42704", "server \"" + step.channel + "\" does not exist");
-		record.status = "delivering";
-		for (const std::string &recipient : recipients_of(step, message))
-			record.deliveries.push_back(write_delivery({run_.id, step.number, rule_.owner,
-				step.server, step.channel, step.channel_kind, recipient, *message,
-				step.wait && !step.wait->by_difference ? step.wait->cancelled_by
-													   : std::vector<int>()}));
-	}
-
 	// What the engine itself does.
 	void act(const Step &step, std::optional<pg::Datum> parameters, StepRecord &record) const
 	{
 		const auto parameter = [&](const char *name) {
-			const auto texts =
-				parameters ? pg::json_texts(*parameters, name) : std::vector<std::string>();
-			return texts.empty() ? std::string() : texts.front();
+			const auto texts = parameters ? pg::json_texts(*parameters, name)
+										  : std::vector<std::optional<std::string>>();
+			return texts.empty() ? std::string() : texts.front().value_or("");
 		};
 		if (step.action == "notify")
-			for (const std::string &recipient : recipients_of(step, parameters))
+			for (const std::string &recipient : recipients_of(rule_, step, parameters, record))
 				write_notification(run_.id, recipient, parameter("body"));
 		else if (step.action == "start_rule")
 			start(std::stoi(parameter("rule")), record);
@@ -192,7 +163,7 @@ private:
 		Rule *rule = book.rule(id, &chapter);
 		if (!rule || chapter->entity != chapter_.entity)
 			return decline(record, "rule #" + std::to_string(id) + " is not active on this table");
-		if (const std::int64_t started = run_if_it_applies(*chapter, *rule, row()))
+		if (const std::int64_t started = run_if_it_applies(*chapter, *rule, row(), "started"))
 			record.result = "{\"run\":" + std::to_string(started) + "}";
 		else
 			decline(record, "condition of rule #" + std::to_string(id) + " does not hold");

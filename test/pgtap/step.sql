@@ -98,6 +98,20 @@ SELECT is(tap.logged(), 'greets b failed step 1: recipient of step 1 is null', '
 SELECT automation.alter_rule('greets', on_error => 'fail');
 SELECT throws_ok($$INSERT INTO person VALUES ('c')$$, '22004', 'recipient of step 1 is null', 'which may abort the write');
 
+SELECT throws_ok($$INSERT INTO person VALUES ('d', ' ')$$, '22004', 'recipient of step 1 is empty', 'nor does an empty one pass');
+SELECT automation.alter_rule('greets', on_error => 'log');
+INSERT INTO person VALUES ('e', ' ');
+SELECT is(tap.logged(), 'greets e failed step 1: recipient of step 1 is empty', 'one that is empty is none either');
+SELECT automation.drop_rule('greets');
+SELECT tap.rule('greets all', 'person', 'created', '{}', automation.action('notify', '{"recipient": ["{{ id }}", "{{ name }}"], "body": "hello"}'));
+INSERT INTO person VALUES ('f');
+SELECT is((SELECT steps #>> '{0,status}' || ': ' || (steps #>> '{0,reason}') FROM automation.run), 'succeeded: recipient of step 1 is missing: 1 of 2', 'one of several is missed in the log');
+SELECT is((SELECT string_agg(recipient, ' ') FROM automation.notification), 'f', 'and the others are told');
+SELECT automation.alter_rule('greets all', on_error => 'fail');
+SELECT throws_ok($$INSERT INTO person VALUES ('g')$$, '22004', 'recipient of step 1 is missing: 1 of 2', 'unless the rule aborts the write');
+SELECT automation.drop_rule('greets all');
+SELECT tap.logged(), tap.told();
+
 -- A step sees the row as it is now, whoever has changed it since the event.
 TRUNCATE job;
 SELECT automation.drop_rule(name) FROM automation.rules;
