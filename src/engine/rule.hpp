@@ -68,6 +68,13 @@ struct Rule {
 	std::optional<Wait> wait = {};
 	std::vector<Step> steps = {};
 
+	// What its steps do is undone with them, so that a run that fails can be done over.
+	bool can_be_done_over() const
+	{
+		return std::ranges::all_of(steps, [](const Step &step) {
+			return step.kind == StepKind::message || step.action == "notify";
+		});
+	}
 	bool has_waits() const
 	{
 		return std::ranges::any_of(steps, [](const Step &step) { return step.wait.has_value(); });
