@@ -25,7 +25,9 @@ INSERT INTO automation.action_definition (name, category, kind, channel_kind, co
 	"properties": {
 		"channel": {"type": "string", "description": "foreign server of kind sms"},
 		"recipient": {"type": ["string", "array"], "template": "address", "description": "phone number, or a list of them"},
-		"body": {"type": "string", "template": "text"}}}',
+		"body": {"type": "string", "template": "text"},
+		"class": {"type": "string", "template": "line", "enum": ["transactional", "marketing", "emergency", "compliance"],
+			"description": "what kind of message it is; decides whose consent it needs"}}}',
 	'Sends a text message'),
 ('send_email', 'communication', 'message', 'email', '_compile_message', '{
 	"required": ["channel", "recipient", "subject", "body"],
@@ -34,7 +36,9 @@ INSERT INTO automation.action_definition (name, category, kind, channel_kind, co
 		"recipient": {"type": ["string", "array"], "template": "address", "description": "e-mail address, or a list of them"},
 		"subject": {"type": "string", "template": "line"},
 		"body": {"type": "string", "template": "text", "description": "plain text"},
-		"html": {"type": "string", "template": "html", "description": "the same as HTML"}}}',
+		"html": {"type": "string", "template": "html", "description": "the same as HTML"},
+		"class": {"type": "string", "template": "line", "enum": ["transactional", "marketing", "emergency", "compliance"],
+			"description": "what kind of message it is; decides whose consent it needs"}}}',
 	'Sends an e-mail'),
 ('send_webhook', 'communication', 'message', 'webhook', '_compile_webhook', '{
 	"required": ["channel"],

@@ -535,6 +535,7 @@ BEGIN
 	)
 	SELECT count(*) INTO purged FROM old_run;
 	DELETE FROM automation.touch AS t WHERE t.at < horizon;
+	DELETE FROM automation.event AS e WHERE e.at < horizon;
 	DELETE FROM automation.step_run AS s WHERE NOT EXISTS (SELECT FROM automation.run AS u WHERE u.id = s.run_id);
 	PERFORM automation._purge_versions();
 	RETURN purged;

@@ -251,7 +251,8 @@ BEGIN
 	END IF;
 	IF starts_with(anchor, 'field:') THEN
 		PERFORM automation._compile_part(rule, 'anchor_' || number, 'jsonb',
-			automation._fields_of(scope.relation, ARRAY[substr(anchor, 7)]));
+			automation._fields_of(scope.relation, ARRAY[
+				automation._role_or_column(scope.relation, (automation._parse_path(substr(anchor, 7)))[1])]));
 	ELSIF anchor IN ('left', 'entered') THEN
 		PERFORM automation._check_has_roles(automation._entity(scope.relation), format('anchor %s', anchor), '{status}');
 		PERFORM automation._compile_part(rule, 'anchor_' || number, 'jsonb',
@@ -368,7 +369,8 @@ BEGIN
 		scope := automation._later(scope);
 		PERFORM automation._compile_wait(rule, scope, 0, fires.timing);
 		PERFORM automation._compile_part(rule, 'still', 'boolean',
-			automation._select_sql(fires.row_relation, automation._condition_sql(scope, version.condition)));
+			automation._select_sql(fires.row_relation,
+				format(E'(%s) AND (%s\n)', fires.still, automation._condition_sql(scope, version.condition))));
 	END IF;
 	PERFORM automation._compile_part(rule, 'when', 'boolean',
 		automation._select_sql(fires.row_relation,

@@ -2,6 +2,7 @@
 
 #include "core/failure.hpp"
 #include "engine/cascade.hpp"
+#include "engine/journal.hpp"
 #include "engine/ledger.hpp"
 #include "engine/rulebook.hpp"
 #include "engine/run.hpp"
@@ -70,7 +71,7 @@ Departures &departures()
 template <typename Note> void let_the_write_live(Note &&note)
 {
 	if (const std::optional<pg::Error> error = pg::subtransaction(note))
-		error->log("record of a change that ends what waits for a row");
+		error->log("record of a change");
 }
 
 std::string logged(const std::optional<std::string> &value)
@@ -115,6 +116,8 @@ void note_touch(const Chapter &chapter, const pg::RowChange &change)
 // Candidates by the index, in listed order; each judged on the row as the event left it.
 void handle(Chapter &chapter, const pg::RowChange &change)
 {
+	if (Journal::is_kept())
+		let_the_write_live([&] { Journal::note(chapter, change); });
 	if (chapter.something_waits && change.event() != pg::Event::insert)
 		let_the_write_live([&] { note_touch(chapter, change); });
 	for (const int number : chapter.index.candidates(change)) {
@@ -132,7 +135,7 @@ void on_row(const pg::TriggerCall &call)
 		return;
 	const Rulebook book;
 	Chapter &chapter = book.chapter(call.entity());
-	if (chapter.rules.empty() && !chapter.something_waits)
+	if (chapter.rules.empty() && !chapter.something_waits && !Journal::is_kept())
 		return;
 	if (call.moved_away())
 		return departures().add(call);

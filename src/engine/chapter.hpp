@@ -29,6 +29,7 @@ struct Chapter {
 	bool holds_back(const Rule &rule, const std::string &key) const;
 	const pg::Expression &compile(const Rule &rule, Part &part) const;
 	std::string key_of(const pg::RowChange &change) const; // of the changed row itself
+	pg::Oid owner() const { return owner_; }			   // of the table
 
 	pg::Memory memory{"pg_automation rules", pg::Memory::Life::backend};
 	int entity;

@@ -2,6 +2,7 @@
 
 #include "core/failure.hpp"
 #include "engine/cascade.hpp"
+#include "engine/message.hpp"
 #include "engine/present_row.hpp"
 #include "engine/rulebook.hpp"
 #include "engine/run.hpp"
@@ -12,13 +13,6 @@
 namespace automation::engine {
 
 namespace {
-
-constexpr std::size_t longest_recipient = 2'000; // bytes; an index has room for it
-
-bool is_blank(const std::string &text)
-{
-	return text.find_first_not_of(" \t\r\n") == text.npos;
-}
 
 class StepTaker {
 public:
@@ -103,54 +97,13 @@ private:
 	void finish(const Step &step, std::optional<pg::Datum> result, StepRecord &record)
 	{
 		if (step.kind == StepKind::message)
-			send(step, result, record);
+			send(rule_, step, run_, result, record);
 		else if (step.kind == StepKind::engine)
 			act(step, result, record);
 		else if (result)
 			record.result = pg::json_text(*result);
 		else
 			record.reason = "no row to change";
-	}
-
-	// One of several who is missing keeps nobody else from being told, but the log tells.
-	std::vector<std::string> recipients_of(
-		const Step &step, std::optional<pg::Datum> message, StepRecord &record) const
-	{
-		const auto given = message ? pg::json_texts(*message, "recipient")
-								   : std::vector<std::optional<std::string>>();
-		const std::string subject = "recipient of step " + std::to_string(step.number);
-		std::vector<std::string> recipients;
-		for (const std::optional<std::string> &recipient : given) {
-			if (!recipient || (step.channel_kind != "webhook" && is_blank(*recipient)))
-				continue;
-			if (recipient->size() > longest_recipient)
-				pg::fail("22001",
-					subject + " is longer than " + std::to_string(longest_recipient) + " bytes");
-			recipients.push_back(*recipient);
-		}
-		if (recipients.empty())
-			pg::fail(
-				"22004", subject + (given.empty() || !given.front() ? " is null" : " is empty"));
-		if (recipients.size() < given.size())
-			record.reason = subject +
-				" is missing: " + std::to_string(given.size() - recipients.size()) + " of " +
-				std::to_string(given.size());
-		if (!record.reason.empty() && rule_.fails_the_write)
-			pg::fail("22004", record.reason);
-		return recipients;
-	}
-
-	// Hands the finished message to the outbox, once for each recipient.
-	void send(const Step &step, std::optional<pg::Datum> message, StepRecord &record) const
-	{
-		if (step.server == 0)
-			pg::fail("42704", "server \"" + step.channel + "\" does not exist");
-		record.status = "delivering";
-		for (const std::string &recipient : recipients_of(step, message, record))
-			record.deliveries.push_back(write_delivery({run_.id, step.number, rule_.owner,
-				step.server, step.channel, step.channel_kind, recipient, *message,
-				step.wait && !step.wait->by_difference ? step.wait->cancelled_by
-													   : std::vector<int>()}));
 	}
 
 	// What the engine itself does.
@@ -162,7 +115,7 @@ private:
 			return texts.empty() ? std::string() : texts.front().value_or("");
 		};
 		if (step.action == "notify")
-			for (const std::string &recipient : recipients_of(step, parameters, record))
+			for (const std::string &recipient : recipients_of(rule_, step, parameters, record))
 				write_notification(run_.id, recipient, parameter("body"));
 		else if (step.action == "start_rule")
 			start(std::stoi(parameter("rule")), record);

@@ -97,6 +97,7 @@ private:
 bool has_rights_of_session(Oid role);
 
 Oid extension_owner(); // InvalidOid (0) when the extension is not installed
+Oid current_role();
 std::string session_user_name();
 
 } // namespace automation::pg

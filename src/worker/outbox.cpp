@@ -40,12 +40,12 @@ core::Message read_message(const Rows &rows, std::uint64_t row, bool &readable)
 	return message;
 }
 
-Claim read_claim(const Rows &rows, std::uint64_t row)
+Claim read_claim(const Rows &rows, std::uint64_t row, pg::Oid server)
 {
 	Claim claim{.attempt = rows.integer(row, 1),
 		.delivery = rows.integer(row, 3),
 		.number = static_cast<int>(rows.integer(row, 2)),
-		.server = 0,
+		.server = server,
 		.sender = oid_at(rows, row, 4),
 		.kind = core::kind_named(rows.text(row, 5).value_or("")).value_or(core::Kind::webhook),
 		.readable = true,
@@ -175,8 +175,7 @@ std::vector<Claim> Outbox::claim(Lane &lane, int room, const std::string &now_vi
 			cancelled.add(rows.integer(row, 3));
 			continue;
 		}
-		claims.push_back(read_claim(rows, row));
-		claims.back().server = lane.server;
+		claims.push_back(read_claim(rows, row, lane.server));
 		claims.back().message.id = message_id(claims.back().delivery);
 	}
 	follow(cancelled);
