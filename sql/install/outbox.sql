@@ -47,7 +47,8 @@ CREATE TABLE automation.attempt (
 	epoch bigint NOT NULL,
 	started_at timestamptz NOT NULL DEFAULT automation._now(),
 	finished_at timestamptz,
-	outcome text CHECK (outcome IN ('delivered', 'retry', 'dead', 'unknown', 'cancelled')),
+	outcome text CHECK (outcome IN (
+		'delivered', 'retry', 'dead', 'unknown', 'expired', 'cancelled', 'suppressed', 'simulated')),
 	status_code integer,
 	reason text,
 	response text,
@@ -61,7 +62,7 @@ COMMENT ON COLUMN automation.attempt.number IS 'Counted from 1 for each delivery
 COMMENT ON COLUMN automation.attempt.epoch IS 'Which start of the worker it belongs to';
 COMMENT ON COLUMN automation.attempt.started_at IS 'When it was claimed';
 COMMENT ON COLUMN automation.attempt.finished_at IS 'When the answer came, or the wait for it ended';
-COMMENT ON COLUMN automation.attempt.outcome IS 'delivered, retry, dead or unknown; null while it is in flight; cancelled: it was not even begun';
+COMMENT ON COLUMN automation.attempt.outcome IS 'delivered, retry, dead, unknown or expired; null while it is in flight; cancelled, suppressed or simulated, and expired: it was not even begun';
 COMMENT ON COLUMN automation.attempt.status_code IS 'HTTP status or SMTP reply code';
 COMMENT ON COLUMN automation.attempt.reason IS 'Why it was not delivered';
 COMMENT ON COLUMN automation.attempt.response IS 'Beginning of the answer, without the channel''s secrets';
@@ -117,6 +118,15 @@ COMMENT ON COLUMN automation.channel_state.reason IS 'Why';
 
 -- What users read
 
+CREATE FUNCTION automation._delivery_state(attempted boolean, outcome text, planned boolean, held boolean) RETURNS text
+LANGUAGE C IMMUTABLE AS 'MODULE_PATHNAME', 'automation_delivery_state';
+COMMENT ON FUNCTION automation._delivery_state(boolean, text, boolean, boolean)
+	IS 'State of a delivery with that outcome of its last attempt, another one planned or not, on a channel that is held or not';
+
+CREATE FUNCTION automation._may_send_again(state text) RETURNS boolean
+LANGUAGE C IMMUTABLE STRICT AS 'MODULE_PATHNAME', 'automation_may_send_again';
+COMMENT ON FUNCTION automation._may_send_again(text) IS 'Whether somebody may have a delivery of that state sent again';
+
 CREATE VIEW automation._delivery AS
 SELECT
 	d.id,
@@ -131,14 +141,8 @@ SELECT
 		WHEN 'email' THEN regexp_replace(d.recipient, '^(.).*@', '\1***@')
 		ELSE d.recipient
 	END AS recipient,
-	CASE
-		WHEN a.id IS NOT NULL AND a.outcome IS NULL THEN 'delivering'
-		WHEN a.outcome = 'delivered' THEN 'delivered'
-		WHEN a.id IS NOT NULL AND r.delivery_id IS NULL THEN a.outcome
-		WHEN s.server IS NOT NULL OR current_setting('pg_automation.delivery', true) = 'off' THEN 'held'
-		WHEN r.delivery_id IS NOT NULL THEN 'retrying'
-		ELSE 'ready'
-	END AS state,
+	automation._delivery_state(a.id IS NOT NULL, a.outcome, r.delivery_id IS NOT NULL,
+		s.server IS NOT NULL OR current_setting('pg_automation.delivery', true) IS NOT DISTINCT FROM 'off') AS state,
 	coalesce(a.number, 0) AS attempts,
 	coalesce(a.reason, CASE WHEN a.id IS NULL THEN s.reason END) AS reason,
 	a.status_code,
@@ -167,7 +171,7 @@ SELECT v.id, v.at, v.rule, v.run_id, v.step, v.channel, v.kind, v.recipient, v.s
 FROM automation._delivery AS v
 WHERE pg_has_role(v.rule_owner, 'USAGE') OR (SELECT automation._is_operator(quote_ident(current_user)::regrole));
 COMMENT ON VIEW automation.deliveries IS 'Messages and what has become of them: of rules of your own and of roles you are a member of, or of all rules for an operator; addresses are masked';
-COMMENT ON COLUMN automation.deliveries.state IS 'ready, delivering, delivered, retrying, held, cancelled, dead or unknown (sent perhaps, and not repeated)';
+COMMENT ON COLUMN automation.deliveries.state IS 'ready, delivering, delivered, retrying, held, cancelled, suppressed, expired, simulated, dead or unknown (sent perhaps, and not repeated)';
 COMMENT ON COLUMN automation.deliveries.reason IS 'Why the last attempt did not deliver it';
 COMMENT ON COLUMN automation.deliveries.next_at IS 'When the next attempt is due';
 
@@ -209,28 +213,24 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	outbox automation.delivery;
-	outcome text;
+	server oid := (SELECT d.server FROM automation.delivery AS d WHERE d.id = delivery);
+	state text;
 BEGIN
-	SELECT * INTO outbox FROM automation.delivery AS d WHERE d.id = delivery;
-	IF NOT FOUND THEN
+	IF server IS NULL THEN
 		PERFORM automation._fail('42704', format('delivery %s does not exist', delivery));
 	END IF;
 	DELETE FROM automation.retry AS r WHERE r.delivery_id = delivery; -- waits for the worker, who may be claiming it
-	SELECT coalesce(a.outcome, 'in flight') INTO outcome
-	FROM automation.attempt AS a
-	WHERE a.delivery_id = delivery
-	ORDER BY a.id DESC
-	LIMIT 1;
-	IF outcome = 'delivered' THEN
-		PERFORM automation._fail('55000', format('delivery %s is already delivered', delivery));
-	ELSIF outcome = 'in flight' THEN
-		PERFORM automation._fail('55000', format('delivery %s is being delivered', delivery));
-	ELSIF outcome IS NULL THEN
-		PERFORM automation._fail('55000', format('delivery %s has not been attempted yet', delivery));
+	state := (SELECT d.state FROM automation._delivery AS d WHERE d.id = delivery);
+	IF NOT automation._may_send_again(state) THEN
+		PERFORM automation._fail('55000', format('delivery %s %s', delivery, CASE state
+			WHEN 'delivered' THEN 'is already delivered'
+			WHEN 'delivering' THEN 'is being delivered'
+			WHEN 'cancelled' THEN 'is cancelled'
+			WHEN 'suppressed' THEN 'is suppressed'
+			ELSE 'has not been attempted yet' END));
 	END IF;
 	INSERT INTO automation.retry (delivery_id, server, due_at)
-	VALUES (delivery, outbox.server, automation._now())
+	VALUES (delivery, server, automation._now())
 	ON CONFLICT ON CONSTRAINT retry_pkey DO NOTHING;
 	PERFORM automation._wake_worker();
 END

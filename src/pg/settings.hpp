@@ -9,7 +9,9 @@ namespace settings {
 
 inline bool enabled = true;
 inline int max_depth = 8;
-inline int delivery = 1; // pg_automation.delivery: on or off
+// pg_automation.delivery
+enum Delivery { delivery_off, delivery_on, delivery_simulated };
+inline int delivery = delivery_on;
 inline char *databases = nullptr;
 inline char *secrets_directory = nullptr;
 inline int max_in_flight = 64;

@@ -35,6 +35,8 @@ public:
 	bool egress_changed() const { return egress_changed_; } // by the last refresh()
 
 	const Contact &find(pg::Oid server, pg::Oid sender);
+	// The channel's, as far as the step does not say otherwise.
+	core::RetryPolicy policy(pg::Oid server, pg::Oid sender, const core::Entries &step);
 
 private:
 	Contact read(pg::Oid server, pg::Oid sender) const;

@@ -3,8 +3,8 @@
 
 #include "core/message.hpp"
 #include "core/retry.hpp"
+#include "worker/claim.hpp"
 #include "worker/directory.hpp"
-#include "worker/outbox.hpp"
 #include "worker/settlement.hpp"
 
 #include <chrono>
@@ -19,6 +19,7 @@ struct Flight {
 	int number;
 	pg::Oid server;
 	core::RetryPolicy policy;
+	std::optional<std::chrono::milliseconds> expires_in; // when it started
 	std::string username;
 	std::vector<std::string> secrets;
 	std::chrono::steady_clock::time_point started;

@@ -1,8 +1,8 @@
 #include "worker/outbox.hpp"
 
 #include "pg/channel.hpp"
-#include "pg/fields.hpp"
 #include "worker/array.hpp"
+#include "worker/claim.hpp"
 #include "worker/settlement.hpp"
 
 #include <algorithm>
@@ -21,29 +21,9 @@ pg::Oid oid_at(const Rows &rows, std::uint64_t row, int column)
 	return static_cast<pg::Oid>(rows.integer(row, column));
 }
 
-core::Message read_message(const Rows &rows, std::uint64_t row, bool &readable)
-{
-	const auto text = [&](int column) {
-		const std::optional<std::string> stored = rows.text(row, column);
-		const std::optional<std::string> utf8 = pg::to_utf8(stored.value_or(""));
-		readable = readable && utf8;
-		return utf8.value_or("");
-	};
-	core::Message message;
-	message.recipient = text(6);
-	message.body = text(7);
-	message.subject = text(8);
-	message.html = text(9);
-	message.path = text(10);
-	message.method = text(11);
-	if (!rows.is_null(row, 12))
-		message.headers = pg::json_entries(rows.datum(row, 12));
-	return message;
-}
-
 } // namespace
 
-Leftovers Outbox::open()
+Leftovers Outbox::open(Directory &directory)
 {
 	const Spi spi;
 	static Statement begin(
@@ -66,23 +46,11 @@ Leftovers Outbox::open()
 	for (const pg::Oid server : servers_of_deliveries())
 		add_lane(server);
 
-	static Statement settle(R"(
-		WITH lost AS (
-			UPDATE automation.attempt AS a
-			SET finished_at = automation._now(), outcome = 'unknown',
-				reason = 'the worker ended while the message was in flight'
-			WHERE a.id >= $1 AND a.outcome IS NULL
-			RETURNING a.delivery_id),
-		again AS (
-			INSERT INTO automation.retry (delivery_id, server, due_at)
-			SELECT d.id, d.server, automation._now()
-			FROM lost JOIN automation.delivery AS d ON d.id = lost.delivery_id
-			WHERE d.kind <> 'sms'
-			ON CONFLICT DO NOTHING
-			RETURNING 1)
-		SELECT (SELECT count(*) FROM again), (SELECT count(*) FROM lost) - (SELECT count(*) FROM again))");
-	const Rows counts = settle.execute({Value::int8(settled_below)});
-	return {.retried = counts.integer(0, 1), .held = counts.integer(0, 2)};
+	const std::vector<Settlement> lost = settle_lost(settled_below, directory);
+	record(lost);
+	const auto retried = std::ranges::count_if(
+		lost, [](const Settlement &settlement) { return settlement.retry_in.has_value(); });
+	return {.retried = retried, .held = std::ssize(lost) - retried};
 }
 
 void Outbox::add_lane(pg::Oid server)
@@ -107,65 +75,13 @@ void Outbox::find_lanes()
 		add_lane(server);
 }
 
-std::vector<Claim> Outbox::claim(Lane &lane, int room, const std::string &now_visible)
+std::vector<Claim> Outbox::claim(
+	Lane &lane, int room, const std::string &now_visible, Directory &directory)
 {
-	static Statement insert(R"(
-		WITH claimed AS (
-			INSERT INTO automation.attempt (delivery_id, number, epoch, outcome, reason, finished_at)
-			SELECT
-				c.id,
-				(SELECT count(*) FROM automation.attempt AS b WHERE b.delivery_id = c.id)
-					+ CASE WHEN e.reason IS NULL THEN 1 ELSE 0 END,
-				$2,
-				CASE WHEN e.reason IS NOT NULL THEN 'cancelled' END,
-				e.reason,
-				CASE WHEN e.reason IS NOT NULL THEN automation._now() END
-			FROM unnest($1::bigint[]) AS c (id)
-			LEFT JOIN LATERAL (
-				SELECT automation._ended_by(u.entity_id, u.key, u.rule_id, u.id, u.id, w.watched) AS reason
-				FROM automation.delivery AS w
-				JOIN automation.run AS u ON u.id = w.run_id
-				WHERE w.id = c.id AND w.watched IS NOT NULL) AS e ON true
-			RETURNING id, delivery_id, number, outcome)
-		SELECT
-			c.id, c.number, d.id, d.rule_owner, d.kind, d.recipient,
-			CASE d.kind
-				WHEN 'webhook' THEN nullif(d.message -> 'body', 'null')::text
-				ELSE d.message ->> 'body'
-			END,
-			d.message ->> 'subject', d.message ->> 'html', d.message ->> 'path', d.message ->> 'method',
-			nullif(d.message -> 'headers', 'null'),
-			floor(extract(epoch FROM automation._now()))::bigint, c.outcome IS NOT NULL
-		FROM claimed AS c JOIN automation.delivery AS d ON d.id = c.delivery_id
-		ORDER BY c.id)");
 	const std::vector<std::int64_t> taken = take(lane, room, now_visible);
-	if (taken.empty())
-		return {};
-	Array deliveries;
-	for (const std::int64_t delivery : taken)
-		deliveries.add(delivery);
-	const Rows rows = insert.execute({deliveries.value(), Value::int8(epoch_)});
-	std::vector<Claim> claims;
-	Array cancelled;
-	for (std::uint64_t row = 0; row < rows.size(); ++row) {
-		if (rows.boolean(row, 14)) {
-			cancelled.add(rows.integer(row, 3));
-			continue;
-		}
-		Claim claim{.attempt = rows.integer(row, 1),
-			.delivery = rows.integer(row, 3),
-			.number = static_cast<int>(rows.integer(row, 2)),
-			.server = lane.server,
-			.sender = oid_at(rows, row, 4),
-			.kind = core::kind_named(rows.text(row, 5).value_or("")).value_or(core::Kind::webhook),
-			.readable = true,
-			.message = {},
-			.now = rows.integer(row, 13)};
-		claim.message = read_message(rows, row, claim.readable);
-		claim.message.id = message_id(claim.delivery);
-		claims.push_back(std::move(claim));
-	}
-	follow(cancelled);
+	std::vector<Claim> claims = admit(taken, lane.server, epoch_, directory);
+	for (Claim &claim : claims)
+		claim.message.id = "msg_" + identity_ + "_" + std::to_string(claim.delivery);
 	return claims;
 }
 
@@ -209,11 +125,6 @@ std::optional<std::chrono::milliseconds> Outbox::next_due(const std::set<pg::Oid
 	if (rows.is_null(0, 1))
 		return std::nullopt;
 	return std::chrono::milliseconds(std::max<std::int64_t>(rows.integer(0, 1), 0));
-}
-
-std::string Outbox::message_id(std::int64_t delivery) const
-{
-	return "msg_" + identity_ + "_" + std::to_string(delivery);
 }
 
 void Outbox::confirm()

@@ -45,7 +45,7 @@ void Worker::turn(Mode mode)
 		pg::Spi spi;
 		const std::string now_visible = visible_now(); // before this transaction gets an id
 		record(settlements_);
-		if (mode == Mode::sending && pg::settings::delivery)
+		if (mode == Mode::sending && pg::settings::delivery != pg::settings::delivery_off)
 			tasks = claim(now_visible);
 		save(tasks);
 	});
@@ -87,7 +87,7 @@ std::vector<Worker::Task> Worker::claim(const std::string &now_visible)
 		open.insert(lane.server);
 		if (!lane.backlog)
 			continue;
-		for (Claim &claimed : outbox_.claim(lane, room, now_visible)) {
+		for (Claim &claimed : outbox_.claim(lane, room, now_visible, directory_)) {
 			occupancy.enter(lane.server);
 			const Contact &contact = directory_.find(claimed.server, claimed.sender);
 			tasks.push_back({std::move(claimed), &contact});

@@ -94,7 +94,12 @@ bool Worker::wait_for_predecessor(pg::Waiting &waiting)
 bool Worker::open()
 {
 	Leftovers left{};
-	const auto error = pg::transaction([&] { left = outbox_.open(); });
+	const auto error = pg::transaction([&] {
+		directory_.refresh();
+		left = outbox_.open(directory_);
+		outbox_.find_lanes();
+	});
+	transfers_.obey(directory_.egress());
 	if (error)
 		error->log_warning();
 	if (left.held > 0)

@@ -201,13 +201,14 @@ TEST(Credentials, of_twilio)
 TEST(OptionValue, durations)
 {
 	using namespace std::chrono;
-	EXPECT_EQ(parse_duration("d", "500ms"), milliseconds(500));
-	EXPECT_EQ(parse_duration("d", "5"), seconds(5));
-	EXPECT_EQ(parse_duration("d", "5s"), seconds(5));
-	EXPECT_EQ(parse_duration("d", "10min"), minutes(10));
-	EXPECT_EQ(parse_duration("d", "24h"), hours(24));
+	EXPECT_EQ(parse_duration("d", "500ms", hours(24)), milliseconds(500));
+	EXPECT_EQ(parse_duration("d", "5", hours(24)), seconds(5));
+	EXPECT_EQ(parse_duration("d", "5s", hours(24)), seconds(5));
+	EXPECT_EQ(parse_duration("d", "10min", hours(24)), minutes(10));
+	EXPECT_EQ(parse_duration("d", "24h", hours(24)), hours(24));
 	for (const char *bad : {"", "s", "5 s", "-1s", "25h", "99999999999999", "5d", "1.5s"})
-		EXPECT_STREQ(failure_of([&] { parse_duration("d", bad); }).sqlstate, "22023") << bad;
+		EXPECT_STREQ(failure_of([&] { parse_duration("d", bad, hours(24)); }).sqlstate, "22023")
+			<< bad;
 }
 
 TEST(OptionValue, lists_of_numbers)
