@@ -26,6 +26,25 @@ milliseconds until(std::chrono::steady_clock::time_point instant)
 	return std::max(left, milliseconds(0));
 }
 
+// An ERROR that ends the process goes past all destructors, but no thread may outlive it.
+class EndsThreads {
+public:
+	explicit EndsThreads(Transfers &transfers)
+	{
+		transfers_ = &transfers;
+		pg::before_exit([] {
+			if (transfers_)
+				transfers_->cancel_all();
+		});
+	}
+	~EndsThreads() { transfers_ = nullptr; }
+	EndsThreads(const EndsThreads &) = delete;
+	EndsThreads &operator=(const EndsThreads &) = delete;
+
+private:
+	static inline Transfers *transfers_ = nullptr;
+};
+
 } // namespace
 
 void worker_main(pg::Datum argument)
@@ -45,7 +64,9 @@ void worker_main(pg::Datum argument)
 	}
 	pg::follow_channels();
 	start_libcurl();
-	Worker(extension).run();
+	Worker worker(extension);
+	const EndsThreads ends(worker.transfers());
+	worker.run();
 }
 
 Worker::Worker(pg::Oid extension)

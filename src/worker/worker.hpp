@@ -27,6 +27,7 @@ class Worker {
 public:
 	explicit Worker(pg::Oid extension);
 	void run();
+	Transfers &transfers() { return transfers_; }
 
 private:
 	using Clock = std::chrono::steady_clock;
