@@ -237,4 +237,48 @@ END
 $$;
 COMMENT ON FUNCTION automation._retry(regrole, bigint) IS 'Body of automation.retry()';
 
+CREATE FUNCTION automation.replay(filter jsonb DEFAULT '{}', most integer DEFAULT 1000, dry_run boolean DEFAULT false)
+RETURNS SETOF bigint
+LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
+COMMENT ON FUNCTION automation.replay(jsonb, integer, boolean)
+	IS 'Sends again what has ended without being delivered, the oldest first, and answers the deliveries; filter: channel, rule, state (dead), since, until, reason (a pattern of LIKE); dry_run: only answers';
+
+CREATE FUNCTION automation._replay(caller regrole, filter jsonb, most integer, dry_run boolean) RETURNS SETOF bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	wanted text := coalesce(filter ->> 'state', 'dead');
+	bad text := (
+		SELECT min(k.name) FROM jsonb_object_keys(filter) AS k(name)
+		WHERE k.name <> ALL ('{channel,rule,state,since,until,reason}'));
+	ids bigint[];
+BEGIN
+	IF bad IS NOT NULL THEN
+		PERFORM automation._fail('22023', format('unrecognized key "%s" in filter', bad),
+			hint => 'Valid keys are: channel, rule, state, since, until, reason.');
+	ELSIF NOT automation._may_send_again(wanted) THEN
+		PERFORM automation._fail('22023', format('deliveries that are %s cannot be sent again', wanted),
+			hint => 'Valid states are: dead, unknown, expired, simulated, retrying.');
+	ELSIF most NOT BETWEEN 1 AND 100000 THEN
+		PERFORM automation._fail('22023', 'most must be between 1 and 100000');
+	END IF;
+	ids := ARRAY(
+		SELECT d.id
+		FROM automation._delivery AS d
+		WHERE d.state = wanted
+			AND (filter ->> 'channel' IS NULL OR d.channel = filter ->> 'channel')
+			AND (filter ->> 'rule' IS NULL OR d.rule = filter ->> 'rule')
+			AND (filter ->> 'since' IS NULL OR d.at >= (filter ->> 'since')::timestamptz)
+			AND (filter ->> 'until' IS NULL OR d.at < (filter ->> 'until')::timestamptz)
+			AND (filter ->> 'reason' IS NULL OR d.reason LIKE filter ->> 'reason')
+		ORDER BY d.id LIMIT most);
+	IF NOT dry_run THEN
+		PERFORM automation._retry(caller, i.id) FROM unnest(ids) AS i(id);
+	END IF;
+	RETURN QUERY SELECT i.id FROM unnest(ids) AS i(id);
+END
+$$;
+COMMENT ON FUNCTION automation._replay(regrole, jsonb, integer, boolean) IS 'Body of automation.replay()';
+
 SELECT automation._wake_launcher();

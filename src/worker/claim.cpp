@@ -59,7 +59,7 @@ Rows find(const std::vector<std::int64_t> &deliveries)
 			nullif(d.message -> 'headers', 'null'), d.message -> 'delivery',
 			floor(extract(epoch FROM automation._now()))::bigint,
 			ceil(extract(epoch FROM automation._now() - d.at) * 1000)::bigint,
-			(SELECT count(*) FROM automation.attempt AS a WHERE a.delivery_id = d.id),
+			(SELECT max(a.number) FROM automation.attempt AS a WHERE a.delivery_id = d.id),
 			e.reason
 		FROM unnest($1::bigint[]) WITH ORDINALITY AS c (id, place)
 		JOIN automation.delivery AS d ON d.id = c.id
