@@ -84,7 +84,8 @@ CREATE TABLE automation.lane (
 	seen pg_snapshot NOT NULL,
 	until pg_snapshot,
 	txid xid8 NOT NULL,
-	id bigint NOT NULL
+	id bigint NOT NULL,
+	limited_by text
 ) WITH (fillfactor = 20);
 COMMENT ON TABLE automation.lane IS 'How far the worker has come with the new deliveries of each channel, saved now and then';
 COMMENT ON COLUMN automation.lane.server IS 'The channel';
@@ -92,6 +93,7 @@ COMMENT ON COLUMN automation.lane.seen IS 'Deliveries of all transactions visibl
 COMMENT ON COLUMN automation.lane.until IS 'It is about to claim those that became visible up to this one';
 COMMENT ON COLUMN automation.lane.txid IS 'Of those, it has come to this transaction';
 COMMENT ON COLUMN automation.lane.id IS 'And to this delivery of it';
+COMMENT ON COLUMN automation.lane.limited_by IS 'Why those that are ready have to wait; null: they do not';
 
 CREATE TABLE automation.worker (
 	singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
@@ -115,6 +117,18 @@ COMMENT ON TABLE automation.channel_state IS 'Channels that are paused';
 COMMENT ON COLUMN automation.channel_state.server IS 'The channel';
 COMMENT ON COLUMN automation.channel_state.paused_at IS 'Since when';
 COMMENT ON COLUMN automation.channel_state.reason IS 'Why';
+
+CREATE TABLE automation.breaker (
+	server oid PRIMARY KEY,
+	openings integer NOT NULL,
+	until timestamptz NOT NULL,
+	reason text NOT NULL
+);
+COMMENT ON TABLE automation.breaker IS 'Channels that have failed so often in a row that they are left alone for a while';
+COMMENT ON COLUMN automation.breaker.server IS 'The channel';
+COMMENT ON COLUMN automation.breaker.openings IS 'How often in a row that has happened; the pauses grow';
+COMMENT ON COLUMN automation.breaker.until IS 'Then one attempt shows whether it is back';
+COMMENT ON COLUMN automation.breaker.reason IS 'The last failure';
 
 -- What users read
 
@@ -144,7 +158,7 @@ SELECT
 	automation._delivery_state(a.id IS NOT NULL, a.outcome, r.delivery_id IS NOT NULL,
 		s.server IS NOT NULL OR current_setting('pg_automation.delivery', true) IS NOT DISTINCT FROM 'off') AS state,
 	coalesce(a.number, 0) AS attempts,
-	coalesce(a.reason, CASE WHEN a.id IS NULL THEN s.reason END) AS reason,
+	coalesce(a.reason, CASE WHEN a.id IS NULL THEN coalesce(s.reason, l.limited_by) END) AS reason,
 	a.status_code,
 	r.due_at AS next_at,
 	a.finished_at AS last_at,
@@ -159,6 +173,7 @@ LEFT JOIN LATERAL (
 ) AS a ON true
 LEFT JOIN automation.retry AS r ON r.delivery_id = d.id
 LEFT JOIN automation.channel_state AS s ON s.server = d.server
+LEFT JOIN automation.lane AS l ON l.server = d.server
 LEFT JOIN automation.run AS u ON u.id = d.run_id
 LEFT JOIN automation.rule AS ru ON ru.id = u.rule_id;
 COMMENT ON VIEW automation._delivery IS 'automation.deliveries, with those of everybody''s rules';
@@ -172,7 +187,7 @@ FROM automation._delivery AS v
 WHERE pg_has_role(v.rule_owner, 'USAGE') OR (SELECT automation._is_operator(quote_ident(current_user)::regrole));
 COMMENT ON VIEW automation.deliveries IS 'Messages and what has become of them: of rules of your own and of roles you are a member of, or of all rules for an operator; addresses are masked';
 COMMENT ON COLUMN automation.deliveries.state IS 'ready, delivering, delivered, retrying, held, cancelled, suppressed, expired, simulated, dead or unknown (sent perhaps, and not repeated)';
-COMMENT ON COLUMN automation.deliveries.reason IS 'Why the last attempt did not deliver it';
+COMMENT ON COLUMN automation.deliveries.reason IS 'Why the last attempt did not deliver it, or why there has been none yet';
 COMMENT ON COLUMN automation.deliveries.next_at IS 'When the next attempt is due';
 
 CREATE VIEW automation.attempts WITH (security_barrier) AS

@@ -3,6 +3,7 @@
 #include "core/ascii.hpp"
 #include "core/failure.hpp"
 #include "core/header.hpp"
+#include "core/limits.hpp"
 #include "core/mime.hpp"
 #include "core/provider.hpp"
 #include "core/recipient.hpp"
@@ -65,6 +66,7 @@ Names options_of(std::optional<Kind> kind)
 	if (!kind || *kind == Kind::email)
 		append(names, email_options);
 	append(names, policy_options());
+	append(names, limit_options());
 	return names;
 }
 
@@ -173,6 +175,7 @@ void check_server_options(const Entries &options, const Egress &egress)
 	if (const std::string *url = find(options, "base_url"))
 		check_url(*url, egress.url_policy(kind));
 	parse_policy(options, {});
+	parse_limits(options);
 }
 
 std::vector<std::string> check_mapping_options(const Entries &options)

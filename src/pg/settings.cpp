@@ -64,6 +64,8 @@ void define_settings()
 	define("pg_automation.max_in_flight",
 		"How many requests may be under way at once per database.", &settings::max_in_flight,
 		{1, 1'000, 0}, PGC_SIGHUP);
+	define("pg_automation.max_in_flight_per_host", "How many of them may go to one host.",
+		&settings::max_in_flight_per_host, {1, 1'000, 0}, PGC_SIGHUP);
 	define("pg_automation.poll_interval",
 		"How often the worker looks for deliveries that nobody woke it for.",
 		&settings::poll_interval, {10, 60'000, GUC_UNIT_MS}, PGC_SIGHUP);

@@ -47,6 +47,7 @@ bool Directory::refresh()
 	const core::Entries options = pg::wrapper_options();
 	generation_ = pg::channels_generation();
 	contacts_.clear();
+	courses_.clear();
 	if (egress_options_ != options) {
 		const auto problem = pg::refusal([&] { egress_ = core::parse_egress(options); });
 		if (problem)
@@ -66,6 +67,20 @@ const Contact &Directory::find(pg::Oid server, pg::Oid sender)
 		contact.read_at = now;
 	}
 	return contact;
+}
+
+const Course &Directory::course(pg::Oid server)
+{
+	const auto [place, is_new] = courses_.try_emplace(server);
+	Course &course = place->second;
+	if (is_new) // of a channel that is gone or bad nothing is known: attempts will tell
+		pg::refusal([&] {
+			const core::Channel channel = pg::read_channel(server);
+			course.host =
+				core::check_url(core::base_url(channel), egress_.url_policy(channel.kind)).host;
+			course.limits = core::parse_limits(channel.options);
+		});
+	return course;
 }
 
 core::RetryPolicy Directory::policy(pg::Oid server, pg::Oid sender, const core::Entries &step)

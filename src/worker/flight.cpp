@@ -26,12 +26,13 @@ std::string kept(const Flight &flight, const std::string &text, std::size_t most
 
 } // namespace
 
-Flight begin_flight(const Claim &claim, const Contact &contact)
+Flight begin_flight(const Claim &claim, const Contact &contact, const Course &course)
 {
 	return {.attempt = claim.attempt,
 		.delivery = claim.delivery,
 		.number = claim.number,
 		.server = claim.server,
+		.course = course,
 		.policy = claim.policy,
 		.expires_in = claim.expires_in,
 		.username = contact.channel.credential("username"),

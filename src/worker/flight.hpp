@@ -18,6 +18,7 @@ struct Flight {
 	std::int64_t delivery;
 	int number;
 	pg::Oid server;
+	Course course;
 	core::RetryPolicy policy;
 	std::optional<std::chrono::milliseconds> expires_in; // when it started
 	std::string username;
@@ -25,7 +26,7 @@ struct Flight {
 	std::chrono::steady_clock::time_point started;
 };
 
-Flight begin_flight(const Claim &claim, const Contact &contact);
+Flight begin_flight(const Claim &claim, const Contact &contact, const Course &course);
 
 // Throws Failure when there is nothing that could be sent.
 core::Request request_for(const Claim &claim, const Contact &contact);

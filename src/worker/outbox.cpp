@@ -10,7 +10,6 @@
 namespace automation::worker {
 
 using pg::Rows;
-using pg::Spi;
 using pg::Statement;
 using pg::Value;
 
@@ -25,7 +24,6 @@ pg::Oid oid_at(const Rows &rows, std::uint64_t row, int column)
 
 Leftovers Outbox::open(Directory &directory)
 {
-	const Spi spi;
 	static Statement begin(
 		"UPDATE automation.worker SET epoch = epoch + 1 RETURNING epoch, identity, settled_below");
 	const Rows worker = begin.execute({});
@@ -85,16 +83,25 @@ std::vector<Claim> Outbox::claim(
 	return claims;
 }
 
+bool Outbox::has_news_of_limits() const
+{
+	return std::ranges::any_of(lanes_, [](const Lane &lane) {
+		return lane.next.limited_by != (lane.saved ? lane.saved->limited_by : std::nullopt);
+	});
+}
+
 void Outbox::save(std::int64_t settled_below)
 {
 	static Statement lanes(R"(
-		INSERT INTO automation.lane AS l (server, seen, until, txid, id)
-		SELECT * FROM unnest($1::oid[], $2::pg_snapshot[], $3::pg_snapshot[], $4::xid8[], $5::bigint[])
+		INSERT INTO automation.lane AS l (server, seen, until, txid, id, limited_by)
+		SELECT * FROM unnest(
+			$1::oid[], $2::pg_snapshot[], $3::pg_snapshot[], $4::xid8[], $5::bigint[], $6::text[])
 		ON CONFLICT (server) DO UPDATE
-		SET seen = excluded.seen, until = excluded.until, txid = excluded.txid, id = excluded.id)");
+		SET seen = excluded.seen, until = excluded.until, txid = excluded.txid, id = excluded.id,
+			limited_by = excluded.limited_by)");
 	static Statement worker(
 		"UPDATE automation.worker SET settled_below = $1 WHERE settled_below <> $1");
-	Array servers, seen, until, txids, ids;
+	Array servers, seen, until, txids, ids, reasons;
 	for (Lane &lane : lanes_) {
 		if (lane.saved == lane.next)
 			continue;
@@ -103,10 +110,12 @@ void Outbox::save(std::int64_t settled_below)
 		until.add(lane.next.until);
 		txids.add(lane.next.txid);
 		ids.add(lane.next.id);
+		reasons.add(lane.next.limited_by);
 		lane.saved = lane.next;
 	}
 	if (!servers.is_empty())
-		lanes.execute({servers.value(), seen.value(), until.value(), txids.value(), ids.value()});
+		lanes.execute({servers.value(), seen.value(), until.value(), txids.value(), ids.value(),
+			reasons.value()});
 	worker.execute({Value::int8(settled_below)});
 }
 

@@ -32,6 +32,7 @@ public:
 	// At most room deliveries of the lane: those that are due again, then new ones.
 	std::vector<Claim> claim(
 		Lane &lane, int room, const std::string &now_visible, Directory &directory);
+	bool has_news_of_limits() const; // that are worth saving
 	// All attempts below have an outcome.
 	void save(std::int64_t settled_below);
 

@@ -116,9 +116,11 @@ bool Worker::open()
 {
 	Leftovers left{};
 	const auto error = pg::transaction([&] {
+		const pg::Spi spi;
 		directory_.refresh();
 		left = outbox_.open(directory_);
 		outbox_.find_lanes();
+		traffic_.load();
 	});
 	transfers_.obey(directory_.egress());
 	if (error)
@@ -170,7 +172,7 @@ void Worker::collect()
 {
 	for (const auto &[attempt, reply] : transfers_.take_finished()) {
 		const auto flight = flights_.find(attempt);
-		occupancy_.leave(flight->second.server);
+		occupancy_.leave(flight->second.server, flight->second.course.host);
 		settle(flight->second, core::judge(reply), reply);
 		flights_.erase(flight);
 	}
@@ -181,6 +183,9 @@ void Worker::settle(const Flight &flight, const core::Verdict &verdict, const co
 	if (settlements_.empty())
 		settled_first_at_ = Clock::now();
 	settlements_.push_back(land(flight, verdict, reply));
+	const bool answered =
+		verdict.outcome == core::Outcome::delivered || verdict.outcome == core::Outcome::dead;
+	traffic_.ended(flight.server, flight.course, answered, settlements_.back().reason);
 }
 
 // What is under way may come to its end, for a while; then it is recorded as what it is: unknown,

@@ -62,8 +62,8 @@ TEST(ServerOptions, names)
 {
 	EXPECT_EQ(refusal_of(with(webhook(), "bogus", "1")),
 		"HV00D invalid option \"bogus\" | Valid options in this context are: channel, provider, "
-		"base_url, "
-		"max_attempts, retry_delay.");
+		"base_url, max_attempts, retry_delay, retry_max_delay, retry_schedule, on_unknown, "
+		"expires_after, rate_limit, max_in_flight, breaker_failures, breaker_pause.");
 	EXPECT_EQ(refusal_of(with(webhook(), "auth_token", "1")),
 		"HV00D option \"auth_token\" is not allowed for a server | Server options are visible to "
 		"all "

@@ -8,6 +8,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <sstream>
 #include <vector>
@@ -273,10 +274,18 @@ private:
 		healthy_ = true;
 		held_ = false;
 		worker_ends();
-		for (int round = 0; round < 200 && wrong_.empty(); ++round) {
+		for (int round = 0; round < 200 && wrong_.empty() && !is_at_rest(); ++round) {
 			turn();
 			clock_ += std::chrono::hours(5);
 		}
+	}
+
+	bool is_at_rest() const
+	{
+		return flights_.empty() && std::ranges::all_of(outbox_, [&](const Delivery &delivery) {
+			return !delivery.due && state(delivery) != State::ready &&
+				state(delivery) != State::in_flight;
+		});
 	}
 
 	void judge_the_end()
