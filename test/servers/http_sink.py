@@ -12,6 +12,7 @@ Pairs of words in the path tell what to answer; they can be strung together:
   /delay/1000            after so many milliseconds
   /fail-then-ok/2        503 (or /status) so many times for this very path, 200 from then on
   /fill/100000           with a body of so many bytes; /fill/endless: until the client has enough
+  /echo/any              with the request's own headers in the body
   /headers/400000        with so many bytes of headers
   /early/103             with this status, and then the other one
   /drip/100              one byte of the answer each so many milliseconds
@@ -38,7 +39,7 @@ import urllib.parse
 
 import sink
 
-WORDS = ("status", "retry-after", "location", "delay", "fail-then-ok", "fill", "headers", "early", "drip", "garbage", "cut")
+WORDS = ("status", "retry-after", "location", "delay", "fail-then-ok", "fill", "echo", "headers", "early", "drip", "garbage", "cut")
 
 
 def orders(path):
@@ -179,6 +180,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.write(content)
 
     def content(self, order, path, status, body):
+        if "echo" in order:
+            return str(self.headers).encode()
         if order.get("fill", "endless") != "endless":
             return b"x" * int(order["fill"])
         if path.endswith("/Messages.json") and status < 300:
