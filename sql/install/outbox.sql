@@ -99,7 +99,8 @@ CREATE TABLE automation.worker (
 	singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
 	identity uuid NOT NULL DEFAULT gen_random_uuid(),
 	epoch bigint NOT NULL DEFAULT 0,
-	settled_below bigint NOT NULL DEFAULT 0
+	settled_below bigint NOT NULL DEFAULT 0,
+	discarded_below bigint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 20);
 INSERT INTO automation.worker DEFAULT VALUES;
 COMMENT ON TABLE automation.worker IS 'What the worker of this database remembers from one start to the next';
@@ -107,6 +108,7 @@ COMMENT ON COLUMN automation.worker.singleton IS 'There is one row';
 COMMENT ON COLUMN automation.worker.identity IS 'Makes the ids that receivers see unique in the world';
 COMMENT ON COLUMN automation.worker.epoch IS 'Counts its starts';
 COMMENT ON COLUMN automation.worker.settled_below IS 'All attempts below this number have an outcome';
+COMMENT ON COLUMN automation.worker.discarded_below IS 'No attempt is made for deliveries below this number any more';
 
 CREATE TABLE automation.channel_state (
 	server oid PRIMARY KEY,
@@ -156,7 +158,8 @@ SELECT
 		ELSE d.recipient
 	END AS recipient,
 	automation._delivery_state(a.id IS NOT NULL, a.outcome, r.delivery_id IS NOT NULL,
-		s.server IS NOT NULL OR current_setting('pg_automation.delivery', true) IS NOT DISTINCT FROM 'off') AS state,
+		s.server IS NOT NULL OR current_setting('pg_automation.delivery', true) IS NOT DISTINCT FROM 'off'
+			OR (SELECT automation._is_copy())) AS state,
 	coalesce(a.number, 0) AS attempts,
 	coalesce(a.reason, CASE WHEN a.id IS NULL THEN coalesce(s.reason, l.limited_by) END) AS reason,
 	a.status_code,
@@ -217,6 +220,15 @@ CREATE FUNCTION automation._wake_launcher() RETURNS void
 LANGUAGE C AS 'MODULE_PATHNAME', 'automation_wake_launcher';
 COMMENT ON FUNCTION automation._wake_launcher() IS 'Makes the launcher ask all databases for the extension once this transaction commits';
 
+CREATE FUNCTION automation._discard_deliveries() RETURNS void
+LANGUAGE sql
+BEGIN ATOMIC
+	-- Other ids than those of the database that was copied: to receivers, these are other messages.
+	UPDATE automation.worker
+	SET identity = gen_random_uuid(), discarded_below = coalesce((SELECT max(d.id) + 1 FROM automation.delivery AS d), 0);
+END;
+COMMENT ON FUNCTION automation._discard_deliveries() IS 'What is on its way will be cancelled when the worker comes to it';
+
 -- Verbs
 
 CREATE FUNCTION automation.retry(delivery bigint) RETURNS void
@@ -230,7 +242,12 @@ AS $$
 DECLARE
 	server oid := (SELECT d.server FROM automation.delivery AS d WHERE d.id = delivery);
 	state text;
+	copy record;
 BEGIN
+	SELECT * INTO copy FROM automation._copy_warning();
+	IF copy.message IS NOT NULL THEN
+		PERFORM automation._fail('55000', copy.message, copy.detail, copy.hint);
+	END IF;
 	IF server IS NULL THEN
 		PERFORM automation._fail('42704', format('delivery %s does not exist', delivery));
 	END IF;

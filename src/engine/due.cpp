@@ -7,7 +7,6 @@
 #include "engine/schedule.hpp"
 #include "engine/steps.hpp"
 #include "pg/identity.hpp"
-#include "pg/process.hpp"
 
 namespace automation::engine {
 
@@ -16,7 +15,7 @@ namespace {
 class Performance {
 public:
 	Performance(const Task &task, Chapter &chapter, Rule &rule)
-		: task_(task), chapter_(chapter), rule_(rule),
+		: task_(task), chapter_(chapter), rule_(rule), in_hand_(rule),
 		  wait_(task.step == 0 ? *rule.wait : *step().wait)
 	{
 	}
@@ -160,6 +159,7 @@ private:
 	const Task &task_;
 	Chapter &chapter_;
 	Rule &rule_;
+	const InHand in_hand_;
 	Wait &wait_;
 };
 
@@ -197,10 +197,10 @@ template <typename Body> bool deal_with(const Task &task, Body &&body)
 	const Rulebook book;
 	const auto error = pg::subtransaction([&] {
 		Chapter *chapter = task.source != 0 ? &book.chapter(task.source) : nullptr;
-		if (Rule *rule = chapter ? rule_of(task, *chapter) : nullptr)
-			dealt_with = body(Performance(task, *chapter, *rule));
-		else
-			cancel(task, "rule dropped");
+		Rule *rule = chapter ? rule_of(task, *chapter) : nullptr;
+		if (!rule)
+			return cancel(task, "rule dropped");
+		dealt_with = body(Performance(task, *chapter, *rule));
 	});
 	if (!error)
 		return dealt_with;
@@ -214,35 +214,28 @@ template <typename Body> bool deal_with(const Task &task, Body &&body)
 
 } // namespace
 
+void settle(const Task &task)
+{
+	deal_with(task, [](Performance &&performance) { return performance.settle(), true; });
+}
+
+bool perform(const Task &task)
+{
+	return deal_with(task, [](Performance &&performance) { return performance.perform(); });
+}
+
 int tick(int most)
 {
 	const pg::ActAs identity = pg::ActAs::engine();
 	const pg::BriefLockWaits brief;
+	if (has_to_wait())
+		return 0;
 	int count = backfill();
 	for (const Task &task : touched(most))
 		if (lock(task))
-			deal_with(task, [](Performance performance) { return performance.settle(), true; });
+			settle(task);
 	for (const Task &task : coming_due(most))
-		count += deal_with(task, [](Performance performance) { return performance.perform(); });
-	return count;
-}
-
-int advance(pg::Datum interval)
-{
-	static pg::Statement next("SELECT min(due_at) FROM automation.pending WHERE due_at > $1");
-	const pg::Instant end = pg::later(pg::present(), interval);
-	int count = 0;
-	for (;;) {
-		pg::set_clock(pg::present());
-		while (const int done = tick(1000))
-			count += done;
-		pg::Spi spi;
-		const pg::Rows found = next.execute({pg::instant(pg::present())});
-		if (found.is_null(0, 1) || found.integer(0, 1) > end)
-			break;
-		pg::set_clock(found.integer(0, 1));
-	}
-	pg::set_clock(end);
+		count += perform(task);
 	return count;
 }
 

@@ -8,6 +8,7 @@ void define_settings(); // from _PG_init
 namespace settings {
 
 inline bool enabled = true;
+inline bool journal = false;
 inline int max_depth = 8;
 // pg_automation.delivery
 enum Delivery { delivery_off, delivery_on, delivery_simulated };

@@ -60,7 +60,10 @@ Rows find(const std::vector<std::int64_t> &deliveries)
 			floor(extract(epoch FROM automation._now()))::bigint,
 			ceil(extract(epoch FROM automation._now() - d.at) * 1000)::bigint,
 			(SELECT max(a.number) FROM automation.attempt AS a WHERE a.delivery_id = d.id),
-			e.reason
+			CASE WHEN d.id < (SELECT w.discarded_below FROM automation.worker AS w)
+				THEN 'discarded when the database was adopted' ELSE e.reason END,
+			CASE WHEN d.kind <> 'webhook' THEN
+				automation._consent_problem(d.kind, d.recipient, coalesce(d.message ->> 'class', 'transactional')) END
 		FROM unnest($1::bigint[]) WITH ORDINALITY AS c (id, place)
 		JOIN automation.delivery AS d ON d.id = c.id
 		LEFT JOIN LATERAL (
@@ -96,7 +99,7 @@ Claim claim_at(const Rows &rows, std::uint64_t row, pg::Oid server, Directory &d
 core::Admission admission_at(const Rows &rows, std::uint64_t row, const Claim &claim)
 {
 	return core::admit({.ended_by = rows.text(row, 15),
-		.suppressed_by = {},
+		.suppressed_by = rows.text(row, 16),
 		.expires_in = claim.expires_in,
 		.simulated = pg::settings::delivery == pg::settings::delivery_simulated});
 }

@@ -25,12 +25,10 @@ pg::Oid oid_at(const Rows &rows, std::uint64_t row, int column)
 Leftovers Outbox::open(Directory &directory)
 {
 	static Statement begin(
-		"UPDATE automation.worker SET epoch = epoch + 1 RETURNING epoch, identity, settled_below");
+		"UPDATE automation.worker SET epoch = epoch + 1 RETURNING epoch, settled_below");
 	const Rows worker = begin.execute({});
 	epoch_ = worker.integer(0, 1);
-	identity_ = worker.text(0, 2).value_or("");
-	std::erase(identity_, '-');
-	const std::int64_t settled_below = worker.integer(0, 3);
+	const std::int64_t settled_below = worker.integer(0, 2);
 
 	static Statement find("SELECT server, seen, until, txid, id FROM automation.lane");
 	const Rows lanes = find.execute({});
@@ -65,6 +63,15 @@ std::set<pg::Oid> Outbox::paused() const
 	for (std::uint64_t row = 0; row < rows.size(); ++row)
 		servers.insert(oid_at(rows, row, 1));
 	return servers;
+}
+
+bool Outbox::is_at_home()
+{
+	static Statement find("SELECT NOT automation._is_copy(), identity FROM automation.worker");
+	const Rows rows = find.execute({});
+	identity_ = rows.text(0, 2).value_or("");
+	std::erase(identity_, '-');
+	return rows.boolean(0, 1);
 }
 
 void Outbox::find_lanes()

@@ -114,6 +114,7 @@ bool Worker::wait_for_predecessor(pg::Waiting &waiting)
 
 bool Worker::open()
 {
+	bool at_home = true;
 	Leftovers left{};
 	const auto error = pg::transaction([&] {
 		const pg::Spi spi;
@@ -121,10 +122,14 @@ bool Worker::open()
 		left = outbox_.open(directory_);
 		outbox_.find_lanes();
 		traffic_.load();
+		at_home = outbox_.is_at_home();
 	});
 	transfers_.obey(directory_.egress());
 	if (error)
 		error->log_warning();
+	if (!at_home)
+		pg::warn("deliveries are on hold because this database was restored or copied",
+			"Run automation.adopt('resume') or automation.adopt('discard').");
 	if (left.held > 0)
 		pg::warn(std::to_string(left.held) +
 				" messages were in flight when the last worker ended and are held, since sending "
