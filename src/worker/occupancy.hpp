@@ -17,6 +17,11 @@ public:
 	{
 		return std::max((places - total_ - of(server) + 1) / 2, 0);
 	}
+	// The same among the channels that lead to one host.
+	int room(pg::Oid server, const std::string &host, int places) const
+	{
+		return std::max((places - of(host) - of(server) + 1) / 2, 0);
+	}
 	int of(pg::Oid server) const { return count(by_server_, server); }
 	int of(const std::string &host) const { return count(by_host_, host); }
 

@@ -43,9 +43,8 @@ Traffic::Room Traffic::room(pg::Oid server, const Course &course, const Occupanc
 {
 	const core::Limits &limits = course.limits;
 	Room room{.places = occupancy.room(server, pg::settings::max_in_flight)};
-	narrow(room, pg::settings::max_in_flight_per_host - occupancy.of(course.host),
-		fmt::format("host {} has {} requests under way", course.host,
-			pg::settings::max_in_flight_per_host));
+	narrow(room, occupancy.room(server, course.host, pg::settings::max_in_flight_per_host),
+		fmt::format("host {} has {} requests under way", course.host, occupancy.of(course.host)));
 	if (limits.max_in_flight)
 		narrow(room, *limits.max_in_flight - occupancy.of(server),
 			fmt::format("channel has {} requests under way", *limits.max_in_flight));

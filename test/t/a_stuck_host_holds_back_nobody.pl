@@ -1,5 +1,5 @@
-# Servers that hang, wherever they do, hold back nothing that goes elsewhere; and the worker can end
-# while they do.
+# Channels that hang, wherever they do, hold back nothing that goes through another, not even to the
+# same host; and the worker can end while they do.
 use strict;
 use warnings;
 use Server;
@@ -51,7 +51,7 @@ is($server->ask("SELECT count(*) FROM automation.deliveries WHERE channel = 'mai
 	'mails that are answered go past those that are not');
 my $beside = longest_of_webhooks(30);
 cmp_ok($beside, '<', 1000, "webhooks take $beside ms at most while others hang, $alone ms alone");
-cmp_ok($server->ask("SELECT count(*) FROM automation.deliveries WHERE channel = 'stuck' AND state = 'delivering'"), '>', 20, 'which they do');
+cmp_ok($server->ask("SELECT count(*) FROM automation.deliveries WHERE channel = 'stuck' AND state = 'delivering'"), '>', 10, 'which they do');
 
 # The end does not wait for them.
 my $worker = $server->worker('postgres');
