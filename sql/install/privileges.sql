@@ -6,15 +6,15 @@ RETURNS TABLE (access text, verbs text[])
 LANGUAGE sql IMMUTABLE
 BEGIN ATOMIC
 	VALUES
-		('viewer', '{item_status,explain,cascade,why_not,told,rule_to_text,rule_to_mermaid,report_html,export_rules,rule_schema}'::text[]),
+		('viewer', '{item_status,explain,cascade,why_not,told,rule_to_text,rule_to_mermaid,report_html,export_rules,rule_schema,playbook_diff}'::text[]),
 		('author', '{item_status,explain,check,
 			create_rule,alter_rule,drop_rule,copy_rule,move_rule,rollback_rule,
 			activate_rule,pause_rule,resume_rule,disable_rule,enable_rule,fire,
 			action,send_sms,send_email,send_webhook,notify,create_task,update_field,assign_user,create_record,
 			call_function,start_rule,stop_rule,only_if,after_previous,after,at,stop_item,resume_item,cancel,
-			matching_rows,cancel_activation,apply_rules,whatif,watch,test_rule,cascade,why_not,told,messages,plans,lint,rule_to_text,rule_to_mermaid,report_html,export_rules,rule_schema,
+			matching_rows,cancel_activation,install_playbook,playbook_diff,apply_rules,whatif,watch,test_rule,cascade,why_not,told,messages,plans,lint,rule_to_text,rule_to_mermaid,report_html,export_rules,rule_schema,
 			fires_ok,fires_not_ok,sends_ok,due_ok,cancelled_ok,explains_like}'),
-		('operator', '{item_status,explain,check,whatif,watch,test_rule,cascade,why_not,told,messages,plans,lint,rule_to_text,rule_to_mermaid,report_html,export_rules,rule_schema,
+		('operator', '{item_status,explain,check,playbook_diff,whatif,watch,test_rule,cascade,why_not,told,messages,plans,lint,rule_to_text,rule_to_mermaid,report_html,export_rules,rule_schema,
 			fires_ok,fires_not_ok,sends_ok,due_ok,cancelled_ok,explains_like,
 			pause_rule,resume_rule,disable_rule,enable_rule,fire,retry,pause_channel,resume_channel,purge_log,
 			tick,stop_item,resume_item,cancel,housekeep,cancel_activation,set_consent,consents}'),
@@ -116,6 +116,8 @@ ALTER FUNCTION automation._key(regclass) SECURITY DEFINER;
 ALTER FUNCTION automation._roles(regclass) SECURITY DEFINER;
 ALTER FUNCTION automation._links(regclass) SECURITY DEFINER;
 ALTER FUNCTION automation._needs(regclass, automation.trigger_definition) SECURITY DEFINER;
+ALTER FUNCTION automation._playbook_needs(automation.playbook) SECURITY DEFINER;
+ALTER FUNCTION automation._playbook_schema(automation.playbook) SECURITY DEFINER;
 ALTER FUNCTION automation._is_copy() SECURITY DEFINER;
 
 REVOKE ALL ON SCHEMA automation, automation_compiled FROM PUBLIC;
@@ -169,3 +171,4 @@ SELECT pg_catalog.pg_extension_config_dump('automation.consent_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.rule', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.rule_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.rule_version', '');
+SELECT pg_catalog.pg_extension_config_dump('automation.playbook_rule', '');

@@ -158,7 +158,7 @@ INSERT INTO automation.trigger_definition
 	'{"required": ["field"], "properties": {
 		"field": {"type": ["string", "array"], "description": "a column, or an array of columns"},
 		"by": {"type": ["string", "number"], "description": "by so much at least"}}}',
-	'a number grows, or a date moves back',
+	'a number grows, or a date is put off',
 	$$trigger => 'field_increased', params => '{"field": "amount", "by": 100}'$$),
 ('field_decreased', 'event', '{update}',
 	'{"all": [
@@ -167,7 +167,7 @@ INSERT INTO automation.trigger_definition
 	'{"required": ["field"], "properties": {
 		"field": {"type": ["string", "array"], "description": "a column, or an array of columns"},
 		"by": {"type": ["string", "number"], "description": "by so much at least"}}}',
-	'a number falls, or a date moves forward',
+	'a number falls, or a date is brought forward',
 	$$trigger => 'field_decreased', params => '{"field": "amount", "by": 100}'$$),
 ('date_moved', 'event', '{update}', '{"field": "{field}", "operator": "movedBy", "value": "{by}"}', '{}',
 	'{"required": ["field", "by"], "properties": {
@@ -405,7 +405,7 @@ END
 $$;
 COMMENT ON FUNCTION automation._trigger(automation.entity, text) IS 'The trigger of this name, for rows of an entity';
 
-CREATE FUNCTION automation._check_has_roles(entity automation.entity, trigger text, needed text[]) RETURNS void
+CREATE FUNCTION automation._check_has_roles(entity automation.entity, who text, needed text[]) RETURNS void
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -415,14 +415,13 @@ DECLARE
 BEGIN
 	IF missing IS NOT NULL THEN
 		PERFORM automation._fail('55000',
-			format('trigger "%s" needs a column with the role "%s", and table "%s" has none',
-				trigger, missing, entity.relation),
+			format('%s needs a column with the role "%s", and table "%s" has none', who, missing, entity.relation),
 			hint => format('Name it: SELECT automation.attach(%L, object_type => %L, columns => %L);',
 				entity.relation, entity.object_type, roles || jsonb_build_object(missing, '...')));
 	END IF;
 END
 $$;
-COMMENT ON FUNCTION automation._check_has_roles(automation.entity, text, text[]) IS 'Raises an error unless the table has the roles that a trigger needs';
+COMMENT ON FUNCTION automation._check_has_roles(automation.entity, text, text[]) IS 'Raises an error unless the table has the roles that somebody needs';
 
 CREATE FUNCTION automation._labels(relation regclass, role text) RETURNS jsonb
 LANGUAGE sql STABLE
@@ -529,11 +528,12 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	about CONSTANT text := CASE kind WHEN 'role' THEN 'role' ELSE 'child_role' END;
+	who CONSTANT text := format('trigger "%s"', trigger);
 	param record;
 	parts jsonb;
 BEGIN
 	PERFORM automation._check_has_roles(
-		entity, trigger, CASE kind WHEN 'role' THEN definition.roles ELSE definition.child_roles END);
+		entity, who, CASE kind WHEN 'role' THEN definition.roles ELSE definition.child_roles END);
 	SELECT jsonb_object_agg(kind || '.' || r.key || s.mark, automation._path_text(ARRAY[r.value])) INTO parts
 	FROM jsonb_each_text(automation._roles(entity.relation)) AS r, (VALUES (''), ('?')) AS s(mark);
 	FOR param IN
@@ -542,7 +542,7 @@ BEGIN
 		WHERE p.value ? about AND params ? p.key
 	LOOP
 		IF param.value IS DISTINCT FROM definition.defaults -> param.key THEN
-			PERFORM automation._check_has_roles(entity, trigger, ARRAY(SELECT jsonb_path_query(param.roles, '$[*]') #>> '{}'));
+			PERFORM automation._check_has_roles(entity, who, ARRAY(SELECT jsonb_path_query(param.roles, '$[*]') #>> '{}'));
 		ELSIF jsonb_typeof(param.value) = 'array' THEN
 			parts := parts || jsonb_build_object(
 				param.key, automation._usable(entity.relation, trigger, param.roles #>> '{}', param.key, param.value));
