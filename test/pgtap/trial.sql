@@ -103,6 +103,10 @@ FROM unnest(ARRAY[
 	$$SELECT automation.drop_rule('Priority')$$, $$SELECT automation.activate_rule('Draft', 'all')$$, $$SELECT automation.detach('crm.job', true)$$, $$SELECT automation.advance('3 days')$$,
 	$$SELECT lo_create(4711)$$, $$SELECT automation.fire('On the way', 'crm.job', '1')$$, $$SELECT * FROM automation.whatif('DELETE FROM crm.note')$$,
 	$$SELECT * FROM automation.test_rule('Draft', '{}')$$, $$NOTIFY tap$$, $$DO 'BEGIN DELETE FROM crm.note; END'$$]) AS commands;
+SAVEPOINT watched;
+SELECT is(crm.left_by(format('automation.watch(%L)', $$UPDATE crm.job SET status = 'Dispatched' WHERE id = 1$$)),
+	'automation.delivery, automation.notification, automation.pending, automation.run, automation.touch, crm.job', 'watch() is found out by the same comparison');
+ROLLBACK TO watched;
 SELECT is(to_regrole('tap_made'), NULL, 'no role, either');
 SELECT is(automation._now(), now(), 'the clock is as it was');
 SET pg_automation.max_depth = 5;
