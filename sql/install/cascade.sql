@@ -46,39 +46,42 @@ RETURN CASE WHEN jsonb_typeof(message -> 'body') = 'string'
 	ELSE concat_ws(' ', message ->> 'method', message -> 'body') END;
 COMMENT ON FUNCTION automation._message_text(jsonb) IS 'What a message says, on one line';
 
-CREATE FUNCTION automation._parent_of(run automation.run, runs bigint[], events bigint[]) RETURNS text
+CREATE FUNCTION automation._parents(runs bigint[], events bigint[]) RETURNS TABLE (run_id bigint, parent text)
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-	SELECT coalesce(
-		-- start_rule runs it as a step.
-		(
-			SELECT format('step %s %s', u.id, s.step ->> 'step')
-			FROM automation.run AS u, jsonb_array_elements(u.steps) AS s(step)
-			WHERE u.id = (run).cause AND u.id = ANY (runs) AND s.step -> 'result' ->> 'run' = (run).id::text
-		),
-		(
-			SELECT format('event %s', max(e.id))
-			FROM automation.event AS e
-			WHERE e.id = ANY (events) AND e.id < (run).id AND e.cause IS NOT DISTINCT FROM (run).cause
-				AND e.event = (run).event
-			HAVING max(e.id) IS NOT NULL
-		),
-		(SELECT format('run %s', u.id) FROM automation.run AS u WHERE u.id = (run).cause AND u.id = ANY (runs)));
+	WITH happened AS (
+		SELECT u.id, u.cause, u.event, true AS is_run FROM automation.run AS u WHERE u.id = ANY (runs)
+		UNION ALL
+		SELECT e.id, e.cause, e.event, false FROM automation.event AS e WHERE e.id = ANY (events)
+	), ordered AS (
+		-- Of those with one cause, each is over before the next begins.
+		SELECT h.*, max(CASE WHEN NOT h.is_run THEN h.id END) OVER (PARTITION BY h.cause ORDER BY h.id) AS last_event FROM happened AS h
+	), started AS (
+		SELECT format('step %s %s', u.id, s.step ->> 'step') AS step, (s.step -> 'result' ->> 'run')::bigint AS run_id
+		FROM automation.run AS u, jsonb_array_elements(u.steps) AS s(step)
+		WHERE u.id = ANY (runs) AND s.step ->> 'action' = 'start_rule'
+	)
+	SELECT o.id, coalesce(s.step, 'event ' || e.id, 'run ' || c.id)
+	FROM ordered AS o
+	LEFT JOIN started AS s ON s.run_id = o.id
+	LEFT JOIN happened AS e ON e.id = o.last_event AND e.event = o.event
+	LEFT JOIN happened AS c ON c.id = o.cause
+	WHERE o.is_run;
 END;
-COMMENT ON FUNCTION automation._parent_of(automation.run, bigint[], bigint[]) IS 'Node under which a run stands: the step that started it, the event that fired it, the run that caused it';
+COMMENT ON FUNCTION automation._parents(bigint[], bigint[]) IS 'Node under which each run stands: the step that started it, the event that fired it, the run that caused it';
 
 CREATE FUNCTION automation._run_nodes(caller regrole, runs bigint[], events bigint[]) RETURNS SETOF automation._node
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-	SELECT 'run ' || u.id, automation._parent_of(u, runs, events), u.id,
+	SELECT 'run ' || u.id, p.parent, u.id,
 		concat_ws(' ', nullif(l.icon, ''), format('rule "%s"', l.rule),
-			CASE WHEN automation._parent_of(u, runs, events) ~ '^(event|step) ' IS NOT TRUE THEN format('for %s %s (%s)', l.relation, l.key, u.event) END,
+			CASE WHEN p.parent ~ '^(event|step) ' IS NOT TRUE THEN format('for %s %s (%s)', l.relation, l.key, u.event) END,
 			l.status) || coalesce(': ' || y.reason, ''),
 		'run', l.rule, l.relation, l.key, l.status, y.reason, jsonb_build_object('run', u.id, 'at', u.at)
-	FROM automation.run AS u
+	FROM automation._parents(runs, events) AS p
+	JOIN automation.run AS u ON u.id = p.run_id
 	JOIN automation.execution_log AS l ON l.id = u.id
-	CROSS JOIN LATERAL (SELECT automation._readable_reason(caller, l.relation, l.status, l.reason)) AS y(reason)
-	WHERE u.id = ANY (runs);
+	CROSS JOIN LATERAL (SELECT automation._readable_reason(caller, l.relation, l.status, l.reason)) AS y(reason);
 END;
 COMMENT ON FUNCTION automation._run_nodes(regrole, bigint[], bigint[]) IS 'Nodes of runs';
 
@@ -150,11 +153,18 @@ COMMENT ON FUNCTION automation._event_nodes(regrole, bigint[], bigint[]) IS 'Nod
 CREATE FUNCTION automation._silent_nodes(caller regrole, runs bigint[], events bigint[]) RETURNS SETOF automation._node
 LANGUAGE sql
 BEGIN ATOMIC
+	WITH fired AS MATERIALIZED (
+		SELECT u.rule_id, p.parent FROM automation._parents(runs, events) AS p JOIN automation.run AS u ON u.id = p.run_id
+	), shown AS (
+		-- Reasons take time: a statement that changes thousands of rows has them for the first ones.
+		SELECT v.id FROM automation.event AS v WHERE v.id = ANY (events) ORDER BY v.id LIMIT 50
+	)
 	-- Last under their event.
 	SELECT format('rule %s of %s', r.id, v.id), 'event ' || v.id, 1000000000000000000 + r.position,
 		format('rule "%s" did not fire: %s', r.name, w.reason),
 		'rule', r.name, r.relation, v.key, 'not_run', w.reason, NULL::jsonb
-	FROM automation.event AS v
+	FROM shown AS s
+	JOIN automation.event AS v ON v.id = s.id
 	JOIN automation.entity AS e ON e.id = v.entity_id
 	JOIN automation.rule AS r ON r.event_relation = e.relation
 	CROSS JOIN LATERAL (
@@ -166,9 +176,7 @@ BEGIN ATOMIC
 				ORDER BY p.id LIMIT 1
 			), automation._did_not(caller, r, v))
 	) AS w(reason)
-	WHERE v.id = ANY (events) AND NOT EXISTS (
-		SELECT FROM automation.run AS u
-		WHERE u.id = ANY (runs) AND u.rule_id = r.id AND automation._parent_of(u, runs, events) = 'event ' || v.id)
+	WHERE NOT EXISTS (SELECT FROM fired AS f WHERE f.rule_id = r.id AND f.parent = 'event ' || v.id)
 	ORDER BY r.position, r.id;
 END;
 COMMENT ON FUNCTION automation._silent_nodes(regrole, bigint[], bigint[]) IS 'Nodes of rules that did not run on an event, and why';

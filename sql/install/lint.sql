@@ -34,32 +34,52 @@ CROSS JOIN LATERAL automation._conjuncts(p.function::regprocedure) AS c
 WHERE automation._readable(c.query) <> 'true';
 COMMENT ON VIEW automation._demand IS 'Conjuncts of the conditions of rules; equality: column and constant';
 
+CREATE VIEW automation._wish AS
+-- Materialized: the planner would have every conjunct taken apart once for each rule.
+WITH demand AS MATERIALIZED (
+	SELECT m.rule_id, array_agg(m.query) AS queries,
+		array_agg(c.name) FILTER (WHERE m.is_change AND c.name IS NOT NULL) AS changes,
+		jsonb_object_agg(m.equality[1], trim(both '''' FROM m.equality[2])) FILTER (WHERE m.equality IS NOT NULL) AS constants
+	FROM automation._demand AS m
+	LEFT JOIN LATERAL (SELECT substr(n, 5) FROM unnest(m.columns) AS n WHERE starts_with(n, 'new.')) AS c(name) ON m.is_change
+	GROUP BY m.rule_id
+)
+SELECT r.id AS rule_id, r.name, r.position, r.relation, r.event_relation, v.events, v.timing, v.steps,
+	coalesce(d.queries, '{}') AS queries,
+	coalesce(d.changes, '{}') AS changes,
+	coalesce(d.constants, '{}') AS constants
+FROM automation.rule AS r
+JOIN automation.rule_version AS v ON v.rule_id = r.id AND v.version = r.version
+LEFT JOIN demand AS d ON d.rule_id = r.id
+WHERE r.state <> 'disabled';
+COMMENT ON VIEW automation._wish IS 'What the condition of each rule comes to: its conjuncts, columns of which one has to change, columns that have to have a value';
+
+CREATE FUNCTION automation._agree(a jsonb, b jsonb) RETURNS boolean
+LANGUAGE sql IMMUTABLE
+RETURN NOT EXISTS (SELECT FROM jsonb_each(a) AS x WHERE b -> x.key <> x.value);
+COMMENT ON FUNCTION automation._agree(jsonb, jsonb) IS 'Whether one row can have all these values';
+
 CREATE FUNCTION automation._lint_cycles() RETURNS TABLE (rule_id integer, finding text, detail text)
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-	WITH RECURSIVE demand AS MATERIALIZED (
-		SELECT d.* FROM automation._demand AS d
-	), written AS MATERIALIZED (
+	WITH RECURSIVE wish AS MATERIALIZED (
+		SELECT w.* FROM automation._wish AS w
+	), act AS MATERIALIZED (
 		SELECT w.* FROM automation._write AS w
 	), edge AS MATERIALIZED (
-		SELECT DISTINCT w.rule_id AS "from", r.id AS "to"
-		FROM written AS w
-		JOIN automation.rule AS r ON r.event_relation = w.relation
-		JOIN automation.rule_version AS v ON v.rule_id = r.id AND v.version = r.version
-		WHERE w.event = ANY (v.events)
-			AND (w.event = 'insert'
-				OR NOT EXISTS (SELECT FROM demand AS d WHERE d.rule_id = r.id AND d.is_change)
-				OR EXISTS (SELECT FROM demand AS d WHERE d.rule_id = r.id AND d.is_change AND 'new.' || w.column = ANY (d.columns)))
-			-- What it writes must not be what the other one does not want.
-			AND NOT EXISTS (
-				SELECT FROM demand AS d
-				WHERE d.rule_id = r.id AND d.equality[1] = w.column AND trim(both '''' FROM d.equality[2]) <> w.value)
+		-- What one writes must not be what the other does not want.
+		SELECT DISTINCT w.rule_id AS "from", b.rule_id AS "to"
+		FROM act AS w
+		JOIN wish AS a ON a.rule_id = w.rule_id
+		JOIN wish AS b ON b.event_relation = w.relation
+		WHERE w.event = ANY (b.events)
+			AND (w.event = 'insert' OR b.changes = '{}' OR w.column = ANY (b.changes))
+			AND (b.constants ->> w.column = w.value) IS NOT FALSE
 		UNION
-		SELECT r.id, o.id
-		FROM automation.rule AS r
-		JOIN automation.rule_version AS v ON v.rule_id = r.id AND v.version = r.version
-		CROSS JOIN LATERAL jsonb_array_elements(v.steps) AS s(step)
-		JOIN automation.rule AS o ON o.name = s.step -> 'params' ->> 'rule'
+		SELECT a.rule_id, b.rule_id
+		FROM wish AS a
+		CROSS JOIN LATERAL jsonb_array_elements(a.steps) AS s(step)
+		JOIN wish AS b ON b.name = s.step -> 'params' ->> 'rule'
 		WHERE s.step ->> 'action' = 'start_rule'
 	), path AS (
 		SELECT e.from AS first, e.to AS last, ARRAY[e.from] AS rules FROM edge AS e
@@ -75,55 +95,54 @@ BEGIN ATOMIC
 		FROM unnest(p.rules || p.first) WITH ORDINALITY AS n(id, place)
 		JOIN automation.rule AS r ON r.id = n.id)
 	FROM path AS p
-	WHERE p.last = p.first AND NOT EXISTS (SELECT FROM automation.rule AS r WHERE r.id = ANY (p.rules) AND r.state = 'disabled');
+	WHERE p.last = p.first;
 END;
 COMMENT ON FUNCTION automation._lint_cycles() IS 'Rules that may set each other off without end; the engine cuts that short';
+
+CREATE FUNCTION automation._same_steps(a jsonb, b jsonb) RETURNS text
+LANGUAGE sql IMMUTABLE
+RETURN (
+	SELECT string_agg(DISTINCT concat_ws(' ', x.step ->> 'action', coalesce(x.step -> 'params' ->> 'field', x.step -> 'params' ->> 'channel')), ', ')
+	FROM jsonb_array_elements(a) AS x(step), jsonb_array_elements(b) AS y(step)
+	WHERE x.step ->> 'action' = y.step ->> 'action' AND x.step -> 'timing' = y.step -> 'timing'
+		AND x.step ->> 'condition' IS NOT DISTINCT FROM y.step ->> 'condition'
+		AND coalesce(x.step -> 'params' ->> 'field', x.step -> 'params' ->> 'channel', x.step -> 'params' ->> 'recipient')
+			= coalesce(y.step -> 'params' ->> 'field', y.step -> 'params' ->> 'channel', y.step -> 'params' ->> 'recipient')
+);
+COMMENT ON FUNCTION automation._same_steps(jsonb, jsonb) IS 'Steps of two rules that do the same to the same, or null';
 
 CREATE FUNCTION automation._lint_conditions() RETURNS TABLE (rule_id integer, finding text, detail text)
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-	WITH demand AS MATERIALIZED (
-		SELECT d.* FROM automation._demand AS d JOIN automation.rule AS r ON r.id = d.rule_id WHERE r.state <> 'disabled'
+	WITH wish AS MATERIALIZED (
+		SELECT w.* FROM automation._wish AS w
+	), demand AS MATERIALIZED (
+		SELECT d.* FROM automation._demand AS d WHERE d.equality IS NOT NULL
+	), act AS MATERIALIZED (
+		SELECT w.* FROM automation._write AS w
 	), written AS MATERIALIZED (
-		SELECT w.* FROM automation._write AS w WHERE w.event = 'update'
+		SELECT DISTINCT w.relation, w.column, a.rule_id, a.name, a.position, a.constants
+		FROM act AS w JOIN wish AS a ON a.rule_id = w.rule_id
+		WHERE w.event = 'update'
 	)
 	SELECT a.rule_id, 'unreachable', format('it wants %s to be %s and %s at once', a.equality[1], a.equality[2], b.equality[2])
 	FROM demand AS a
 	JOIN demand AS b ON b.rule_id = a.rule_id AND b.equality[1] = a.equality[1] AND b.equality[2] > a.equality[2]
+	JOIN wish AS w ON w.rule_id = a.rule_id
 	UNION ALL
-	SELECT b.id, 'shadowed', format('whenever it fires, "%s" does too, and does the same: %s', a.name, same.what)
-	FROM automation.rule AS a
-	JOIN automation.rule AS b ON b.event_relation = a.event_relation AND b.relation = a.relation AND b.id <> a.id
-	JOIN automation.rule_version AS va ON va.rule_id = a.id AND va.version = a.version
-	JOIN automation.rule_version AS vb ON vb.rule_id = b.id AND vb.version = b.version
-	CROSS JOIN LATERAL (
-		SELECT string_agg(DISTINCT concat_ws(' ', x.step ->> 'action', coalesce(x.step -> 'params' ->> 'field', x.step -> 'params' ->> 'channel')), ', ')
-		FROM jsonb_array_elements(va.steps) AS x(step), jsonb_array_elements(vb.steps) AS y(step)
-		WHERE x.step ->> 'action' = y.step ->> 'action' AND x.step -> 'timing' = y.step -> 'timing'
-			AND x.step ->> 'condition' IS NOT DISTINCT FROM y.step ->> 'condition'
-			AND coalesce(x.step -> 'params' ->> 'field', x.step -> 'params' ->> 'channel', x.step -> 'params' ->> 'recipient')
-				= coalesce(y.step -> 'params' ->> 'field', y.step -> 'params' ->> 'channel', y.step -> 'params' ->> 'recipient')
-	) AS same(what)
-	WHERE same.what IS NOT NULL AND a.state <> 'disabled' AND b.state <> 'disabled' AND vb.events <> '{}' AND vb.events <@ va.events
-		AND va.timing IS NULL AND vb.timing IS NULL
-		AND NOT EXISTS (
-			SELECT FROM demand AS d WHERE d.rule_id = a.id
-				AND NOT EXISTS (SELECT FROM demand AS o WHERE o.rule_id = b.id AND o.query = d.query))
+	SELECT b.rule_id, 'shadowed', format('whenever it fires, "%s" does too, and does the same: %s', a.name, automation._same_steps(a.steps, b.steps))
+	FROM wish AS a
+	JOIN wish AS b ON b.event_relation = a.event_relation AND b.relation = a.relation AND b.rule_id <> a.rule_id
+	WHERE a.queries <@ b.queries AND b.events <> '{}' AND b.events <@ a.events AND a.timing IS NULL AND b.timing IS NULL
 		-- Of two that say the same, the later one.
-		AND ((a.position, a.id) < (b.position, b.id) OR EXISTS (
-			SELECT FROM demand AS d WHERE d.rule_id = b.id
-				AND NOT EXISTS (SELECT FROM demand AS o WHERE o.rule_id = a.id AND o.query = d.query)))
+		AND ((a.position, a.rule_id) < (b.position, b.rule_id) OR NOT b.queries <@ a.queries)
+		AND automation._same_steps(a.steps, b.steps) IS NOT NULL
 	UNION ALL
-	SELECT DISTINCT b.id, 'two writers', format('"%s" writes column "%s" of %s, too', a.name, w.column, w.relation)
-	FROM written AS w
-	JOIN written AS v ON v.relation = w.relation AND v.column = w.column AND v.rule_id <> w.rule_id
-	JOIN automation.rule AS a ON a.id = w.rule_id AND a.state <> 'disabled'
-	JOIN automation.rule AS b ON b.id = v.rule_id AND b.state <> 'disabled' AND (a.position, a.id) < (b.position, b.id)
 	-- Two that no one change can fire do not meet.
-	WHERE NOT EXISTS (
-		SELECT FROM demand AS d
-		JOIN demand AS e ON e.rule_id = b.id AND e.equality[1] = d.equality[1] AND e.equality[2] <> d.equality[2]
-		WHERE d.rule_id = a.id);
+	SELECT b.rule_id, 'two writers', format('"%s" writes column "%s" of %s, too', a.name, a.column, a.relation)
+	FROM written AS a
+	JOIN written AS b ON b.relation = a.relation AND b.column = a.column AND (a.position, a.rule_id) < (b.position, b.rule_id)
+	WHERE automation._agree(a.constants, b.constants);
 END;
 COMMENT ON FUNCTION automation._lint_conditions() IS 'Rules whose conditions never hold, or hold only when another one''s does, and rules that write one column';
 
