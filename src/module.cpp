@@ -247,6 +247,7 @@ PG_ENTRY(automation_tick, automation::tick);
 PG_ENTRY(automation_advance, automation::advance);
 PG_ENTRY(automation_set_clock, automation::set_clock);
 PG_ENTRY(automation_whatif, automation::engine::whatif);
+PG_ENTRY(automation_watch, automation::engine::watch);
 PG_ENTRY(automation_test_rule, automation::engine::test_rule);
 PG_ENTRY(automation_is_own, automation::pg::is_own);
 PG_ENTRY(automation_rules_changed, automation::rules_changed);

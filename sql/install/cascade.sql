@@ -72,11 +72,12 @@ LANGUAGE sql STABLE
 BEGIN ATOMIC
 	SELECT 'run ' || u.id, automation._parent_of(u, runs, events), u.id,
 		concat_ws(' ', nullif(l.icon, ''), format('rule "%s"', l.rule),
-			CASE WHEN automation._parent_of(u, runs, events) IS NULL THEN format('for %s %s (%s)', l.relation, l.key, u.event) END,
-			l.status) || coalesce(': ' || l.reason, ''),
-		'run', l.rule, l.relation, l.key, l.status, l.reason, jsonb_build_object('run', u.id, 'at', u.at)
+			CASE WHEN automation._parent_of(u, runs, events) ~ '^(event|step) ' IS NOT TRUE THEN format('for %s %s (%s)', l.relation, l.key, u.event) END,
+			l.status) || coalesce(': ' || y.reason, ''),
+		'run', l.rule, l.relation, l.key, l.status, y.reason, jsonb_build_object('run', u.id, 'at', u.at)
 	FROM automation.run AS u
 	JOIN automation.execution_log AS l ON l.id = u.id
+	CROSS JOIN LATERAL (SELECT automation._readable_reason(caller, l.relation, l.status, l.reason)) AS y(reason)
 	WHERE u.id = ANY (runs);
 END;
 COMMENT ON FUNCTION automation._run_nodes(regrole, bigint[], bigint[]) IS 'Nodes of runs';
@@ -88,15 +89,16 @@ BEGIN ATOMIC
 	SELECT format('step %s %s', u.id, s.step), 'run ' || u.id, s.step - 100000,
 		concat_ws(' ', s.step, s.action, nullif(automation._status_icon(s.status), ''), s.status)
 			|| CASE WHEN s.status = 'waiting' AND s.next_at IS NOT NULL THEN format(' until %s', s.next_at) ELSE '' END
-			|| coalesce(': ' || automation._with_names(s.reason), '')
+			|| coalesce(': ' || y.reason, '')
 			|| coalesce(' ' || CASE WHEN automation._may_see(caller, e.relation) THEN s.result::text END, ''),
-		'step', v.name, e.relation, u.key, s.status, automation._with_names(s.reason),
+		'step', v.name, e.relation, u.key, s.status, y.reason,
 		jsonb_build_object('run', u.id, 'step', s.step, 'action', s.action, 'due', s.next_at, 'result',
 			CASE WHEN automation._may_see(caller, e.relation) THEN s.result END)
 	FROM automation.run AS u
 	JOIN automation._step AS s ON s.run_id = u.id
 	LEFT JOIN automation.entity AS e ON e.id = u.entity_id
 	LEFT JOIN automation.rule_version AS v ON v.rule_id = u.rule_id AND v.version = u.version
+	CROSS JOIN LATERAL (SELECT automation._readable_reason(caller, e.relation, s.status, automation._with_names(s.reason))) AS y(reason)
 	WHERE u.id = ANY (runs);
 END;
 COMMENT ON FUNCTION automation._step_nodes(regrole, bigint[]) IS 'Nodes of the steps of runs';

@@ -12,7 +12,7 @@ CREATE TABLE automation.pending (
 	version integer NOT NULL,
 	entity_id integer NOT NULL,
 	step smallint NOT NULL,
-	awaits text CHECK (awaits IN ('previous', 'leaving', 'field', 'entered')),
+	awaits text,
 	run_id bigint,
 	parked_at timestamptz,
 	key text NOT NULL,

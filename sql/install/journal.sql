@@ -141,6 +141,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	gate text := automation._gate(rule, event.event);
+	may_see boolean := automation._may_see(caller, rule.event_relation);
 	failed text;
 BEGIN
 	IF gate IS NOT NULL THEN
@@ -148,10 +149,10 @@ BEGIN
 	ELSIF event.event = 'updated' AND event.old_row = event.new_row THEN
 		RETURN 'nothing has changed';
 	END IF;
-	SELECT string_agg(
-		concat_ws(' ', automation._verdict(j.conjunct, j.note), CASE WHEN automation._may_see(caller, rule.event_relation) THEN (
+	SELECT string_agg(CASE WHEN NOT may_see THEN automation._verdict(j.conjunct, NULL)
+		ELSE concat_ws(' ', automation._verdict(j.conjunct, j.note), (
 			SELECT format('(%s)', string_agg(format('%s: %s', v.key, automation._value_text(v.value)), ', ' ORDER BY v.key))
-			FROM jsonb_each(j.row_values) AS v) END), '; ')
+			FROM jsonb_each(j.row_values) AS v)) END, '; ')
 	INTO failed
 	FROM automation._judged(rule, automation._compiled(automation._rule_function(rule.id, rule.version, 'when')),
 		event.old_row, event.new_row) AS j

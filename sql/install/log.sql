@@ -45,15 +45,15 @@ END
 $$;
 COMMENT ON FUNCTION automation._with_names(text) IS 'A reason with the names of rules for their numbers';
 
-CREATE FUNCTION automation._readable_reason(relation regclass, status text, reason text) RETURNS text
+CREATE FUNCTION automation._readable_reason(reader regrole, relation regclass, status text, reason text) RETURNS text
 LANGUAGE sql STABLE
 -- A table that is gone has nobody left who may read it but who may read everything here.
 RETURN CASE
-	WHEN coalesce(has_table_privilege(relation, 'SELECT'), has_table_privilege('automation.run', 'SELECT')) THEN reason
+	WHEN coalesce(has_table_privilege(reader, relation, 'SELECT'), has_table_privilege(reader, 'automation.run', 'SELECT')) THEN reason
 	WHEN status = 'failed' AND reason IS NOT NULL THEN concat(substring(reason FROM '^step [0-9]+: '), 'error, not shown without SELECT on the table')
 	ELSE coalesce(substring(reason FROM '^(?:step [0-9]+: )?field .*? changed'), reason)
 END;
-COMMENT ON FUNCTION automation._readable_reason(regclass, text, text) IS 'A reason without the values of columns that PostgreSQL''s messages and changes of fields have in them, unless the reader may read the table';
+COMMENT ON FUNCTION automation._readable_reason(regrole, regclass, text, text) IS 'A reason without the values of columns that PostgreSQL''s messages and changes of fields have in them, unless the reader may read the table';
 
 CREATE VIEW automation._step AS
 SELECT
@@ -103,7 +103,7 @@ SELECT
 	u.event,
 	s.status,
 	automation._status_icon(s.status) AS icon,
-	automation._readable_reason(e.relation, s.status, automation._with_names(coalesce(u.reason, s.reasons -> s.status ->> 0))) AS reason,
+	automation._readable_reason(quote_ident(current_user)::regrole, e.relation, s.status, automation._with_names(coalesce(u.reason, s.reasons -> s.status ->> 0))) AS reason,
 	u.sqlstate,
 	-- Old and new values are for those who may read the table.
 	CASE WHEN has_table_privilege(e.relation, 'SELECT') THEN u.changes END AS changes,
@@ -153,7 +153,7 @@ SELECT
 	s.action,
 	s.status,
 	automation._status_icon(s.status) AS icon,
-	automation._readable_reason(e.relation, s.status, automation._with_names(s.reason)) AS reason,
+	automation._readable_reason(quote_ident(current_user)::regrole, e.relation, s.status, automation._with_names(s.reason)) AS reason,
 	s.sqlstate,
 	CASE WHEN has_table_privilege(e.relation, 'SELECT') THEN s.result END AS result,
 	coalesce(s.deliveries, '{}') AS deliveries,

@@ -20,7 +20,7 @@ CREATE TABLE automation.delivery (
 	rule_owner oid NOT NULL,
 	server oid NOT NULL,
 	channel text NOT NULL,
-	kind text NOT NULL CHECK (kind IN ('sms', 'email', 'webhook')),
+	kind text NOT NULL,
 	recipient text,
 	message jsonb NOT NULL,
 	watched smallint[]

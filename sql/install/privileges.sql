@@ -6,14 +6,16 @@ RETURNS TABLE (access text, verbs text[])
 LANGUAGE sql IMMUTABLE
 BEGIN ATOMIC
 	VALUES
-		('viewer', '{item_status,explain,cascade,playbook_diff}'::text[]),
+		('viewer', '{item_status,explain,cascade,why_not,told,rule_to_text,rule_to_mermaid,report_html,export_rules,rule_schema,playbook_diff}'::text[]),
 		('author', '{item_status,explain,check,
 			create_rule,alter_rule,drop_rule,copy_rule,move_rule,rollback_rule,
 			activate_rule,pause_rule,resume_rule,disable_rule,enable_rule,fire,
 			action,send_sms,send_email,send_webhook,notify,create_task,update_field,assign_user,create_record,
 			call_function,start_rule,stop_rule,only_if,after_previous,after,at,stop_item,resume_item,cancel,
-			matching_rows,cancel_activation,whatif,test_rule,cascade,install_playbook,playbook_diff}'),
-		('operator', '{item_status,explain,check,whatif,test_rule,cascade,playbook_diff,
+			matching_rows,cancel_activation,install_playbook,playbook_diff,apply_rules,whatif,watch,test_rule,cascade,why_not,told,messages,plans,lint,rule_to_text,rule_to_mermaid,report_html,export_rules,rule_schema,
+			fires_ok,fires_not_ok,sends_ok,due_ok,cancelled_ok,explains_like}'),
+		('operator', '{item_status,explain,check,playbook_diff,whatif,watch,test_rule,cascade,why_not,told,messages,plans,lint,rule_to_text,rule_to_mermaid,report_html,export_rules,rule_schema,
+			fires_ok,fires_not_ok,sends_ok,due_ok,cancelled_ok,explains_like,
 			pause_rule,resume_rule,disable_rule,enable_rule,fire,retry,pause_channel,resume_channel,purge_log,
 			tick,stop_item,resume_item,cancel,housekeep,cancel_activation,set_consent,consents}'),
 		('admin', '{attach,detach,link,unlink,approve_function,disapprove_function,
@@ -148,6 +150,8 @@ GRANT EXECUTE ON FUNCTION
 	automation._cron_next(text, timestamptz, text),
 	automation._recur_next(timestamptz, interval, timestamptz, text)
 TO PUBLIC;
+-- What assertions call in the name of whoever tests.
+GRANT EXECUTE ON FUNCTION automation._tap(boolean, text, text) TO PUBLIC;
 -- What the builders of steps call in the name of an author.
 GRANT EXECUTE ON FUNCTION automation._timed(automation.step, jsonb) TO PUBLIC;
 

@@ -37,7 +37,7 @@ LANGUAGE sql STABLE
 RETURN ARRAY(SELECT e.id FROM automation.event AS e WHERE e.id > since AND automation._is_own(e.xmin) ORDER BY e.id);
 COMMENT ON FUNCTION automation._own_events(bigint) IS 'Changes of rows of this transaction since that number';
 
-CREATE FUNCTION automation._planned_nodes(since bigint) RETURNS SETOF automation._node
+CREATE FUNCTION automation._planned_nodes(caller regrole, since bigint) RETURNS SETOF automation._node
 LANGUAGE sql STABLE
 BEGIN ATOMIC
 	SELECT 'pending ' || p.id, (
@@ -57,14 +57,14 @@ BEGIN ATOMIC
 	JOIN automation.rule AS r ON r.id = p.rule_id
 	JOIN automation._wait AS w ON w.rule_id = p.rule_id AND w.version = p.version AND w.step = p.step
 	CROSS JOIN LATERAL (
-		SELECT automation._ended_by(p.entity_id, p.key, p.rule_id, p.run_id, coalesce(p.run_id, p.id),
-			CASE WHEN w.by_difference THEN '{}' ELSE coalesce(w.cancelled_by, '{}') END)
+		SELECT automation._readable_reason(caller, r.relation, 'cancelled', automation._ended_by(p.entity_id, p.key, p.rule_id,
+			p.run_id, coalesce(p.run_id, p.id), CASE WHEN w.by_difference THEN '{}' ELSE coalesce(w.cancelled_by, '{}') END))
 	) AS t(reason)
 	WHERE p.id < since AND t.reason IS NOT NULL AND EXISTS (
 		SELECT FROM automation.touch AS o
 		WHERE o.entity_id = p.entity_id AND (o.key = p.key OR o.key IS NULL) AND o.id > since AND automation._is_own(o.xmin));
 END;
-COMMENT ON FUNCTION automation._planned_nodes(bigint) IS 'Nodes of runs that are to begin later, and of steps of earlier runs that are cancelled';
+COMMENT ON FUNCTION automation._planned_nodes(regrole, bigint) IS 'Nodes of runs that are to begin later, and of steps of earlier runs that are cancelled';
 
 -- whatif()
 
@@ -84,7 +84,7 @@ DECLARE
 	nodes automation._node[] := ARRAY(
 		SELECT n FROM automation._nodes(caller, automation._own_runs(since), automation._own_events(since)) AS n
 		UNION ALL
-		SELECT n FROM automation._planned_nodes(since) AS n);
+		SELECT n FROM automation._planned_nodes(caller, since) AS n);
 BEGIN
 	-- What is planned is told once.
 	nodes := ARRAY(SELECT n FROM unnest(nodes) AS n WHERE NOT (n.part = 'rule' AND n.reason LIKE 'it is to begin at %'));
@@ -96,6 +96,18 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION automation._whatif_tree(regrole, bigint, text) IS 'What this transaction has set off since that number';
+
+CREATE FUNCTION automation.watch(commands text)
+RETURNS TABLE (tree text, part text, rule text, relation regclass, key text, status text, reason text, detail jsonb)
+LANGUAGE C STRICT AS 'MODULE_PATHNAME', 'automation_watch';
+COMMENT ON FUNCTION automation.watch(text) IS 'Executes SQL with the rights of the caller, and shows what it has set off as a tree; unlike whatif(), it is done';
+
+CREATE FUNCTION automation._forget_events(since bigint) RETURNS void
+LANGUAGE sql
+BEGIN ATOMIC
+	DELETE FROM automation.event AS e WHERE e.id > since AND automation._is_own(e.xmin);
+END;
+COMMENT ON FUNCTION automation._forget_events(bigint) IS 'What was noted for watch() alone';
 
 -- test_rule()
 
@@ -284,16 +296,19 @@ RETURN (
 );
 COMMENT ON FUNCTION automation._test_messages(bigint, integer) IS 'Messages of a step, as they were rendered';
 
-CREATE FUNCTION automation._test_steps(run_id bigint) RETURNS jsonb
+CREATE FUNCTION automation._test_steps(caller regrole, run_id bigint) RETURNS jsonb
 LANGUAGE sql STABLE
 RETURN (
 	SELECT coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object('step', s.step, 'action', s.action, 'status', s.status,
-		'reason', automation._with_names(s.reason), 'sqlstate', s.sqlstate, 'due', s.next_at, 'result', s.result,
+		'reason', automation._readable_reason(caller, e.relation, s.status, automation._with_names(s.reason)), 'sqlstate', s.sqlstate,
+		'due', s.next_at, 'result', CASE WHEN automation._may_see(caller, e.relation) THEN s.result END,
 		'messages', automation._test_messages(s.run_id, s.step))) ORDER BY s.step), '[]')
 	FROM automation._step AS s
+	JOIN automation.run AS u ON u.id = s.run_id
+	LEFT JOIN automation.entity AS e ON e.id = u.entity_id
 	WHERE s.run_id = _test_steps.run_id
 );
-COMMENT ON FUNCTION automation._test_steps(bigint) IS 'Steps of a run as automation.test_run keeps them';
+COMMENT ON FUNCTION automation._test_steps(regrole, bigint) IS 'Steps of a run as automation.test_run keeps them';
 
 CREATE FUNCTION automation._test_tree(caller regrole, since bigint) RETURNS text
 LANGUAGE sql
@@ -351,9 +366,9 @@ BEGIN
 	RETURN jsonb_build_object(
 		'fired', log.id IS NOT NULL,
 		'status', coalesce(log.status, CASE WHEN silence LIKE 'it is to begin at %' THEN 'waiting' ELSE 'not_run' END),
-		'reason', CASE WHEN log.id IS NULL THEN silence ELSE log.reason END,
+		'reason', CASE WHEN log.id IS NULL THEN silence ELSE automation._readable_reason(caller, log.relation, log.status, log.reason) END,
 		'sqlstate', log.sqlstate,
-		'steps', automation._test_steps(log.id),
+		'steps', automation._test_steps(caller, log.id),
 		'changes', (
 			SELECT coalesce(jsonb_agg(jsonb_build_object('relation', n.relation, 'key', n.key, 'event', n.status, 'changes',
 				CASE n.status WHEN 'updated' THEN n.detail -> 'changes' WHEN 'created' THEN n.detail -> 'new' ELSE n.detail -> 'old' END) ORDER BY n.place), '[]')

@@ -3,6 +3,7 @@
 #include "core/failure.hpp"
 #include "engine/cascade.hpp"
 #include "engine/message.hpp"
+#include "engine/present_row.hpp"
 #include "engine/rulebook.hpp"
 #include "engine/run.hpp"
 #include "engine/schedule.hpp"
@@ -13,22 +14,12 @@ namespace automation::engine {
 
 namespace {
 
-// For who knows a row by nothing but its key. Locks it: it stays there.
-pg::Place find_row(int entity, const std::string &key)
-{
-	static pg::Statement place_of("SELECT table_id, place FROM automation._place($1, $2)");
-	const pg::ActAs identity = pg::ActAs::engine();
-	pg::Spi spi;
-	const pg::Rows found = place_of.execute({pg::Value::int4(entity), pg::Value::text(key)});
-	if (found.size() == 0)
-		return {};
-	return pg::place_of(static_cast<pg::Oid>(found.integer(0, 1)), found.datum(0, 2));
-}
-
 class StepTaker {
 public:
-	StepTaker(const Chapter &chapter, Rule &rule, const pg::RowChange &change, const RunRecord &run)
-		: chapter_(chapter), rule_(rule), change_(change), run_(run)
+	StepTaker(const Chapter &chapter, Rule &rule, const pg::RowChange &change, const RunRecord &run,
+		Care care)
+		: chapter_(chapter), rule_(rule), run_(run), care_(care),
+		  row_(change, run.key, rule.subject, rule.subject == chapter.entity)
 	{
 	}
 
@@ -64,10 +55,14 @@ public:
 private:
 	template <typename Body> std::optional<pg::Error> try_to(const Step &step, Body &&body)
 	{
-		return pg::subtransaction([&] {
-			look_at_row(step);
+		const auto attempt = [&] {
+			row_.look(step.kind == StepKind::statement);
 			body();
-		});
+		};
+		if (care_ == Care::each_step)
+			return pg::subtransaction(attempt);
+		attempt();
+		return std::nullopt;
 	}
 
 	StepRecord failed(const Step &step, pg::Error error) const
@@ -91,33 +86,7 @@ private:
 		return as_owner(rule_, only_if, StepKind::message, [&] { return only_if.holds(row()); });
 	}
 
-	// A step sees the row as it is now, whoever has changed it since the event: a step before it,
-	// another rule, a trigger.
-	void look_at_row(const Step &step)
-	{
-		if (change_.event() == pg::Event::remove)
-			return;
-		const bool must_know = has_looked_ || step.kind == StepKind::statement;
-		has_looked_ = true;
-		if (looked_at(row().place()) ||
-			looked_at(Cascade::current().moved_to(pg::last_version(row().place()))))
-			return;
-		if (must_know && rule_.subject == chapter_.entity) {
-			const pg::Place place = find_row(rule_.subject, run_.key);
-			if (!looked_at(place))
-				present_.emplace(row().placed(place));
-		}
-	}
-
-	bool looked_at(const pg::Place &place)
-	{
-		const std::optional<pg::RowChange> now = row().read_at(place);
-		if (now)
-			present_.emplace(*now);
-		return now.has_value();
-	}
-
-	const pg::RowChange &row() const { return present_ ? *present_ : change_; }
+	const pg::RowChange &row() const { return row_.image(); }
 
 	std::optional<pg::Datum> result_of(Step &step) const
 	{
@@ -171,10 +140,9 @@ private:
 
 	const Chapter &chapter_;
 	Rule &rule_;
-	const pg::RowChange &change_;
 	const RunRecord &run_;
-	std::optional<pg::RowChange> present_ = {};
-	bool has_looked_ = false;
+	Care care_;
+	PresentRow row_;
 };
 
 bool is_finished(const StepRecord &record)
@@ -189,10 +157,10 @@ bool has_failed(const StepRecord &record)
 
 } // namespace
 
-std::vector<StepRecord> take_steps(
-	const Chapter &chapter, Rule &rule, const pg::RowChange &change, const RunRecord &run)
+std::vector<StepRecord> take_steps(const Chapter &chapter, Rule &rule, const pg::RowChange &change,
+	const RunRecord &run, Care care)
 {
-	StepTaker taker(chapter, rule, change, run);
+	StepTaker taker(chapter, rule, change, run, care);
 	std::vector<StepRecord> records;
 	for (Step &step : rule.steps) {
 		const bool waits = step.wait && step.wait->after_previous && !records.empty();
@@ -209,7 +177,7 @@ std::vector<StepRecord> take_steps(
 StepRecord take_step(const Chapter &chapter, Rule &rule, Step &step, const pg::RowChange &change,
 	const RunRecord &run)
 {
-	return StepTaker(chapter, rule, change, run).take(step);
+	return StepTaker(chapter, rule, change, run, Care::each_step).take(step);
 }
 
 } // namespace automation::engine

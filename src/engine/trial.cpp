@@ -171,6 +171,26 @@ pg::Datum whatif(FunctionCallInfoBaseData *call)
 	return answer(call, lines);
 }
 
+// Nothing is undone but the journal, unless that is kept anyway.
+pg::Datum watch(FunctionCallInfoBaseData *call)
+{
+	static pg::Statement forget("SELECT automation._forget_events($1)");
+	const pg::Oid caller = pg::current_role();
+	const std::int64_t since = next_run();
+	std::vector<Line> lines;
+	{
+		const Journal::Kept journal;
+		const pg::RightsOf rights(caller, pg::RightsOf::Manner::definer);
+		const std::string outcome = pg::execute_for_caller(pg::text_argument(call, 0));
+		lines = tree(caller, since, outcome);
+	}
+	if (!Journal::is_kept()) {
+		pg::Spi spi;
+		forget.execute({Value::int8(since)});
+	}
+	return answer(call, lines);
+}
+
 pg::Datum test_rule(FunctionCallInfoBaseData *call)
 {
 	const pg::Datum advance = interval_argument(call, 3);

@@ -31,9 +31,10 @@ BEGIN
 	FOR item IN
 		SELECT c.oid FROM pg_class AS c
 		WHERE c.relkind = 'r' AND c.oid <> 'automation.worker'::regclass AND (c.relnamespace IN ('crm'::regnamespace, 'automation'::regnamespace)
-			OR c.oid::regclass::text = ANY ('{pg_class,pg_attribute,pg_proc,pg_trigger,pg_foreign_server,pg_user_mapping,pg_namespace,pg_roles,pg_db_role_setting,pg_largeobject_metadata}'))
+			OR c.oid::regclass::text = ANY ('{pg_class,pg_attribute,pg_proc,pg_trigger,pg_foreign_server,pg_user_mapping,pg_namespace,pg_authid,pg_db_role_setting,pg_largeobject_metadata}'))
 	LOOP
-		EXECUTE format('SELECT md5(string_agg(md5(t::text), '''' ORDER BY md5(t::text))) FROM %s AS t', item) INTO found;
+		-- Without what autovacuum writes into pg_class, whenever it likes.
+		EXECUTE format('SELECT md5(string_agg(md5(r), '''' ORDER BY md5(r))) FROM (SELECT (to_jsonb(t) - ''{relpages,reltuples,relallvisible,relfrozenxid,relminmxid}''::text[])::text FROM %s AS t) AS s(r)', item) INTO found;
 		answer := answer || jsonb_build_object(item::text, found);
 	END LOOP;
 	RETURN answer;
