@@ -638,6 +638,10 @@ BEGIN
 	IF timing IS NOT NULL THEN
 		still := automation._bound_sql(scope, definition.still, given);
 	END IF;
+	IF is_standing THEN
+		-- No change begins it: it applies to a row for as long as that holds.
+		expression := still;
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION automation._trigger_sql(automation._scope, text, jsonb)

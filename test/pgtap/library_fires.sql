@@ -276,6 +276,12 @@ SELECT is_empty($$SELECT unnest('{job.updated,job.deleted,job.field_changed,job.
 	estimate.created,invoice.created,payment.created,contact.updated,lead.assigned,lead.status_changed,deal.created,task.created,task.assigned,purchase_order.created,contract.created,
 	equipment.updated,approval.status_changed}'::text[]) EXCEPT SELECT name FROM automation.triggers WHERE needs IS NOT NULL$$, 'generic triggers go by every object type');
 
+-- What a trigger wants of a row besides its date counts when a rule is activated for all rows, and is explained.
+INSERT INTO invoice (id, status, due_on) VALUES (11, 'Sent', '2030-01-01'), (12, 'Paid', '2030-01-01');
+SELECT automation.create_rule('Dunning', 'crm.invoice', 'invoice.overdue', '{"days": 7}', steps => ARRAY[automation.notify('log', 'x')]);
+SELECT is(automation.matching_rows('Dunning'), 1::bigint, 'a paid invoice does not count as overdue');
+SELECT matches((SELECT string_agg(conjunct, ' ') FROM automation.explain('Dunning', 'crm.invoice', '12') WHERE NOT holds), 'status', 'and why is told');
+
 -- The example of each is one that a user can copy.
 CREATE FUNCTION crm.tries(example text, relation regclass) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
