@@ -23,6 +23,7 @@
 #include "pg/compiled.hpp"
 #include "pg/database_ddl.hpp"
 #include "pg/definitions.hpp"
+#include "pg/delivery.hpp"
 #include "pg/invocation.hpp"
 #include "pg/process.hpp"
 #include "pg/recurrence.hpp"
@@ -240,6 +241,9 @@ Datum base(FunctionCallInfo)
 } // namespace automation
 
 PG_ENTRY(automation_call, automation::pg::call_as_extension_owner);
+PG_ENTRY(automation_delivery_state, automation::pg::delivery_state);
+PG_ENTRY(automation_may_send_again, automation::pg::may_send_again);
+PG_ENTRY(automation_check_delivery, automation::pg::check_delivery);
 PG_ENTRY(automation_capture, automation::capture);
 PG_ENTRY(automation_truncated, automation::truncated);
 PG_ENTRY(automation_fire_rule, automation::fire_rule);

@@ -100,6 +100,17 @@ INSERT INTO automation.action_definition (name, category, kind, channel_kind, co
 	"properties": {"rule": {"type": "string", "description": "name of a rule on the same table"}}}',
 	'Ends what another rule still has to do for the same row');
 
+-- What every message may say of its own delivery; channels say the same for all of theirs.
+UPDATE automation.action_definition
+SET params = jsonb_set(params, '{properties}', params -> 'properties' || '{
+	"expires_after": {"type": "string", "delivery": true, "description": "no attempt begins so long after the event: 2h, 3d"},
+	"max_attempts": {"type": ["number", "string"], "delivery": true},
+	"retry_delay": {"type": "string", "delivery": true, "description": "wait after the first attempt"},
+	"retry_max_delay": {"type": "string", "delivery": true, "description": "longest wait"},
+	"retry_schedule": {"type": "string", "delivery": true, "description": "all waits instead: 5s, 5min, 2h"},
+	"on_unknown": {"type": "string", "delivery": true, "enum": ["repeat", "hold"], "description": "when it may have arrived"}}')
+WHERE channel_kind IS NOT NULL;
+
 CREATE VIEW automation.actions AS
 SELECT name, category, kind, channel_kind, params -> 'properties' AS params,
 	params -> 'required' AS required, description
@@ -320,6 +331,26 @@ END
 $$;
 COMMENT ON FUNCTION automation._value_sql(automation._scope, jsonb, text) IS 'SQL for a parameter: each text in it is a template';
 
+CREATE FUNCTION automation._check_delivery(options jsonb) RETURNS void
+LANGUAGE C STRICT AS 'MODULE_PATHNAME', 'automation_check_delivery';
+COMMENT ON FUNCTION automation._check_delivery(jsonb) IS 'Raises an error for what a step cannot say of its delivery';
+
+CREATE FUNCTION automation._delivery_sql(properties jsonb, params jsonb) RETURNS text[]
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	options jsonb := (
+		SELECT jsonb_object_agg(param.key, param.value #>> '{}')
+		FROM jsonb_each(params) AS param
+		WHERE properties -> param.key ? 'delivery');
+BEGIN
+	PERFORM automation._check_delivery(options);
+	RETURN CASE WHEN options IS NOT NULL THEN ARRAY[format('%L::text, %L::pg_catalog.jsonb', 'delivery', options)] END;
+END
+$$;
+COMMENT ON FUNCTION automation._delivery_sql(jsonb, jsonb) IS 'What a step says of its delivery, to go with the message as it is';
+
 CREATE FUNCTION automation._message_sql(scope automation._scope, properties jsonb, params jsonb) RETURNS text
 LANGUAGE sql STABLE
 RETURN automation._select_sql((scope).row_relation, automation._call_sql('jsonb_build_object', ARRAY(
@@ -327,7 +358,7 @@ RETURN automation._select_sql((scope).row_relation, automation._call_sql('jsonb_
 		automation._value_sql(scope, param.value, properties -> param.key ->> 'template'))
 	FROM jsonb_each(params) AS param
 	WHERE properties -> param.key ? 'template'
-	ORDER BY param.key)));
+	ORDER BY param.key) || automation._delivery_sql(properties, params)));
 COMMENT ON FUNCTION automation._message_sql(automation._scope, jsonb, jsonb) IS 'Query for a finished message: every parameter that is a template';
 
 CREATE FUNCTION automation._compile_message(scope automation._scope, site automation._site, params jsonb)

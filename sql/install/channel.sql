@@ -17,9 +17,15 @@ SELECT
 		CASE o.options ->> 'channel' WHEN 'sms' THEN 'twilio' WHEN 'email' THEN 'smtp' ELSE 'http' END) AS provider,
 	s.srvowner::regrole AS owner,
 	o.options,
-	CASE WHEN p.server IS NULL THEN 'active' ELSE 'paused' END AS state,
+	CASE
+		WHEN p.server IS NOT NULL THEN 'paused'
+		WHEN b.until > automation._now() THEN 'open'
+		WHEN b.server IS NOT NULL THEN 'half open'
+		ELSE 'active'
+	END AS state,
 	p.paused_at,
-	p.reason
+	coalesce(p.reason, b.reason) AS reason,
+	b.until AS open_until
 FROM pg_catalog.pg_foreign_server AS s
 JOIN pg_catalog.pg_foreign_data_wrapper AS w ON w.oid = s.srvfdw
 CROSS JOIN LATERAL (
@@ -27,9 +33,10 @@ CROSS JOIN LATERAL (
 	FROM pg_catalog.pg_options_to_table(s.srvoptions) AS f
 ) AS o
 LEFT JOIN automation.channel_state AS p ON p.server = s.oid
+LEFT JOIN automation.breaker AS b ON b.server = s.oid
 WHERE w.fdwname = 'pg_automation';
 COMMENT ON VIEW automation.channels IS 'Channels with their options; credentials are in user mappings and not shown';
-COMMENT ON COLUMN automation.channels.state IS 'active or paused';
+COMMENT ON COLUMN automation.channels.state IS 'active, paused (by somebody), open (its circuit breaker: it is left alone until open_until) or half open (one attempt decides)';
 
 -- Helpers
 
@@ -191,6 +198,7 @@ BEGIN
 	END LOOP;
 	EXECUTE format('DROP SERVER %I', name);
 	DELETE FROM automation.channel_state AS s WHERE s.server = channel;
+	DELETE FROM automation.breaker AS b WHERE b.server = channel;
 END
 $$;
 COMMENT ON FUNCTION automation._drop_channel(regrole, text) IS 'Body of automation.drop_channel()';

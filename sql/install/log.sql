@@ -22,6 +22,8 @@ RETURN CASE state
 	WHEN 'ready' THEN 'delivering'
 	WHEN 'delivered' THEN 'succeeded'
 	WHEN 'held' THEN 'waiting'
+	WHEN 'simulated' THEN 'succeeded'
+	WHEN 'expired' THEN 'suppressed'
 	-- Sent perhaps, and not repeated: a person has to decide.
 	WHEN 'unknown' THEN 'dead'
 	ELSE state

@@ -47,7 +47,8 @@ CREATE TABLE automation.attempt (
 	epoch bigint NOT NULL,
 	started_at timestamptz NOT NULL DEFAULT automation._now(),
 	finished_at timestamptz,
-	outcome text CHECK (outcome IN ('delivered', 'retry', 'dead', 'unknown', 'cancelled')),
+	outcome text CHECK (outcome IN (
+		'delivered', 'retry', 'dead', 'unknown', 'expired', 'cancelled', 'suppressed', 'simulated')),
 	status_code integer,
 	reason text,
 	response text,
@@ -61,7 +62,7 @@ COMMENT ON COLUMN automation.attempt.number IS 'Counted from 1 for each delivery
 COMMENT ON COLUMN automation.attempt.epoch IS 'Which start of the worker it belongs to';
 COMMENT ON COLUMN automation.attempt.started_at IS 'When it was claimed';
 COMMENT ON COLUMN automation.attempt.finished_at IS 'When the answer came, or the wait for it ended';
-COMMENT ON COLUMN automation.attempt.outcome IS 'delivered, retry, dead or unknown; null while it is in flight; cancelled: it was not even begun';
+COMMENT ON COLUMN automation.attempt.outcome IS 'delivered, retry, dead, unknown or expired; null while it is in flight; cancelled, suppressed or simulated, and expired: it was not even begun';
 COMMENT ON COLUMN automation.attempt.status_code IS 'HTTP status or SMTP reply code';
 COMMENT ON COLUMN automation.attempt.reason IS 'Why it was not delivered';
 COMMENT ON COLUMN automation.attempt.response IS 'Beginning of the answer, without the channel''s secrets';
@@ -83,7 +84,8 @@ CREATE TABLE automation.lane (
 	seen pg_snapshot NOT NULL,
 	until pg_snapshot,
 	txid xid8 NOT NULL,
-	id bigint NOT NULL
+	id bigint NOT NULL,
+	limited_by text
 ) WITH (fillfactor = 20);
 COMMENT ON TABLE automation.lane IS 'How far the worker has come with the new deliveries of each channel, saved now and then';
 COMMENT ON COLUMN automation.lane.server IS 'The channel';
@@ -91,6 +93,7 @@ COMMENT ON COLUMN automation.lane.seen IS 'Deliveries of all transactions visibl
 COMMENT ON COLUMN automation.lane.until IS 'It is about to claim those that became visible up to this one';
 COMMENT ON COLUMN automation.lane.txid IS 'Of those, it has come to this transaction';
 COMMENT ON COLUMN automation.lane.id IS 'And to this delivery of it';
+COMMENT ON COLUMN automation.lane.limited_by IS 'Why those that are ready have to wait; null: they do not';
 
 CREATE TABLE automation.worker (
 	singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
@@ -117,7 +120,28 @@ COMMENT ON COLUMN automation.channel_state.server IS 'The channel';
 COMMENT ON COLUMN automation.channel_state.paused_at IS 'Since when';
 COMMENT ON COLUMN automation.channel_state.reason IS 'Why';
 
+CREATE TABLE automation.breaker (
+	server oid PRIMARY KEY,
+	openings integer NOT NULL,
+	until timestamptz NOT NULL,
+	reason text NOT NULL
+);
+COMMENT ON TABLE automation.breaker IS 'Channels that have failed so often in a row that they are left alone for a while';
+COMMENT ON COLUMN automation.breaker.server IS 'The channel';
+COMMENT ON COLUMN automation.breaker.openings IS 'How often in a row that has happened; the pauses grow';
+COMMENT ON COLUMN automation.breaker.until IS 'Then one attempt shows whether it is back';
+COMMENT ON COLUMN automation.breaker.reason IS 'The last failure';
+
 -- What users read
+
+CREATE FUNCTION automation._delivery_state(attempted boolean, outcome text, planned boolean, held boolean) RETURNS text
+LANGUAGE C IMMUTABLE AS 'MODULE_PATHNAME', 'automation_delivery_state';
+COMMENT ON FUNCTION automation._delivery_state(boolean, text, boolean, boolean)
+	IS 'State of a delivery with that outcome of its last attempt, another one planned or not, on a channel that is held or not';
+
+CREATE FUNCTION automation._may_send_again(state text) RETURNS boolean
+LANGUAGE C IMMUTABLE STRICT AS 'MODULE_PATHNAME', 'automation_may_send_again';
+COMMENT ON FUNCTION automation._may_send_again(text) IS 'Whether somebody may have a delivery of that state sent again';
 
 CREATE VIEW automation._delivery AS
 SELECT
@@ -133,16 +157,11 @@ SELECT
 		WHEN 'email' THEN regexp_replace(d.recipient, '^(.).*@', '\1***@')
 		ELSE d.recipient
 	END AS recipient,
-	CASE
-		WHEN a.id IS NOT NULL AND a.outcome IS NULL THEN 'delivering'
-		WHEN a.outcome = 'delivered' THEN 'delivered'
-		WHEN a.id IS NOT NULL AND r.delivery_id IS NULL THEN a.outcome
-		WHEN s.server IS NOT NULL OR current_setting('pg_automation.delivery', true) = 'off' OR (SELECT automation._is_copy()) THEN 'held'
-		WHEN r.delivery_id IS NOT NULL THEN 'retrying'
-		ELSE 'ready'
-	END AS state,
+	automation._delivery_state(a.id IS NOT NULL, a.outcome, r.delivery_id IS NOT NULL,
+		s.server IS NOT NULL OR current_setting('pg_automation.delivery', true) IS NOT DISTINCT FROM 'off'
+			OR (SELECT automation._is_copy())) AS state,
 	coalesce(a.number, 0) AS attempts,
-	coalesce(a.reason, CASE WHEN a.id IS NULL THEN s.reason END) AS reason,
+	coalesce(a.reason, CASE WHEN a.id IS NULL THEN coalesce(s.reason, l.limited_by) END) AS reason,
 	a.status_code,
 	r.due_at AS next_at,
 	a.finished_at AS last_at,
@@ -157,6 +176,7 @@ LEFT JOIN LATERAL (
 ) AS a ON true
 LEFT JOIN automation.retry AS r ON r.delivery_id = d.id
 LEFT JOIN automation.channel_state AS s ON s.server = d.server
+LEFT JOIN automation.lane AS l ON l.server = d.server
 LEFT JOIN automation.run AS u ON u.id = d.run_id
 LEFT JOIN automation.rule AS ru ON ru.id = u.rule_id;
 COMMENT ON VIEW automation._delivery IS 'automation.deliveries, with those of everybody''s rules';
@@ -169,8 +189,8 @@ SELECT v.id, v.at, v.rule, v.run_id, v.step, v.channel, v.kind, v.recipient, v.s
 FROM automation._delivery AS v
 WHERE pg_has_role(v.rule_owner, 'USAGE') OR (SELECT automation._is_operator(quote_ident(current_user)::regrole));
 COMMENT ON VIEW automation.deliveries IS 'Messages and what has become of them: of rules of your own and of roles you are a member of, or of all rules for an operator; addresses are masked';
-COMMENT ON COLUMN automation.deliveries.state IS 'ready, delivering, delivered, retrying, held, cancelled, dead or unknown (sent perhaps, and not repeated)';
-COMMENT ON COLUMN automation.deliveries.reason IS 'Why the last attempt did not deliver it';
+COMMENT ON COLUMN automation.deliveries.state IS 'ready, delivering, delivered, retrying, held, cancelled, suppressed, expired, simulated, dead or unknown (sent perhaps, and not repeated)';
+COMMENT ON COLUMN automation.deliveries.reason IS 'Why the last attempt did not deliver it, or why there has been none yet';
 COMMENT ON COLUMN automation.deliveries.next_at IS 'When the next attempt is due';
 
 CREATE VIEW automation.attempts WITH (security_barrier) AS
@@ -220,37 +240,76 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	outbox automation.delivery;
-	outcome text;
+	server oid := (SELECT d.server FROM automation.delivery AS d WHERE d.id = delivery);
+	state text;
 	copy record;
 BEGIN
 	SELECT * INTO copy FROM automation._copy_warning();
 	IF copy.message IS NOT NULL THEN
 		PERFORM automation._fail('55000', copy.message, copy.detail, copy.hint);
-	END IF;
-	SELECT * INTO outbox FROM automation.delivery AS d WHERE d.id = delivery;
-	IF NOT FOUND THEN
+	ELSIF server IS NULL THEN
 		PERFORM automation._fail('42704', format('delivery %s does not exist', delivery));
 	END IF;
 	DELETE FROM automation.retry AS r WHERE r.delivery_id = delivery; -- waits for the worker, who may be claiming it
-	SELECT coalesce(a.outcome, 'in flight') INTO outcome
-	FROM automation.attempt AS a
-	WHERE a.delivery_id = delivery
-	ORDER BY a.id DESC
-	LIMIT 1;
-	IF outcome = 'delivered' THEN
-		PERFORM automation._fail('55000', format('delivery %s is already delivered', delivery));
-	ELSIF outcome = 'in flight' THEN
-		PERFORM automation._fail('55000', format('delivery %s is being delivered', delivery));
-	ELSIF outcome IS NULL THEN
-		PERFORM automation._fail('55000', format('delivery %s has not been attempted yet', delivery));
+	state := (SELECT d.state FROM automation._delivery AS d WHERE d.id = delivery);
+	IF NOT automation._may_send_again(state) THEN
+		PERFORM automation._fail('55000', format('delivery %s %s', delivery, CASE state
+			WHEN 'delivered' THEN 'is already delivered'
+			WHEN 'delivering' THEN 'is being delivered'
+			WHEN 'cancelled' THEN 'is cancelled'
+			WHEN 'suppressed' THEN 'is suppressed'
+			ELSE 'has not been attempted yet' END));
 	END IF;
 	INSERT INTO automation.retry (delivery_id, server, due_at)
-	VALUES (delivery, outbox.server, automation._now())
+	VALUES (delivery, server, automation._now())
 	ON CONFLICT ON CONSTRAINT retry_pkey DO NOTHING;
 	PERFORM automation._wake_worker();
 END
 $$;
 COMMENT ON FUNCTION automation._retry(regrole, bigint) IS 'Body of automation.retry()';
+
+CREATE FUNCTION automation.replay(filter jsonb DEFAULT '{}', most integer DEFAULT 1000, dry_run boolean DEFAULT false)
+RETURNS SETOF bigint
+LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
+COMMENT ON FUNCTION automation.replay(jsonb, integer, boolean)
+	IS 'Sends again what has ended without being delivered, the oldest first, and answers the deliveries; filter: channel, rule, state (dead), since, until, reason (a pattern of LIKE); dry_run: only answers';
+
+CREATE FUNCTION automation._replay(caller regrole, filter jsonb, most integer, dry_run boolean) RETURNS SETOF bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	wanted text := coalesce(filter ->> 'state', 'dead');
+	bad text := (
+		SELECT min(k.name) FROM jsonb_object_keys(filter) AS k(name)
+		WHERE k.name <> ALL ('{channel,rule,state,since,until,reason}'));
+	ids bigint[];
+BEGIN
+	IF bad IS NOT NULL THEN
+		PERFORM automation._fail('22023', format('unrecognized key "%s" in filter', bad),
+			hint => 'Valid keys are: channel, rule, state, since, until, reason.');
+	ELSIF NOT automation._may_send_again(wanted) THEN
+		PERFORM automation._fail('22023', format('deliveries that are %s cannot be sent again', wanted),
+			hint => 'Valid states are: dead, unknown, expired, simulated, retrying.');
+	ELSIF most NOT BETWEEN 1 AND 100000 THEN
+		PERFORM automation._fail('22023', 'most must be between 1 and 100000');
+	END IF;
+	ids := ARRAY(
+		SELECT d.id
+		FROM automation._delivery AS d
+		WHERE d.state = wanted
+			AND (filter ->> 'channel' IS NULL OR d.channel = filter ->> 'channel')
+			AND (filter ->> 'rule' IS NULL OR d.rule = filter ->> 'rule')
+			AND (filter ->> 'since' IS NULL OR d.at >= (filter ->> 'since')::timestamptz)
+			AND (filter ->> 'until' IS NULL OR d.at < (filter ->> 'until')::timestamptz)
+			AND (filter ->> 'reason' IS NULL OR d.reason LIKE filter ->> 'reason')
+		ORDER BY d.id LIMIT most);
+	IF NOT dry_run THEN
+		PERFORM automation._retry(caller, i.id) FROM unnest(ids) AS i(id);
+	END IF;
+	RETURN QUERY SELECT i.id FROM unnest(ids) AS i(id);
+END
+$$;
+COMMENT ON FUNCTION automation._replay(regrole, jsonb, integer, boolean) IS 'Body of automation.replay()';
 
 SELECT automation._wake_launcher();

@@ -3,10 +3,11 @@
 #include "core/ascii.hpp"
 #include "core/failure.hpp"
 #include "core/header.hpp"
+#include "core/limits.hpp"
 #include "core/mime.hpp"
-#include "core/option_value.hpp"
 #include "core/provider.hpp"
 #include "core/recipient.hpp"
+#include "core/retry.hpp"
 #include "core/signature.hpp"
 
 #include <fmt/format.h>
@@ -18,20 +19,13 @@ namespace automation::core {
 
 namespace {
 
-constexpr std::string_view sms_options[] = {"channel", "provider", "base_url", "sender",
-	"max_attempts", "retry_delay", "path", "method", "content_type", "body"};
-constexpr std::string_view email_options[] = {"channel", "provider", "base_url", "sender",
-	"max_attempts", "retry_delay", "reply_to", "starttls"};
-constexpr std::string_view webhook_options[] = {
-	"channel", "provider", "base_url", "max_attempts", "retry_delay"};
-constexpr std::string_view server_options[] = {"channel", "provider", "base_url", "sender",
-	"max_attempts", "retry_delay", "path", "method", "content_type", "body", "reply_to",
-	"starttls"};
+constexpr std::string_view common_options[] = {"channel", "provider", "base_url"};
+constexpr std::string_view sms_options[] = {"sender", "path", "method", "content_type", "body"};
+constexpr std::string_view email_options[] = {"sender", "reply_to", "starttls"};
 constexpr std::string_view mapping_options[] = {"username", "password", "token", "signing_secret"};
 constexpr std::string_view secrets[] = {
 	"password", "token", "signing_secret", "auth_token", "api_key", "secret", "auth"};
 
-constexpr int most_attempts = 50;
 constexpr std::size_t account_sid_length = 34;
 constexpr std::size_t longest_username = 255;
 
@@ -53,17 +47,27 @@ const std::string &required(const Entries &options, std::string_view name, Kind 
 		fmt::format("option \"{}\" is required for channels of type \"{}\"", name, name_of(kind)));
 }
 
-std::span<const std::string_view> options_of(Kind kind)
+using Names = std::vector<std::string_view>;
+
+void append(Names &names, std::span<const std::string_view> more)
 {
-	switch (kind) {
-	case Kind::sms:
-		return sms_options;
-	case Kind::email:
-		return email_options;
-	case Kind::webhook:
-		break;
-	}
-	return webhook_options;
+	for (const std::string_view name : more)
+		if (!is_one_of(name, names))
+			names.push_back(name);
+}
+
+// Of any kind when none is given.
+Names options_of(std::optional<Kind> kind)
+{
+	Names names;
+	append(names, common_options);
+	if (!kind || *kind == Kind::sms)
+		append(names, sms_options);
+	if (!kind || *kind == Kind::email)
+		append(names, email_options);
+	append(names, policy_options());
+	append(names, limit_options());
+	return names;
 }
 
 std::span<const std::string_view> providers_of(Kind kind)
@@ -148,7 +152,7 @@ void refuse_option(std::string_view name, std::span<const std::string_view> vali
 void check_server_options(const Entries &options, const Egress &egress)
 {
 	if (!find(options, "channel"))
-		check_names(options, server_options); // a wrong name is the better message
+		check_names(options, options_of({})); // a wrong name is the better message
 	const Kind kind = kind_of(options);
 	check_names(options, options_of(kind));
 	std::ranges::for_each(options, [](const Entry &option) {
@@ -170,10 +174,8 @@ void check_server_options(const Entries &options, const Egress &egress)
 		required(options, "base_url", kind);
 	if (const std::string *url = find(options, "base_url"))
 		check_url(*url, egress.url_policy(kind));
-	if (const std::string *attempts = find(options, "max_attempts"))
-		parse_integer("max_attempts", *attempts, 1, most_attempts);
-	if (const std::string *delay = find(options, "retry_delay"))
-		parse_duration("retry_delay", *delay);
+	parse_policy(options, {});
+	parse_limits(options);
 }
 
 std::vector<std::string> check_mapping_options(const Entries &options)

@@ -12,8 +12,6 @@
 
 namespace automation::core {
 
-inline constexpr int default_max_attempts = 10;
-
 // HV00D, with the names that would have been valid.
 [[noreturn]] void refuse_option(std::string_view name, std::span<const std::string_view> valid);
 

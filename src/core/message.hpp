@@ -110,7 +110,7 @@ struct Reply {
 };
 
 // What an attempt came to.
-enum class Outcome { delivered, retry, dead, unknown };
+enum class Outcome { delivered, retry, dead, unknown, expired };
 
 constexpr std::string_view name_of(Outcome outcome)
 {
@@ -121,6 +121,8 @@ constexpr std::string_view name_of(Outcome outcome)
 		return "retry";
 	case Outcome::dead:
 		return "dead";
+	case Outcome::expired:
+		return "expired";
 	case Outcome::unknown:
 		break;
 	}

@@ -14,6 +14,7 @@ namespace automation::core {
 
 namespace {
 
+constexpr std::chrono::hours day{24};
 constexpr std::string_view yes[] = {"true", "on", "yes", "1"};
 constexpr std::string_view no[] = {"false", "off", "no", "0"};
 
@@ -36,6 +37,8 @@ std::optional<std::chrono::milliseconds> unit(std::string_view name)
 		return std::chrono::minutes(1);
 	if (name == "h")
 		return std::chrono::hours(1);
+	if (name == "d")
+		return day;
 	return std::nullopt;
 }
 
@@ -77,14 +80,16 @@ std::vector<int> parse_integers(std::string_view name, std::string_view list, in
 	return numbers;
 }
 
-std::chrono::milliseconds parse_duration(std::string_view name, std::string_view value)
+std::chrono::milliseconds parse_duration(
+	std::string_view name, std::string_view value, std::chrono::hours longest)
 {
-	constexpr std::chrono::milliseconds longest = std::chrono::hours(24);
 	const std::size_t digits = std::min(value.find_first_not_of("0123456789"), value.size());
 	const std::optional<int> number = integer(value.substr(0, digits));
 	const auto one = unit(value.substr(digits));
-	if (!number || !one || *number > longest / *one)
-		fail(name, value, "Write it as \"500ms\", \"5s\", \"10min\" or \"2h\", at most a day.");
+	if (!number || !one || *number > std::chrono::milliseconds(longest) / *one)
+		fail(name, value,
+			fmt::format("Write it as \"500ms\", \"5s\", \"10min\", \"2h\" or \"3d\", at most {}.",
+				longest > day ? fmt::format("{} days", longest / day) : "a day"));
 	return *number * *one;
 }
 

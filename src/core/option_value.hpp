@@ -12,6 +12,7 @@ int parse_integer(std::string_view name, std::string_view value, int least, int 
 std::vector<int> parse_integers(std::string_view name, std::string_view list, int least, int most);
 
 // "500ms", "5s", "10min", "2h"; a plain number is seconds.
-std::chrono::milliseconds parse_duration(std::string_view name, std::string_view value);
+std::chrono::milliseconds parse_duration(
+	std::string_view name, std::string_view value, std::chrono::hours longest);
 
 } // namespace automation::core

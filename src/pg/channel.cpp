@@ -192,7 +192,7 @@ core::Entries wrapper_options()
 	return entries_of(ours ? ours->options : NIL);
 }
 
-core::Channel read_channel(Oid server, Oid sender)
+core::Channel read_channel(Oid server)
 {
 	const ForeignServer *found =
 		guard([&] { return GetForeignServerExtended(server, FSV_MISSING_OK); });
@@ -202,6 +202,12 @@ core::Channel read_channel(Oid server, Oid sender)
 	channel.name = found->servername;
 	channel.options = entries_of(found->options);
 	channel.kind = core::kind_named(channel.option("channel")).value_or(core::Kind::webhook);
+	return channel;
+}
+
+core::Channel read_channel(Oid server, Oid sender)
+{
+	core::Channel channel = read_channel(server);
 	if (!may_use(server, sender))
 		throw core::Failure("42501",
 			"permission denied for foreign server " + channel.name + ": role \"" +

@@ -39,5 +39,6 @@ core::Entries wrapper_options();
 // that of PUBLIC; as stored, references to secrets unresolved. Throws Failure 42704 when the server
 // is gone and 42501 when he may not use it.
 core::Channel read_channel(Oid server, Oid sender);
+core::Channel read_channel(Oid server); // without credentials
 
 } // namespace automation::pg

@@ -125,6 +125,13 @@ void report_statistics()
 	guard([] { pgstat_report_stat(false); });
 }
 
+void before_exit(void (*action)())
+{
+	static void (*the_action)() = nullptr;
+	the_action = action;
+	guard([] { before_shmem_exit([](int, ::Datum) { the_action(); }, 0); });
+}
+
 void exit_for_restart()
 {
 	proc_exit(1);

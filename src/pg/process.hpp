@@ -39,6 +39,9 @@ void report_running(const char *what); // in pg_stat_activity; a literal
 void report_idle();
 void report_statistics(); // or autovacuum never hears of what we wrote
 
+// Called when the process ends, however it does, but for a crash. The action throws nothing.
+void before_exit(void (*action)());
+
 // Ends the process such that the postmaster starts it again.
 [[noreturn]] void exit_for_restart();
 

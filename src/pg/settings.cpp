@@ -7,8 +7,9 @@ namespace automation::pg {
 
 namespace {
 
-const config_enum_entry delivery_modes[] = {
-	{"on", 1, false}, {"off", 0, false}, {nullptr, 0, false}};
+const config_enum_entry delivery_modes[] = {{"on", settings::delivery_on, false},
+	{"off", settings::delivery_off, false}, {"simulate", settings::delivery_simulated, false},
+	{nullptr, 0, false}};
 
 void define(const char *name, const char *what, bool *value, GucContext context,
 	GucBoolAssignHook assigned = nullptr)
@@ -54,7 +55,8 @@ void define_settings()
 
 	// The worker.
 	DefineCustomEnumVariable("pg_automation.delivery",
-		"Whether messages leave: off holds them all, as a copy of a production database should.",
+		"Whether messages leave: off holds them all, as a copy of a production database should; "
+		"simulate ends them as if they had left.",
 		nullptr, &settings::delivery, settings::delivery, delivery_modes, PGC_SIGHUP, 0, nullptr,
 		nullptr, nullptr);
 	define("pg_automation.databases",
@@ -65,6 +67,8 @@ void define_settings()
 	define("pg_automation.max_in_flight",
 		"How many requests may be under way at once per database.", &settings::max_in_flight,
 		{1, 1'000, 0}, PGC_SIGHUP);
+	define("pg_automation.max_in_flight_per_host", "How many of them may go to one host.",
+		&settings::max_in_flight_per_host, {1, 1'000, 0}, PGC_SIGHUP);
 	define("pg_automation.poll_interval",
 		"How often the worker looks for deliveries that nobody woke it for.",
 		&settings::poll_interval, {10, 60'000, GUC_UNIT_MS}, PGC_SIGHUP);

@@ -10,10 +10,13 @@ namespace settings {
 inline bool enabled = true;
 inline bool journal = false;
 inline int max_depth = 8;
-inline int delivery = 1; // pg_automation.delivery: on or off
+// pg_automation.delivery
+enum Delivery { delivery_off, delivery_on, delivery_simulated };
+inline int delivery = delivery_on;
 inline char *databases = nullptr;
 inline char *secrets_directory = nullptr;
 inline int max_in_flight = 64;
+inline int max_in_flight_per_host = 32;
 inline int poll_interval = 1'000;	 // ms
 inline int request_timeout = 30'000; // ms
 inline int connect_timeout = 5'000;	 // ms

@@ -1,7 +1,6 @@
 #include "worker/directory.hpp"
 
 #include "core/channel_options.hpp"
-#include "core/option_value.hpp"
 #include "core/provider.hpp"
 #include "core/signature.hpp"
 #include "pg/channel.hpp"
@@ -15,16 +14,13 @@ namespace {
 
 constexpr std::chrono::seconds secrets_stay_valid{1}; // a rotated one is picked up after that
 
+// An SMS that has come twice cannot be told from two.
 core::RetryPolicy policy_of(const core::Channel &channel)
 {
 	core::RetryPolicy policy;
-	if (const std::string *attempts = core::find(channel.options, "max_attempts"))
-		policy.max_attempts = core::parse_integer("max_attempts", *attempts, 1, 50);
-	if (const std::string *delay = core::find(channel.options, "retry_delay"))
-		policy.backoff.first = core::parse_duration("retry_delay", *delay);
 	if (channel.kind == core::Kind::sms)
 		policy.unknown = core::RetryPolicy::Unknown::hold;
-	return policy;
+	return core::parse_policy(channel.options, policy);
 }
 
 void resolve_secrets(Contact &contact, const std::string &host)
@@ -51,6 +47,7 @@ bool Directory::refresh()
 	const core::Entries options = pg::wrapper_options();
 	generation_ = pg::channels_generation();
 	contacts_.clear();
+	courses_.clear();
 	if (egress_options_ != options) {
 		const auto problem = pg::refusal([&] { egress_ = core::parse_egress(options); });
 		if (problem)
@@ -70,6 +67,28 @@ const Contact &Directory::find(pg::Oid server, pg::Oid sender)
 		contact.read_at = now;
 	}
 	return contact;
+}
+
+const Course &Directory::course(pg::Oid server)
+{
+	const auto [place, is_new] = courses_.try_emplace(server);
+	Course &course = place->second;
+	if (is_new) // of a channel that is gone or bad nothing is known: attempts will tell
+		pg::refusal([&] {
+			const core::Channel channel = pg::read_channel(server);
+			course.host =
+				core::check_url(core::base_url(channel), egress_.url_policy(channel.kind)).host;
+			course.limits = core::parse_limits(channel.options);
+		});
+	return course;
+}
+
+core::RetryPolicy Directory::policy(pg::Oid server, pg::Oid sender, const core::Entries &step)
+{
+	core::RetryPolicy policy = find(server, sender).policy;
+	// What a step says was checked when the rule was made: what is bad now counts as not said.
+	pg::refusal([&] { policy = core::parse_policy(step, policy); });
+	return policy;
 }
 
 Contact Directory::read(pg::Oid server, pg::Oid sender) const

@@ -3,6 +3,7 @@
 
 #include "core/egress.hpp"
 #include "core/failure.hpp"
+#include "core/limits.hpp"
 #include "core/message.hpp"
 #include "core/retry.hpp"
 #include "pg/spi.hpp"
@@ -24,6 +25,12 @@ struct Contact {
 	std::chrono::steady_clock::time_point read_at = {};
 };
 
+// How much may go through a channel, and to which host it leads.
+struct Course {
+	std::string host = {};
+	core::Limits limits = {};
+};
+
 class Directory {
 public:
 	// All in a transaction.
@@ -35,6 +42,9 @@ public:
 	bool egress_changed() const { return egress_changed_; } // by the last refresh()
 
 	const Contact &find(pg::Oid server, pg::Oid sender);
+	const Course &course(pg::Oid server);
+	// The channel's, as far as the step does not say otherwise.
+	core::RetryPolicy policy(pg::Oid server, pg::Oid sender, const core::Entries &step);
 
 private:
 	Contact read(pg::Oid server, pg::Oid sender) const;
@@ -44,6 +54,7 @@ private:
 	core::Egress egress_;
 	bool egress_changed_ = false;
 	std::map<std::pair<pg::Oid, pg::Oid>, Contact> contacts_;
+	std::map<pg::Oid, Course> courses_;
 };
 
 } // namespace automation::worker

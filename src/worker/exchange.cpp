@@ -104,6 +104,11 @@ curl_socket_t Exchange::open_socket(void *exchange, curlsocktype, curl_sockaddr 
 	return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
+int Exchange::on_progress(void *exchange, curl_off_t, curl_off_t, curl_off_t, curl_off_t)
+{
+	return static_cast<Exchange *>(exchange)->cancelled_.load() ? 1 : 0;
+}
+
 std::size_t Exchange::on_body(char *bytes, std::size_t size, std::size_t count, void *exchange)
 {
 	auto *self = static_cast<Exchange *>(exchange);

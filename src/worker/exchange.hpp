@@ -6,6 +6,7 @@
 
 #include <curl/curl.h>
 
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -29,13 +30,14 @@ public:
 	Exchange(const Exchange &) = delete;
 	Exchange &operator=(const Exchange &) = delete;
 
-	// The policy is asked whenever a socket opens, so it must stay.
-	void prepare(std::int64_t attempt, core::Request request, const core::Egress &egress,
-		Deadlines deadlines, Connection connection);
+	void prepare(std::int64_t attempt, core::Request request,
+		std::shared_ptr<const core::Egress> egress, Deadlines deadlines, Connection connection);
 	core::Reply reply(CURLcode code) const;
 
 	std::int64_t attempt() const { return attempt_; }
+	bool is_mail() const { return protocol_ == core::Reply::Protocol::smtp; }
 	CURL *handle() const { return handle_.get(); }
+	void cancel() { cancelled_.store(true); } // from another thread than that of the transfer
 
 private:
 	struct Cleanup {
@@ -52,6 +54,7 @@ private:
 	template <typename Argument> void set(CURLoption option, Argument argument);
 
 	static curl_socket_t open_socket(void *exchange, curlsocktype purpose, curl_sockaddr *address);
+	static int on_progress(void *exchange, curl_off_t, curl_off_t, curl_off_t, curl_off_t);
 	static std::size_t on_body(char *bytes, std::size_t size, std::size_t count, void *exchange);
 	static std::size_t on_header(char *bytes, std::size_t size, std::size_t count, void *exchange);
 	static std::size_t give_body(char *bytes, std::size_t size, std::size_t count, void *exchange);
@@ -60,7 +63,8 @@ private:
 	std::unique_ptr<curl_slist, Cleanup> lines_; // HTTP headers, or the SMTP recipient
 	std::int64_t attempt_ = 0;
 	core::Request request_;
-	const core::Egress *egress_ = nullptr;
+	std::shared_ptr<const core::Egress> egress_; // asked whenever a socket opens
+	std::atomic<bool> cancelled_ = false;
 	core::Reply::Protocol protocol_ = core::Reply::Protocol::http;
 	std::size_t given_ = 0; // of the body
 	bool given_all_ = false;

@@ -1,6 +1,7 @@
 #include "worker/exchange.hpp"
 
 #include <new>
+#include <utility>
 
 namespace automation::worker {
 
@@ -44,14 +45,15 @@ void Exchange::add_header(const std::string &line)
 	lines_.reset(longer);
 }
 
-void Exchange::prepare(std::int64_t attempt, core::Request request, const core::Egress &egress,
-	Deadlines deadlines, Connection connection)
+void Exchange::prepare(std::int64_t attempt, core::Request request,
+	std::shared_ptr<const core::Egress> egress, Deadlines deadlines, Connection connection)
 {
 	curl_easy_reset(handle_.get()); // connections and names stay known
 	lines_.reset();
 	attempt_ = attempt;
 	request_ = std::move(request);
-	egress_ = &egress;
+	egress_ = std::move(egress);
+	cancelled_.store(false);
 	given_ = body_size_ = header_size_ = 0;
 	given_all_ = false;
 	answer_.clear();
@@ -133,6 +135,10 @@ void Exchange::prepare_http()
 void Exchange::prepare_smtp()
 {
 	set(CURLOPT_USE_SSL, encryption_level(request_.encryption));
+	set(CURLOPT_FORBID_REUSE, 1L); // its goodbye is for its thread
+	set(CURLOPT_NOPROGRESS, 0L);
+	set(CURLOPT_XFERINFOFUNCTION, &Exchange::on_progress);
+	set(CURLOPT_XFERINFODATA, this);
 	set(CURLOPT_MAIL_FROM, request_.mail_from.c_str());
 	add_header(request_.mail_to);
 	set(CURLOPT_MAIL_RCPT, lines_.get());

@@ -26,13 +26,15 @@ std::string kept(const Flight &flight, const std::string &text, std::size_t most
 
 } // namespace
 
-Flight begin_flight(const Claim &claim, const Contact &contact)
+Flight begin_flight(const Claim &claim, const Contact &contact, const Course &course)
 {
 	return {.attempt = claim.attempt,
 		.delivery = claim.delivery,
 		.number = claim.number,
 		.server = claim.server,
-		.policy = contact.policy,
+		.course = course,
+		.policy = claim.policy,
+		.expires_in = claim.expires_in,
 		.username = contact.channel.credential("username"),
 		.secrets = contact.secrets,
 		.started = std::chrono::steady_clock::now()};
@@ -62,8 +64,12 @@ Settlement land(const Flight &flight, const core::Verdict &verdict, const core::
 {
 	const std::uint64_t random =
 		verdict.outcome == core::Outcome::delivered ? 0 : pg::random_number();
-	const core::Decision decision = core::decide(verdict, flight.number, flight.policy, random);
-	const auto elapsed = std::chrono::steady_clock::now() - flight.started;
+	const auto elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(
+		std::chrono::steady_clock::now() - flight.started);
+	const auto expires_in =
+		flight.expires_in ? std::optional(*flight.expires_in - elapsed) : std::nullopt;
+	const core::Decision decision =
+		core::decide(verdict, flight.number, flight.policy, random, expires_in);
 	return {.attempt = flight.attempt,
 		.delivery = flight.delivery,
 		.server = flight.server,
@@ -71,7 +77,7 @@ Settlement land(const Flight &flight, const core::Verdict &verdict, const core::
 		.status = reply.status,
 		.reason = kept(flight, decision.reason, longest_reason),
 		.response = kept(flight, reply.body, longest_response),
-		.elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(elapsed),
+		.elapsed = elapsed,
 		.retry_in = decision.retry_in,
 		.pause_channel = verdict.endpoint_gone};
 }

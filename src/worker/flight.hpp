@@ -3,8 +3,8 @@
 
 #include "core/message.hpp"
 #include "core/retry.hpp"
+#include "worker/claim.hpp"
 #include "worker/directory.hpp"
-#include "worker/outbox.hpp"
 #include "worker/settlement.hpp"
 
 #include <chrono>
@@ -18,13 +18,15 @@ struct Flight {
 	std::int64_t delivery;
 	int number;
 	pg::Oid server;
+	Course course;
 	core::RetryPolicy policy;
+	std::optional<std::chrono::milliseconds> expires_in; // when it started
 	std::string username;
 	std::vector<std::string> secrets;
 	std::chrono::steady_clock::time_point started;
 };
 
-Flight begin_flight(const Claim &claim, const Contact &contact);
+Flight begin_flight(const Claim &claim, const Contact &contact, const Course &course);
 
 // Throws Failure when there is nothing that could be sent.
 core::Request request_for(const Claim &claim, const Contact &contact);

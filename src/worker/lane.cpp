@@ -81,7 +81,7 @@ void take_new(
 		lane.backlog = true;
 		return;
 	}
-	lane.next = {.seen = until};
+	lane.next = {.seen = until, .limited_by = lane.next.limited_by};
 	lane.next_again = false;
 	lane.backlog = continues; // what came since that batch began
 }

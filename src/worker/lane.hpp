@@ -22,6 +22,7 @@ struct Lane {
 		std::optional<std::string> until = {}; // none: between two batches
 		std::string txid = "0";
 		std::int64_t id = 0;
+		std::optional<std::string> limited_by = {}; // why the rest waits
 		bool operator==(const Position &) const = default;
 	};
 	pg::Oid server;

@@ -4,6 +4,7 @@
 #include "pg/spi.hpp"
 
 #include <algorithm>
+#include <string>
 #include <unordered_map>
 
 namespace automation::worker {
@@ -14,24 +15,30 @@ class Occupancy {
 public:
 	int room(pg::Oid server, int places) const
 	{
-		const auto found = by_server_.find(server);
-		const int own = found == by_server_.end() ? 0 : found->second;
-		return std::max((places - total_ - own + 1) / 2, 0);
+		return std::max((places - total_ - of(server) + 1) / 2, 0);
 	}
-	void enter(pg::Oid server)
-	{
-		++total_;
-		++by_server_[server];
-	}
-	void leave(pg::Oid server)
-	{
-		--total_;
-		--by_server_[server];
-	}
+	int of(pg::Oid server) const { return count(by_server_, server); }
+	int of(const std::string &host) const { return count(by_host_, host); }
+
+	void enter(pg::Oid server, const std::string &host) { add(server, host, 1); }
+	void leave(pg::Oid server, const std::string &host) { add(server, host, -1); }
 
 private:
+	template <typename Map> static int count(const Map &map, const typename Map::key_type &key)
+	{
+		const auto found = map.find(key);
+		return found == map.end() ? 0 : found->second;
+	}
+	void add(pg::Oid server, const std::string &host, int one)
+	{
+		total_ += one;
+		by_server_[server] += one;
+		by_host_[host] += one;
+	}
+
 	int total_ = 0;
 	std::unordered_map<pg::Oid, int> by_server_;
+	std::unordered_map<std::string, int> by_host_;
 };
 
 } // namespace automation::worker

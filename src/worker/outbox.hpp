@@ -2,9 +2,9 @@
 // Everything here runs inside a transaction of the worker's.
 #pragma once
 
+#include "worker/claim.hpp"
+#include "worker/directory.hpp"
 #include "worker/lane.hpp"
-
-#include "core/message.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -15,19 +15,6 @@
 
 namespace automation::worker {
 
-// A delivery of which this attempt is committed once the transaction is.
-struct Claim {
-	std::int64_t attempt;
-	std::int64_t delivery;
-	int number; // of the attempt, from 1
-	pg::Oid server;
-	pg::Oid sender; // role
-	core::Kind kind;
-	bool readable; // all of it is text
-	core::Message message;
-	std::int64_t now; // seconds since 1970
-};
-
 // What an earlier worker left in flight when it ended.
 struct Leftovers {
 	std::int64_t retried;
@@ -36,7 +23,7 @@ struct Leftovers {
 
 class Outbox {
 public:
-	Leftovers open(); // a new epoch
+	Leftovers open(Directory &directory); // a new epoch
 
 	std::vector<Lane> &lanes() { return lanes_; }
 	void find_lanes(); // of channels that are new
@@ -45,7 +32,9 @@ public:
 	bool is_at_home();
 
 	// At most room deliveries of the lane: those that are due again, then new ones.
-	std::vector<Claim> claim(Lane &lane, int room, const std::string &now_visible);
+	std::vector<Claim> claim(
+		Lane &lane, int room, const std::string &now_visible, Directory &directory);
+	bool has_news_of_limits() const; // that are worth saving
 	// All attempts below have an outcome.
 	void save(std::int64_t settled_below);
 
@@ -53,7 +42,6 @@ public:
 	void confirm();
 	void revert();
 
-	std::string message_id(std::int64_t delivery) const;
 	// Until a waiting delivery of a lane that has room is due.
 	std::optional<std::chrono::milliseconds> next_due(const std::set<pg::Oid> &servers) const;
 

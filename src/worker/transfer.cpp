@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdlib>
 #include <new>
+#include <span>
 #include <sys/epoll.h>
 #include <system_error>
 #include <unistd.h>
@@ -40,6 +41,11 @@ Transfers::Transfers(std::size_t most_at_once)
 		throw std::system_error(errno, std::generic_category(), "epoll_create1");
 	if (!multi_)
 		throw std::bad_alloc();
+	epoll_event event{};
+	event.data.fd = mails_.descriptor();
+	event.events = EPOLLIN;
+	if (epoll_ctl(epoll_, EPOLL_CTL_ADD, mails_.descriptor(), &event) != 0)
+		throw std::system_error(errno, std::generic_category(), "epoll_ctl");
 	curl_multi_setopt(multi_.get(), CURLMOPT_SOCKETFUNCTION, &Transfers::on_socket);
 	curl_multi_setopt(multi_.get(), CURLMOPT_SOCKETDATA, this);
 	curl_multi_setopt(multi_.get(), CURLMOPT_TIMERFUNCTION, &Transfers::on_timer);
@@ -67,7 +73,7 @@ std::optional<std::chrono::milliseconds> Transfers::next_timer() const
 
 void Transfers::obey(core::Egress egress)
 {
-	egress_ = std::move(egress);
+	egress_ = std::make_shared<core::Egress>(std::move(egress));
 	if (!active_.empty() || !idle_.empty())
 		fresh_until_ = Clock::now() + policy_change_settles;
 }
@@ -85,6 +91,8 @@ void Transfers::start(
 	if (Clock::now() < fresh_until_)
 		connection = Connection::its_own;
 	exchange->prepare(attempt, std::move(request), egress_, deadlines, connection);
+	if (exchange->is_mail())
+		return mails_.start(std::move(exchange));
 	CURL *handle = exchange->handle();
 	active_.emplace(handle, std::move(exchange));
 	if (curl_multi_add_handle(multi_.get(), handle) != CURLM_OK)
@@ -93,8 +101,9 @@ void Transfers::start(
 
 void Transfers::drive()
 {
-	if (active_.empty())
+	if (active() == 0)
 		return;
+	finish(mails_.take_ended());
 	const SignalsBlocked blocked;
 	if (timer_ && *timer_ <= Clock::now()) {
 		timer_.reset();
@@ -102,9 +111,9 @@ void Transfers::drive()
 	}
 	std::array<epoll_event, 64> events;
 	const int ready = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), 0);
-	for (int i = 0; i < ready; ++i)
-		act(events[static_cast<std::size_t>(i)].data.fd,
-			curl_events(events[static_cast<std::size_t>(i)].events));
+	for (const epoll_event &event : std::span(events).first(static_cast<std::size_t>(ready)))
+		if (event.data.fd != mails_.descriptor())
+			act(event.data.fd, curl_events(event.events));
 	collect();
 }
 
@@ -116,10 +125,12 @@ std::vector<Finished> Transfers::take_finished()
 void Transfers::cancel_all()
 {
 	const SignalsBlocked blocked;
-	while (!active_.empty()) {
+	const std::size_t before = finished_.size();
+	finish(mails_.cancel_all());
+	while (!active_.empty())
 		finish(active_.begin()->first, CURLE_ABORTED_BY_CALLBACK);
-		finished_.back().reply.error = "the worker was stopped";
-	}
+	for (Finished &finished : std::span(finished_).subspan(before))
+		finished.reply.error = "the worker was stopped";
 }
 
 void Transfers::act(curl_socket_t socket, int what)
@@ -143,6 +154,14 @@ void Transfers::finish(CURL *handle, CURLcode code)
 	curl_multi_remove_handle(multi_.get(), handle);
 	idle_.push_back(std::move(found->second));
 	active_.erase(found);
+}
+
+void Transfers::finish(std::vector<Mails::Ended> mails)
+{
+	for (auto &[exchange, code] : mails) {
+		finished_.push_back({exchange->attempt(), exchange->reply(code)});
+		idle_.push_back(std::move(exchange));
+	}
 }
 
 int Transfers::on_socket(CURL *, curl_socket_t socket, int what, void *transfers, void *known)

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "worker/exchange.hpp"
+#include "worker/mail.hpp"
 
 #include <chrono>
 #include <memory>
@@ -34,7 +35,7 @@ public:
 		std::int64_t attempt, core::Request request, Deadlines deadlines, Connection connection);
 	void drive();
 	std::vector<Finished> take_finished();
-	std::size_t active() const { return active_.size(); }
+	std::size_t active() const { return active_.size() + mails_.active(); }
 	void cancel_all(); // each of them finishes with what is known
 
 private:
@@ -48,6 +49,7 @@ private:
 	void act(curl_socket_t socket, int what);
 	void collect();
 	void finish(CURL *handle, CURLcode code);
+	void finish(std::vector<Mails::Ended> mails);
 
 	int epoll_;
 	std::unordered_map<CURL *, std::unique_ptr<Exchange>> active_;
@@ -55,7 +57,8 @@ private:
 	std::unique_ptr<CURLM, Cleanup> multi_;
 	std::optional<Clock::time_point> timer_;
 	std::vector<Finished> finished_;
-	core::Egress egress_;
+	std::shared_ptr<const core::Egress> egress_ = std::make_shared<core::Egress>();
+	Mails mails_;
 	Clock::time_point fresh_until_ = Clock::time_point::min();
 };
 

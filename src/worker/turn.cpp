@@ -45,7 +45,7 @@ void Worker::turn(Mode mode)
 		pg::Spi spi;
 		const std::string now_visible = visible_now(); // before this transaction gets an id
 		record(settlements_);
-		if (mode == Mode::sending && pg::settings::delivery)
+		if (mode == Mode::sending && pg::settings::delivery != pg::settings::delivery_off)
 			tasks = claim(now_visible);
 		save(tasks);
 	});
@@ -60,6 +60,7 @@ void Worker::turn(Mode mode)
 		return;
 	}
 	outbox_.confirm();
+	traffic_.confirm();
 	settlements_.clear();
 	for (const Task &task : tasks)
 		send(task);
@@ -82,21 +83,31 @@ std::vector<Worker::Task> Worker::claim(const std::string &now_visible)
 	std::vector<Lane> &lanes = outbox_.lanes();
 	if (!lanes.empty())
 		std::rotate(lanes.begin(), lanes.begin() + 1, lanes.end()); // each is first once
+	std::optional<milliseconds> limited;
 	for (Lane &lane : lanes) {
 		lane.backlog = lane.backlog || look_;
-		const int room = occupancy.room(lane.server, pg::settings::max_in_flight);
-		if (room == 0 || paused.contains(lane.server))
+		if (paused.contains(lane.server))
 			continue;
-		open.insert(lane.server);
-		if (!lane.backlog)
-			continue;
-		for (Claim &claimed : outbox_.claim(lane, room, now_visible)) {
-			occupancy.enter(lane.server);
-			const Contact &contact = directory_.find(claimed.server, claimed.sender);
-			tasks.push_back({std::move(claimed), &contact});
+		const Course &course = directory_.course(lane.server);
+		const Traffic::Room room = traffic_.room(lane.server, course, occupancy);
+		if (room.places > 0) {
+			open.insert(lane.server);
+			if (lane.backlog)
+				for (Claim &claimed : outbox_.claim(lane, room.places, now_visible, directory_)) {
+					occupancy.enter(lane.server, course.host);
+					const Contact &contact = directory_.find(claimed.server, claimed.sender);
+					tasks.push_back({std::move(claimed), &contact, &course});
+				}
 		}
+		lane.next.limited_by = lane.backlog && !room.limited_by.empty()
+			? std::optional(room.limited_by)
+			: std::nullopt;
+		if (lane.backlog && room.wait)
+			limited = std::min(limited.value_or(*room.wait), *room.wait);
 	}
-	const auto due = outbox_.next_due(open);
+	auto due = outbox_.next_due(open);
+	if (limited)
+		due = std::min(due.value_or(*limited), *limited);
 	next_due_ = due ? std::optional(Clock::now() + std::max(*due, least_due)) : std::nullopt;
 	return tasks;
 }
@@ -105,8 +116,10 @@ void Worker::save(const std::vector<Task> &tasks)
 {
 	if (!tasks.empty())
 		last_attempt_ = std::max(last_attempt_, tasks.back().claim.attempt);
+	traffic_.save();
 	const bool writes_anyway = !tasks.empty() || !settlements_.empty();
-	if (!writes_anyway || Clock::now() - saved_at_ < save_interval)
+	if ((!writes_anyway && !outbox_.has_news_of_limits()) ||
+		Clock::now() - saved_at_ < save_interval)
 		return;
 	std::int64_t settled_below = last_attempt_ + 1;
 	for (const Task &task : tasks)
@@ -133,14 +146,15 @@ void Worker::after_failure(const pg::Error &error)
 // From here on libcurl has it, or it has its verdict already.
 void Worker::send(const Task &task)
 {
-	Flight flight = begin_flight(task.claim, *task.contact);
+	traffic_.sent(task.claim.server);
+	Flight flight = begin_flight(task.claim, *task.contact, *task.course);
 	core::Request request;
 	const auto refused = pg::refusal([&] { request = request_for(task.claim, *task.contact); });
 	if (refused) {
 		settle(flight, verdict_on(*refused, *task.contact), {});
 		return;
 	}
-	occupancy_.enter(flight.server);
+	occupancy_.enter(flight.server, flight.course.host);
 	flights_.emplace(flight.attempt, std::move(flight));
 	transfers_.start(
 		task.claim.attempt, std::move(request), deadlines(), connection_for(task.claim.kind));

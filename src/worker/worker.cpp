@@ -26,6 +26,25 @@ milliseconds until(std::chrono::steady_clock::time_point instant)
 	return std::max(left, milliseconds(0));
 }
 
+// An ERROR that ends the process goes past all destructors, but no thread may outlive it.
+class EndsThreads {
+public:
+	explicit EndsThreads(Transfers &transfers)
+	{
+		transfers_ = &transfers;
+		pg::before_exit([] {
+			if (transfers_)
+				transfers_->cancel_all();
+		});
+	}
+	~EndsThreads() { transfers_ = nullptr; }
+	EndsThreads(const EndsThreads &) = delete;
+	EndsThreads &operator=(const EndsThreads &) = delete;
+
+private:
+	static inline Transfers *transfers_ = nullptr;
+};
+
 } // namespace
 
 void worker_main(pg::Datum argument)
@@ -45,7 +64,9 @@ void worker_main(pg::Datum argument)
 	}
 	pg::follow_channels();
 	start_libcurl();
-	Worker(extension).run();
+	Worker worker(extension);
+	const EndsThreads ends(worker.transfers());
+	worker.run();
 }
 
 Worker::Worker(pg::Oid extension)
@@ -97,9 +118,13 @@ bool Worker::open()
 	Leftovers left{};
 	const auto error = pg::transaction([&] {
 		const pg::Spi spi;
-		left = outbox_.open();
+		directory_.refresh();
+		left = outbox_.open(directory_);
+		outbox_.find_lanes();
+		traffic_.load();
 		at_home = outbox_.is_at_home();
 	});
+	transfers_.obey(directory_.egress());
 	if (error)
 		error->log_warning();
 	if (!at_home)
@@ -152,7 +177,7 @@ void Worker::collect()
 {
 	for (const auto &[attempt, reply] : transfers_.take_finished()) {
 		const auto flight = flights_.find(attempt);
-		occupancy_.leave(flight->second.server);
+		occupancy_.leave(flight->second.server, flight->second.course.host);
 		settle(flight->second, core::judge(reply), reply);
 		flights_.erase(flight);
 	}
@@ -163,6 +188,9 @@ void Worker::settle(const Flight &flight, const core::Verdict &verdict, const co
 	if (settlements_.empty())
 		settled_first_at_ = Clock::now();
 	settlements_.push_back(land(flight, verdict, reply));
+	const bool answered =
+		verdict.outcome == core::Outcome::delivered || verdict.outcome == core::Outcome::dead;
+	traffic_.ended(flight.server, flight.course, answered, settlements_.back().reason);
 }
 
 // What is under way may come to its end, for a while; then it is recorded as what it is: unknown,

@@ -6,6 +6,7 @@
 #include "worker/flight.hpp"
 #include "worker/occupancy.hpp"
 #include "worker/outbox.hpp"
+#include "worker/traffic.hpp"
 #include "worker/transfer.hpp"
 
 #include <chrono>
@@ -27,13 +28,15 @@ class Worker {
 public:
 	explicit Worker(pg::Oid extension);
 	void run();
+	Transfers &transfers() { return transfers_; }
 
 private:
 	using Clock = std::chrono::steady_clock;
 	enum class Mode { sending, draining };
 	struct Task {
 		Claim claim;
-		const Contact *contact; // good until the next transaction
+		const Contact *contact; // these two are good until the next transaction
+		const Course *course;
 	};
 
 	bool wait_for_predecessor(pg::Waiting &waiting);
@@ -59,6 +62,7 @@ private:
 	Directory directory_;
 	Transfers transfers_;
 	Occupancy occupancy_;
+	Traffic traffic_;
 	std::map<std::int64_t, Flight> flights_; // by attempt
 	std::vector<Settlement> settlements_;	 // to be recorded
 	std::int64_t last_attempt_ = 0;

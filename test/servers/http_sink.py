@@ -11,9 +11,15 @@ Pairs of words in the path tell what to answer; they can be strung together:
   /location/URL          with this Location header (percent-encoded)
   /delay/1000            after so many milliseconds
   /fail-then-ok/2        503 (or /status) so many times for this very path, 200 from then on
-  /fill/100000           with a body of so many bytes
+  /fill/100000           with a body of so many bytes; /fill/endless: until the client has enough
+  /echo/any              with the request's own headers in the body
+  /headers/400000        with so many bytes of headers
+  /early/103             with this status, and then the other one
+  /drip/100              one byte of the answer each so many milliseconds
+  /garbage/any           with something that is no HTTP
   /cut/unread            close the connection before the request was read
   /cut/unanswered        close it after the request was kept, without an answer
+  /cut/reset             the same, with a reset
   /cut/midway            close it in the middle of the answer
 A path that ends in /Messages.json is answered as Twilio does: 201 and a message with a sid.
 """
@@ -33,7 +39,7 @@ import urllib.parse
 
 import sink
 
-WORDS = ("status", "retry-after", "location", "delay", "fail-then-ok", "fill", "cut")
+WORDS = ("status", "retry-after", "location", "delay", "fail-then-ok", "fill", "echo", "headers", "early", "drip", "garbage", "cut")
 
 
 def orders(path):
@@ -119,7 +125,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             }
         )
         time.sleep(int(order.get("delay", 0)) / 1000)
-        if order.get("cut") == "unanswered":
+        if order.get("cut") in ("unanswered", "reset"):
+            self.cut(reset=order["cut"] == "reset")
+        elif "garbage" in order:
+            self.wfile.write(b"\x00\x01 this is no HTTP\r\n\r\n")
             self.cut()
         else:
             self.answer(order, split.path, status, body)
@@ -146,7 +155,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def answer(self, order, path, status, body):
         content = self.content(order, path, status, body)
+        if "early" in order:
+            self.send_response_only(int(order["early"]))
+            self.end_headers()
+        if "drip" in order:
+            self.drip(f"HTTP/1.1 {status} OK\r\n".encode(), int(order["drip"]))
         self.send_response(status)
+        for number in range(int(order.get("headers", 0)) // 1000):
+            self.send_header(f"X-{number:05}", "x" * 990)
+        if order.get("fill") == "endless":
+            self.endless()
+            return
         if "retry-after" in order:
             self.send_header("Retry-After", order["retry-after"])
         if "location" in order:
@@ -161,16 +180,35 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.write(content)
 
     def content(self, order, path, status, body):
-        if "fill" in order:
+        if "echo" in order:
+            return str(self.headers).encode()
+        if order.get("fill", "endless") != "endless":
             return b"x" * int(order["fill"])
         if path.endswith("/Messages.json") and status < 300:
             sid = "SM" + hashlib.md5(body).hexdigest()
             return json.dumps({"sid": sid, "status": "queued", "error_code": None}).encode()
         return json.dumps({"status": status}).encode()
 
-    def cut(self):
+    def drip(self, content, pause):
+        """For as long as the other side listens."""
+        for byte in content * 1000:
+            self.wfile.write(bytes([byte]))
+            self.wfile.flush()
+            time.sleep(pause / 1000)
+
+    def endless(self):
+        self.close_connection = True
+        self.end_headers()
+        while True:
+            self.wfile.write(b"x" * 4096)
+            time.sleep(0.01)
+
+    def cut(self, reset=False):
         self.close_connection = True
         try:
+            if reset:
+                sink.close_with_reset(self.connection)
+                return
             self.connection.shutdown(socket.SHUT_RDWR)
         except OSError:
             pass
@@ -187,11 +225,16 @@ class Server(http.server.ThreadingHTTPServer):
         super().__init__((arguments.host, arguments.port), Handler)
         self.journal = sink.Journal(arguments, describe)
         self.secrets = arguments.signing_secret
+        self.drop = arguments.drop
         self._context = sink.tls_context(arguments) if arguments.tls else None
         self._counts = collections.Counter()
         self._lock = threading.Lock()
 
     def finish_request(self, request, client_address):
+        if self.drop == "reset":
+            sink.close_with_reset(request)
+        if self.drop:
+            return
         # The handshake belongs to the connection's own thread: a silent client holds up nobody.
         if self._context:
             request = self._context.wrap_socket(request, server_side=True)
@@ -211,6 +254,7 @@ def main():
     parser = sink.options(__doc__)
     parser.add_argument("--tls", action="store_true", help="https")
     parser.add_argument("--signing-secret", metavar="SECRET", action="append", default=[], help="verify signatures")
+    parser.add_argument("--drop", choices=("close", "reset"), help="each connection, as soon as it is there")
     arguments = parser.parse_args()
     server = Server(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

@@ -4,7 +4,9 @@ import argparse
 import datetime
 import json
 import os
+import socket
 import ssl
+import struct
 import subprocess
 import sys
 import tempfile
@@ -42,6 +44,12 @@ def tls_context(arguments):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     return context
+
+
+def close_with_reset(connection):
+    """Without the goodbye of TCP: what was not read yet is lost, and the other side is told so."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
 
 
 def announce(arguments, port):

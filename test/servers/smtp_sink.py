@@ -4,9 +4,12 @@
 Each message becomes one JSON line: from, to, message (as it came, headers and all), headers, subject,
 parts (type, text), helo, tls (the protocol, or null), auth (the user, or null), status.
 
-The recipient's local part tells what to answer; "+anything" behind it makes addresses differ:
+The recipient's local part tells what to answer; "+anything" behind it makes addresses differ. A
+sender's reject550@ and tempfail451@ are the answers to MAIL FROM:
   reject550@     this code to RCPT TO, for good            tempfail451@   the same, read as "later"
   fail2@         451 to RCPT TO so many times for this address, 250 from then on
+  nodata451@     this code to DATA, before the message
+  hangup@        the connection closed instead of an answer to RCPT TO
   data554@       this code after the message was received (which is not kept then)
   delay1000@     so many milliseconds before the answer to the message
   cut@           the message is kept, and the connection closed without an answer
@@ -25,7 +28,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 
 import sink
 
-ORDER = re.compile(r"(reject|tempfail|fail|data|delay|cut)(\d*)(\+.*)?@", re.IGNORECASE)
+ORDER = re.compile(r"(reject|tempfail|fail|nodata|data|delay|cut|hangup)(\d*)(\+.*)?@", re.IGNORECASE)
 REASONS = {"reject": "No such user here", "tempfail": "Try again later", "data": "Not accepted"}
 
 
@@ -82,8 +85,18 @@ class Handler:
         self._journal = journal
         self._refused = collections.Counter()
 
-    async def handle_RCPT(self, _server, _session, envelope, address, rcpt_options):
+    async def handle_MAIL(self, _server, _session, envelope, address, mail_options):
         word, number = order(address)
+        if word in ("reject", "tempfail"):
+            return f"{number} {REASONS[word]}"
+        envelope.mail_from = address
+        envelope.mail_options.extend(mail_options)
+        return "250 OK"
+
+    async def handle_RCPT(self, server, _session, envelope, address, rcpt_options):
+        word, number = order(address)
+        if word == "hangup":
+            server.transport.abort()
         if word in ("reject", "tempfail"):
             return f"{number} {REASONS[word]}"
         if word == "fail" and self._refused[address] < number:
@@ -104,6 +117,26 @@ class Handler:
         return "250 OK"
 
 
+class Server(SMTP):
+    """That may greet with another code, and refuse DATA."""
+
+    greeting = None
+
+    def connection_made(self, transport):
+        if self.greeting:
+            transport.write(f"{self.greeting} Not now\r\n".encode())
+            transport.close()
+            return
+        super().connection_made(transport)
+
+    async def smtp_DATA(self, arg):
+        orders = dict(order(recipient) for recipient in self.envelope.rcpt_tos) if self.envelope else {}
+        if "nodata" in orders:
+            await self.push(f"{orders['nodata']} {REASONS['tempfail']}")
+            return
+        await super().smtp_DATA(arg)
+
+
 def authenticator(expected):
     """Accepts exactly this user:password."""
 
@@ -118,7 +151,8 @@ def protocol(arguments, handler, context):
     """One connection's worth of server, as the options want it."""
     user = arguments.auth.encode() if arguments.auth else None
     starttls = arguments.tls in ("starttls", "required")
-    return SMTP(
+    Server.greeting = arguments.greeting
+    return Server(
         handler,
         hostname="sink.test",
         enable_SMTPUTF8=True,
@@ -158,6 +192,7 @@ def main():
         default="none",
         help="starttls: offered; required: nothing goes before it; implicit: smtps",
     )
+    parser.add_argument("--greeting", metavar="CODE", help="turn every client away with this code")
     parser.add_argument("--auth", metavar="USER:PASSWORD", help="who may send (all, when not given)")
     asyncio.run(serve(parser.parse_args()))
 

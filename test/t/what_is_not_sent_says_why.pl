@@ -98,5 +98,20 @@ for my $name (sort keys %reason_of)
 is( $node->safe_psql('postgres', q{SELECT string_agg(channel, ' ' ORDER BY channel) FROM automation.deliveries WHERE state = 'dead' AND channel <> 'early'}),
 	'long nobody', 'only what no later attempt can mend is given up');
 
+# Who refuses after the rule has fired, but before the message leaves, does not get it.
+$node->safe_psql('postgres', <<'END');
+	SET ROLE author;
+	SELECT automation.create_rule('refused', 'job', 'updated', activate => true, steps => ARRAY[automation.send_sms('open', '+12025550100', 'x')]);
+	RESET ROLE;
+	SELECT automation.pause_channel('open');
+	UPDATE job SET body = 'y' WHERE recipient = 'open';
+	SELECT automation.set_consent('sms', '+12025550100', 'all', 'denied', 'STOP');
+	SELECT automation.resume_channel('open');
+END
+ok($node->poll_query_until('postgres', "SELECT EXISTS (SELECT FROM automation.deliveries WHERE rule = 'refused' AND state = 'suppressed')"),
+	'a message is not sent to who has refused it meanwhile');
+like($node->safe_psql('postgres', "SELECT reason FROM automation.deliveries WHERE rule = 'refused'"),
+	qr/^consent: transactional messages refused on .* \(STOP\)$/, 'and the log tells since when');
+
 $node->stop;
 done_testing;

@@ -62,8 +62,8 @@ TEST(ServerOptions, names)
 {
 	EXPECT_EQ(refusal_of(with(webhook(), "bogus", "1")),
 		"HV00D invalid option \"bogus\" | Valid options in this context are: channel, provider, "
-		"base_url, "
-		"max_attempts, retry_delay.");
+		"base_url, max_attempts, retry_delay, retry_max_delay, retry_schedule, on_unknown, "
+		"expires_after, rate_limit, max_in_flight, breaker_failures, breaker_pause.");
 	EXPECT_EQ(refusal_of(with(webhook(), "auth_token", "1")),
 		"HV00D option \"auth_token\" is not allowed for a server | Server options are visible to "
 		"all "
@@ -201,13 +201,14 @@ TEST(Credentials, of_twilio)
 TEST(OptionValue, durations)
 {
 	using namespace std::chrono;
-	EXPECT_EQ(parse_duration("d", "500ms"), milliseconds(500));
-	EXPECT_EQ(parse_duration("d", "5"), seconds(5));
-	EXPECT_EQ(parse_duration("d", "5s"), seconds(5));
-	EXPECT_EQ(parse_duration("d", "10min"), minutes(10));
-	EXPECT_EQ(parse_duration("d", "24h"), hours(24));
+	EXPECT_EQ(parse_duration("d", "500ms", hours(24)), milliseconds(500));
+	EXPECT_EQ(parse_duration("d", "5", hours(24)), seconds(5));
+	EXPECT_EQ(parse_duration("d", "5s", hours(24)), seconds(5));
+	EXPECT_EQ(parse_duration("d", "10min", hours(24)), minutes(10));
+	EXPECT_EQ(parse_duration("d", "24h", hours(24)), hours(24));
 	for (const char *bad : {"", "s", "5 s", "-1s", "25h", "99999999999999", "5d", "1.5s"})
-		EXPECT_STREQ(failure_of([&] { parse_duration("d", bad); }).sqlstate, "22023") << bad;
+		EXPECT_STREQ(failure_of([&] { parse_duration("d", bad, hours(24)); }).sqlstate, "22023")
+			<< bad;
 }
 
 TEST(OptionValue, lists_of_numbers)

@@ -1,0 +1,124 @@
+#include "worker/traffic.hpp"
+
+#include "pg/settings.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace automation::worker {
+
+using core::Breaker;
+using pg::Statement;
+using pg::Value;
+using std::chrono::milliseconds;
+
+namespace {
+
+milliseconds instant()
+{
+	return std::chrono::duration_cast<milliseconds>(
+		std::chrono::steady_clock::now().time_since_epoch());
+}
+
+void narrow(Traffic::Room &room, int places, std::string reason)
+{
+	if (places >= room.places)
+		return;
+	room.places = std::max(places, 0);
+	room.limited_by = std::move(reason);
+}
+
+} // namespace
+
+core::Bucket &Traffic::bucket(pg::Oid server, core::Rate rate)
+{
+	const auto found = buckets_.find(server);
+	if (found != buckets_.end() && found->second.rate() == rate)
+		return found->second;
+	return buckets_.insert_or_assign(server, core::Bucket(rate, instant())).first->second;
+}
+
+Traffic::Room Traffic::room(pg::Oid server, const Course &course, const Occupancy &occupancy)
+{
+	const core::Limits &limits = course.limits;
+	Room room{.places = occupancy.room(server, pg::settings::max_in_flight)};
+	narrow(room, pg::settings::max_in_flight_per_host - occupancy.of(course.host),
+		fmt::format("host {} has {} requests under way", course.host,
+			pg::settings::max_in_flight_per_host));
+	if (limits.max_in_flight)
+		narrow(room, *limits.max_in_flight - occupancy.of(server),
+			fmt::format("channel has {} requests under way", *limits.max_in_flight));
+	if (limits.rate) {
+		core::Bucket &tokens = bucket(server, *limits.rate);
+		const int content = tokens.content(instant());
+		if (content < room.places)
+			room.wait = tokens.wait();
+		narrow(room, content, "channel is at its rate limit");
+	} else {
+		buckets_.erase(server);
+	}
+	const auto found = breakers_.find(server);
+	if (found == breakers_.end())
+		return room;
+	const auto &[breaker, reason] = found->second;
+	const Breaker::State state = breaker.state(instant());
+	if (state == Breaker::State::half_open)
+		narrow(room, 1 - occupancy.of(server), "one attempt decides: " + reason);
+	if (state == Breaker::State::open) {
+		narrow(room, 0, "channel is left alone for a while: " + reason);
+		room.wait = breaker.until() - instant();
+	}
+	return room;
+}
+
+void Traffic::sent(pg::Oid server)
+{
+	const auto found = buckets_.find(server);
+	if (found != buckets_.end())
+		found->second.take(1);
+}
+
+void Traffic::ended(pg::Oid server, const Course &course, bool answered, const std::string &reason)
+{
+	Tripped &tripped = breakers_[server];
+	const bool changes = answered ? tripped.breaker.succeeded()
+								  : tripped.breaker.failed(course.limits.breaker, instant());
+	if (!changes)
+		return;
+	tripped.reason = reason;
+	changed_.insert(server);
+}
+
+void Traffic::load()
+{
+	static Statement find("SELECT server, openings, greatest(ceil(extract(epoch FROM until - "
+						  "automation._now()) * 1000), 0)::bigint, reason FROM automation.breaker");
+	const pg::Rows rows = find.execute({});
+	for (std::uint64_t row = 0; row < rows.size(); ++row) {
+		Tripped &tripped = breakers_[static_cast<pg::Oid>(rows.integer(row, 1))];
+		tripped.breaker.open(
+			static_cast<int>(rows.integer(row, 2)), instant() + milliseconds(rows.integer(row, 3)));
+		tripped.reason = rows.text(row, 4).value_or("");
+	}
+}
+
+void Traffic::save()
+{
+	static Statement closed("DELETE FROM automation.breaker WHERE server = $1");
+	static Statement open(R"(
+		INSERT INTO automation.breaker (server, openings, until, reason)
+		VALUES ($1, $2, automation._now() + $3 * interval '1 ms', $4)
+		ON CONFLICT (server) DO UPDATE
+		SET openings = excluded.openings, until = excluded.until, reason = excluded.reason)");
+	for (const pg::Oid server : changed_) {
+		const auto &[breaker, reason] = breakers_[server];
+		if (breaker.openings() == 0)
+			closed.execute({Value::oid(server)});
+		else
+			open.execute({Value::oid(server), Value::int4(breaker.openings()),
+				Value::int8((breaker.until() - instant()).count()), Value::text(reason)});
+	}
+}
+
+} // namespace automation::worker

@@ -1,0 +1,89 @@
+# When and how often a message is tried, and when no more: as its channel says, and its step.
+use strict;
+use warnings;
+use Server;
+use Sink;
+use Test::More;
+
+my $web    = Sink->start('http');
+my $server = Server->begin('main');
+$server->install('postgres', $web);
+$server->ask(<<'END');
+	CREATE TABLE job (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text);
+	SELECT automation.attach('job', 'job');
+	ALTER SERVER hook OPTIONS (ADD max_attempts '3', ADD retry_delay '50ms');
+END
+
+sub rule
+{
+	my ($name, $path, $options, $channel) = @_;
+	$channel //= 'hook';
+	my $step = $channel eq 'twilio' ? "send_sms('twilio', '+12025550199', 'x', '$options')" : "send_webhook('$channel', '$path', options => '$options')";
+	$server->ask(<<"END");
+		SELECT automation.create_rule('$name', 'job', 'created', condition => 'new.name = \$\$$name\$\$', activate => true,
+			steps => ARRAY[automation.$step]);
+		INSERT INTO job (name) VALUES ('$name');
+END
+	return;
+}
+
+# What has become of the message of that rule, once it has come to an end.
+sub end_of
+{
+	my ($name) = @_;
+	my $of = "FROM automation.deliveries WHERE rule = '$name'";
+	$server->poll_query_until('postgres', "SELECT count(*) = 1 $of AND state NOT IN ('ready', 'delivering', 'retrying')") or die "no end of $name";
+	return $server->ask("SELECT state, attempts, reason $of");
+}
+
+# The waits between its attempts, rounded.
+sub waits_of
+{
+	my ($name) = @_;
+	return $server->ask(<<"END");
+		SELECT string_agg(round(extract(epoch FROM a.retry_at - a.finished_at) * 10)::text, ' ' ORDER BY a.number)
+		FROM automation.attempts AS a JOIN automation.deliveries AS d ON d.id = a.delivery_id
+		WHERE d.rule = '$name' AND a.retry_at IS NOT NULL
+END
+}
+
+rule('channel', '/status/503/a', '{}');
+is(end_of('channel'), 'dead|3|gave up after 3 attempts: HTTP 503', 'as often as the channel says');
+
+rule('step', '/status/503/b', '{"max_attempts": 2}');
+is(end_of('step'), 'dead|2|gave up after 2 attempts: HTTP 503', 'or the step');
+
+rule('schedule', '/status/503/c', '{"retry_schedule": "0s, 1s, 100ms"}');
+is(end_of('schedule'), 'dead|4|gave up after 4 attempts: HTTP 503', 'a schedule says how often');
+like(waits_of('schedule'), qr/^0 (8|9|10|11|12) 1$/, 'and when, give or take a fifth');
+
+rule('expires', '/status/503/d', '{"expires_after": "500ms", "retry_schedule": "100ms, 3h, 3h"}');
+is(end_of('expires'), 'expired|2|expires before the next attempt: HTTP 503', 'nothing waits for an attempt that comes too late');
+
+$server->ask("SELECT automation.pause_channel('hook')");
+rule('late', '/e', '{"expires_after": "200ms"}');
+$server->ask("SELECT pg_sleep(0.3)");
+$server->ask("SELECT automation.resume_channel('hook')");
+is(end_of('late'), 'expired|0|too late to be sent', 'and none begins too late');
+is((grep { $_->{path} eq '/e' } $web->received), 0, 'as the receiver knows');
+
+rule('doubt', '/cut/unanswered/f', '{"on_unknown": "hold"}');
+is(end_of('doubt'), 'unknown|1|sent, but no answer came: Empty reply from server', 'what is in doubt is held, where that was asked for');
+$server->ask("ALTER SERVER twilio OPTIONS (SET base_url 'http://127.0.0.1:@{[ $web->port ]}/cut/unanswered', ADD on_unknown 'repeat', ADD max_attempts '2', ADD retry_delay '50ms')");
+rule('texts', '', '{}', 'twilio');
+is(end_of('texts'), 'unknown|2|gave up after 2 attempts: sent, but no answer came: Empty reply from server', 'an SMS is repeated where that was asked for');
+
+$server->append_conf('postgresql.conf', "pg_automation.delivery = 'simulate'");
+$server->reload;
+$server->poll_query_until('postgres', "SELECT current_setting('pg_automation.delivery') = 'simulate'");
+rule('simulated', '/g', '{}');
+is(end_of('simulated'), 'simulated|0|pg_automation.delivery is simulate', 'a simulation ends messages as if they had left');
+$server->append_conf('postgresql.conf', "pg_automation.delivery = 'on'");
+$server->reload;
+$server->poll_query_until('postgres', "SELECT current_setting('pg_automation.delivery') = 'on'");
+is((grep { $_->{path} eq '/g' } $web->received), 0, 'and does not send them');
+$server->ask(q{SELECT automation.replay('{"state": "simulated"}')});
+is(end_of('simulated'), 'delivered|1|', 'but they can be sent then');
+
+$server->stop;
+done_testing();

@@ -1,0 +1,232 @@
+// What libcurl really connects to, under a policy: every spelling of an inner address, and a name
+// whose name server changes its mind between the look and the call.
+#include "core/egress.hpp"
+#include "worker/transfer.hpp"
+
+#include <gtest/gtest.h>
+
+#include <arpa/inet.h>
+#include <atomic>
+#include <cstring>
+#include <dlfcn.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <thread>
+#include <unistd.h>
+
+using namespace automation;
+using std::chrono::milliseconds;
+
+namespace {
+
+// What the name server says of rebind.example, one line after the other.
+std::vector<std::vector<std::string>> answers;
+std::size_t asked = 0;
+
+int resolve(const char *name, const char *service, const addrinfo *hints, addrinfo **result)
+{
+	using Resolve = int (*)(const char *, const char *, const addrinfo *, addrinfo **);
+	static const auto real = reinterpret_cast<Resolve>(dlsym(RTLD_NEXT, "getaddrinfo"));
+	return real(name, service, hints, result);
+}
+
+addrinfo *found(const std::string &address, const char *service)
+{
+	addrinfo hints{};
+	hints.ai_flags = AI_NUMERICHOST;
+	hints.ai_socktype = SOCK_STREAM;
+	addrinfo *result = nullptr;
+	resolve(address.c_str(), service, &hints, &result);
+	return result;
+}
+
+} // namespace
+
+// In the place of the C library's, for libcurl too.
+extern "C" int getaddrinfo(
+	const char *name, const char *service, const addrinfo *hints, addrinfo **result)
+{
+	if (!name || std::strcmp(name, "rebind.example") != 0)
+		return resolve(name, service, hints, result);
+	addrinfo *all = nullptr;
+	addrinfo **end = &all;
+	for (const std::string &address : answers[asked++ % answers.size()]) {
+		*end = found(address, service);
+		end = &(*end)->ai_next;
+	}
+	*result = all;
+	return 0;
+}
+
+namespace {
+
+// Listens on one address, answers whoever comes, and counts.
+class Listener {
+public:
+	explicit Listener(const char *address, in_port_t port = 0)
+		: socket_(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0))
+	{
+		const int on = 1;
+		setsockopt(socket_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+		sockaddr_in at{};
+		at.sin_family = AF_INET;
+		at.sin_port = htons(port);
+		inet_pton(AF_INET, address, &at.sin_addr);
+		EXPECT_EQ(bind(socket_, reinterpret_cast<const sockaddr *>(&at), sizeof at), 0);
+		EXPECT_EQ(listen(socket_, 16), 0);
+		socklen_t size = sizeof at;
+		getsockname(socket_, reinterpret_cast<sockaddr *>(&at), &size);
+		port_ = ntohs(at.sin_port);
+		thread_ = std::thread([this] { serve(); });
+	}
+	~Listener()
+	{
+		ended_.store(true);
+		thread_.join();
+		close(socket_);
+	}
+	Listener(const Listener &) = delete;
+	Listener &operator=(const Listener &) = delete;
+
+	in_port_t port() const { return port_; }
+	int visitors() const { return visitors_.load(); }
+
+private:
+	void serve()
+	{
+		constexpr std::string_view answer = "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n";
+		while (!ended_.load()) {
+			pollfd next{socket_, POLLIN, 0};
+			const int visitor = poll(&next, 1, 10) > 0 ? accept(socket_, nullptr, nullptr) : -1;
+			if (visitor < 0)
+				continue;
+			++visitors_;
+			char request[4096];
+			(void)!read(visitor, request, sizeof request);
+			(void)!write(visitor, answer.data(), answer.size());
+			close(visitor);
+		}
+	}
+
+	int socket_;
+	in_port_t port_ = 0;
+	std::atomic<int> visitors_ = 0;
+	std::atomic<bool> ended_ = false;
+	std::thread thread_;
+};
+
+core::Request request_to(const std::string &url)
+{
+	core::Request request;
+	request.url = url;
+	request.method = "POST";
+	request.body = "{}";
+	return request;
+}
+
+core::Reply reply_of(worker::Transfers &transfers)
+{
+	for (;;) {
+		pollfd wait{transfers.descriptor(), POLLIN, 0};
+		poll(&wait, 1, 5);
+		transfers.drive();
+		if (auto finished = transfers.take_finished(); !finished.empty())
+			return finished.front().reply;
+	}
+}
+
+core::Reply call(const std::string &url, const core::Egress &egress)
+{
+	worker::Transfers transfers(4);
+	transfers.obey(egress);
+	transfers.start(1, request_to(url),
+		{.connect = milliseconds(300), .request = milliseconds(2'000)},
+		worker::Connection::its_own);
+	return reply_of(transfers);
+}
+
+core::Egress allowing(const std::string &networks)
+{
+	core::Entries options = {{"allow_http", "true"}};
+	if (!networks.empty())
+		options.push_back({"allowed_networks", networks});
+	return core::parse_egress(options);
+}
+
+constexpr const char *spellings[] = {"127.0.0.1", "2130706433", "0x7f.1", "0177.0.0.1", "127.1",
+	"0", "localhost", "user@127.0.0.1", "[::1]", "[::]", "[::ffff:127.0.0.1]", "[::ffff:a9fe:a9fe]",
+	"[64:ff9b::7f00:1]", "[fe80::1%25lo]", "169.254.169.254", "10.0.0.1", "100.100.100.200"};
+
+} // namespace
+
+TEST(Egress, no_spelling_of_an_inner_address_gets_through)
+{
+	Listener inner("127.0.0.1");
+	for (const char *host : spellings) {
+		const std::string url = "http://" + std::string(host) + ":" + std::to_string(inner.port());
+		const core::Reply reply = call(url, allowing(""));
+		EXPECT_FALSE(reply.request_left) << host;
+		EXPECT_NE(reply.error.find("resolves to blocked address"), std::string::npos)
+			<< host << ": " << reply.error;
+	}
+	EXPECT_EQ(inner.visitors(), 0);
+}
+
+// Or the test above would prove nothing.
+TEST(Egress, they_get_through_where_that_is_allowed)
+{
+	Listener inner("127.0.0.1");
+	for (const char *host : {"127.0.0.1", "2130706433", "0x7f.1", "0177.0.0.1", "127.1",
+			 "localhost", "user@127.0.0.1"}) {
+		const std::string url = "http://" + std::string(host) + ":" + std::to_string(inner.port());
+		EXPECT_EQ(call(url, allowing("127.0.0.0/8")).status, 204) << host;
+	}
+	EXPECT_EQ(inner.visitors(), 7);
+}
+
+TEST(Egress, a_name_server_that_changes_its_mind_gets_nothing)
+{
+	Listener allowed("127.0.0.2");
+	Listener inner("127.0.0.1", allowed.port());
+	const std::string url = "http://rebind.example:" + std::to_string(allowed.port());
+	answers = {{"127.0.0.2"}, {"127.0.0.1"}};
+	asked = 0;
+	for (int round = 0; round < 3; ++round) {
+		EXPECT_EQ(call(url, allowing("127.0.0.2/32")).status, 204);
+		const core::Reply reply = call(url, allowing("127.0.0.2/32"));
+		EXPECT_EQ(reply.error,
+			"host \"rebind.example:" + std::to_string(allowed.port()) +
+				"\" resolves to blocked address 127.0.0.1");
+	}
+	EXPECT_EQ(inner.visitors(), 0);
+	EXPECT_EQ(allowed.visitors(), 3);
+}
+
+TEST(Egress, of_two_addresses_the_inner_one_is_passed_over)
+{
+	Listener allowed("127.0.0.2");
+	Listener inner("127.0.0.1", allowed.port());
+	answers = {{"127.0.0.1", "127.0.0.2"}};
+	const std::string url = "http://rebind.example:" + std::to_string(allowed.port());
+	EXPECT_EQ(call(url, allowing("127.0.0.2/32")).status, 204);
+	EXPECT_EQ(inner.visitors(), 0);
+}
+
+// The callback is not asked when a connection is used again.
+TEST(Egress, a_connection_of_another_policy_is_not_used_again)
+{
+	worker::Transfers transfers(4);
+	Listener inner("127.0.0.1");
+	const auto send = [&] {
+		transfers.start(1, request_to("http://127.0.0.1:" + std::to_string(inner.port())), {},
+			worker::Connection::reusable);
+		return reply_of(transfers);
+	};
+	transfers.obey(allowing("127.0.0.0/8"));
+	EXPECT_EQ(send().status, 204);
+	transfers.obey(allowing(""));
+	EXPECT_NE(send().error.find("blocked"), std::string::npos);
+	EXPECT_EQ(inner.visitors(), 1);
+}
