@@ -2,11 +2,12 @@
 SET jit = off;
 WITH param AS (
 	-- What every trigger with a time takes is told once.
-	SELECT d.name, p.key, p.value, d.defaults -> p.key AS given, d.params -> 'required' ? p.key AS is_required
+	SELECT d.name, p.key, p.value, d.defaults -> p.key AS given, d.params -> 'required' ? p.key AS is_required, (
+		SELECT string_agg(r #>> '{}', ', ') FROM jsonb_path_query(jsonb_build_array(p.value -> 'role', p.value -> 'child_role'), 'lax $[*][*] ? (@ != null)') AS r WHERE r #>> '{}' <> ALL (d.roles || d.child_roles)) AS needs
 	FROM automation.trigger_definition AS d, jsonb_each(d.params -> 'properties') AS p
 	WHERE NOT (d.kind = 'time' AND automation._clock_params() ? p.key AND d.timing ? 'delay' IS DISTINCT FROM NULL AND d.name NOT IN ('schedule', 'recurring'))
 ), listed AS (
-	SELECT p.name, string_agg(format('`%s`%s%s', p.key, CASE WHEN p.is_required THEN ' (needed)' ELSE '' END,
+	SELECT p.name, string_agg(format('`%s`%s%s%s', p.key, CASE WHEN p.is_required THEN ' (needed)' ELSE '' END, coalesce(' (role ' || p.needs || ')', ''),
 		CASE WHEN p.given IS NOT NULL THEN format(' = %s', coalesce(
 			(SELECT string_agg(v, ', ') FROM jsonb_path_query(p.given, '$[*]') AS q, LATERAL (SELECT q #>> '{}') AS t(v) WHERE v = initcap(v) OR v !~ '^[a-z_]+$'), p.given #>> '{}')) ELSE '' END),
 		', ' ORDER BY p.is_required DESC, p.key) AS params
@@ -52,6 +53,7 @@ SELECT automation.create_rule('Costs', 'crm.job', trigger => 'job.nte_approachin
 
 * A parameter that a trigger does not need narrows it or changes its default. Statuses are found in the spellings `En Route` and `en_route`; name yours if
   they are others: `trigger => 'job.dispatched', params => '{"to": "Unterwegs"}'`.
+* A parameter with a role in brackets asks for a column of that role.
 * ⏰ fires when a time has come, and not when the reason for it has gone by then. These also take `time_of_day`, `weekdays`, `calendar`, `window` and
   `zone`, as in [time.md](time.md).
 * Every other trigger takes `settle`: it waits until the row has been left alone for so long.

@@ -260,6 +260,41 @@ END
 $$;
 COMMENT ON FUNCTION automation._playbook_versions(automation.playbook, jsonb) IS 'What the rules of a playbook say, with these parameters';
 
+CREATE FUNCTION automation._params_with(playbook automation.playbook, error text) RETURNS text
+LANGUAGE sql STABLE
+RETURN (
+	SELECT string_agg(p.key, ', ' ORDER BY p.key)
+	FROM jsonb_each(automation._playbook_schema(playbook) -> 'properties') AS p
+	WHERE strpos(p.value ->> 'default', substring(error FROM '"([^"]+)"')) > 0
+);
+COMMENT ON FUNCTION automation._params_with(automation.playbook, text) IS 'Parameters of a playbook whose default has what an error complains of, or null';
+
+CREATE FUNCTION automation._install_rule(
+	callers_path text,
+	playbook automation.playbook,
+	relation regclass,
+	folder text,
+	activate boolean,
+	version automation.rule_version)
+RETURNS integer
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	detail text;
+	hint text;
+BEGIN
+	RETURN automation._new_rule(callers_path, relation, folder, playbook.description, activate, 'log', NULL, version);
+EXCEPTION WHEN OTHERS THEN
+	GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
+	PERFORM automation._fail(SQLSTATE, SQLERRM,
+		concat_ws(' ', nullif(detail, ''), format('This is rule "%s" of playbook "%s", on table "%s".', version.name, playbook.key, relation)),
+		nullif(concat_ws(' ', nullif(hint, ''),
+			'It can be given otherwise in these parameters: ' || automation._params_with(playbook, SQLERRM) || '.'), ''));
+END
+$$;
+COMMENT ON FUNCTION automation._install_rule(text, automation.playbook, regclass, text, boolean, automation.rule_version) IS 'Makes a rule of a playbook; an error tells which one it is, and which parameters would help';
+
 CREATE FUNCTION automation._install(
 	caller regrole,
 	callers_path text,
@@ -286,7 +321,7 @@ BEGIN
 		END IF;
 		rule.said.author := caller;
 		rule.said.reason := format('playbook %s, version %s', playbook.key, playbook.version);
-		made := automation._new_rule(callers_path, rule.relation::regclass, rule.folder, playbook.description, activate, 'log', NULL, rule.said);
+		made := automation._install_rule(callers_path, playbook, rule.relation::regclass, rule.folder, activate, rule.said);
 		INSERT INTO automation.playbook_rule (rule_id, playbook, version, member, params)
 		VALUES (made, playbook.key, playbook.version, rule.member, found);
 		names := names || (rule.said).name;

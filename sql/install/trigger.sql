@@ -411,13 +411,13 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	roles CONSTANT jsonb := automation._roles(entity.relation);
-	missing CONSTANT text := (SELECT r FROM unnest(needed) AS r WHERE NOT roles ? r LIMIT 1);
+	missing CONSTANT text[] := ARRAY(SELECT r FROM unnest(needed) AS r WHERE NOT roles ? r);
 BEGIN
-	IF missing IS NOT NULL THEN
+	IF missing <> '{}' THEN
 		PERFORM automation._fail('55000',
-			format('%s needs a column with the role "%s", and table "%s" has none', who, missing, entity.relation),
-			hint => format('Name it: SELECT automation.attach(%L, object_type => %L, columns => %L);',
-				entity.relation, entity.object_type, roles || jsonb_build_object(missing, '...')));
+			format('%s needs a column with the role "%s", and table "%s" has none', who, missing[1], entity.relation),
+			hint => format('Name it: SELECT automation.attach(%L, object_type => %L, columns => %L);', entity.relation,
+				entity.object_type, roles || (SELECT jsonb_object_agg(m, '...') FROM unnest(missing) AS m)));
 	END IF;
 END
 $$;
@@ -637,6 +637,10 @@ BEGIN
 	END IF;
 	IF timing IS NOT NULL THEN
 		still := automation._bound_sql(scope, definition.still, given);
+	END IF;
+	IF is_standing THEN
+		-- No change begins it: it applies to a row for as long as that holds.
+		expression := still;
 	END IF;
 END
 $$;

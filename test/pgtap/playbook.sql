@@ -38,7 +38,7 @@ SELECT lives_ok($$SELECT automation.attach('crm.job', 'job', '{"status": "state"
 SELECT is(crm.refusal('dispatched_sms', NULL), '55000 | playbook "dispatched_sms" needs a channel of the kind "sms" | Use automation.create_channel() or CREATE SERVER.', 'a channel');
 CREATE SERVER playbook_sms FOREIGN DATA WRAPPER pg_automation OPTIONS (channel 'sms', sender '+15005550006');
 SELECT is((SELECT needs FROM automation.playbooks WHERE key = 'dispatched_sms'), '{}', 'nothing more');
-SELECT is(crm.refusal('dispatched_sms', NULL), '42703 | merge field "customer.first_name" does not exist | This is step 1 (send_sms) of rule "Your tech is on the way". | A link is a foreign key of one column, or made by automation.link().',
+SELECT is(crm.refusal('dispatched_sms', NULL), '42703 | merge field "customer.first_name" does not exist | This is step 1 (send_sms) of rule "Your tech is on the way". This is rule "Your tech is on the way" of playbook "dispatched_sms", on table "crm.job". | A link is a foreign key of one column, or made by automation.link(). It can be given otherwise in these parameters: body.',
 	'but this table calls the customer otherwise');
 SELECT is(crm.refusal('dispatched_sms', '{"phone": "{{ contact.phone }}", "body": "Hello {{ contact.first_name }}"}'), 'installed', 'texts are parameters');
 SELECT is(crm.refusal('dispatched_sms', NULL), '42710 | playbook "dispatched_sms" is already installed as "Your tech is on the way" | Give it another name, params => ''{"name": ...}'', or see automation.playbook_diff().', 'twice needs two names');
@@ -60,7 +60,7 @@ SELECT is(crm.refusal('dispatched_sms', '[]'), '22023 | parameters of playbook "
 SELECT is(crm.refusal('employee_alert', NULL), '22023 | playbook "employee_alert" needs the parameter "recipient" | Valid parameters are: chat, folder, lead, name, path, recipient, text.', 'one that is needed');
 SELECT lives_ok($$SELECT automation.attach('crm.deal', 'deal', '{"status": "stage", "owner": "owner", "due": "due"}'), automation.attach('crm.item')$$, 'deals');
 SELECT is(crm.refusal('deadline_guard', '{"manager": "m"}'), '55000 | playbook "deadline_guard" must be told which table it is about | There are: crm.job, crm.old_job, crm.deal, crm.item. | Name one of them: params => ''{"table": "crm.job"}''.', 'a playbook for any table wants one');
-SELECT is(crm.refusal('deadline_guard', '{"manager": "m", "table": "crm.job"}'), '55000 | playbook "deadline_guard" needs a column with the role "due", and table "crm.job" has none | Name it: SELECT automation.attach(''crm.job'', object_type => ''job'', columns => ''{"due": "...", "status": "state", "customer": "contact_id"}'');', 'with its roles');
+SELECT is(crm.refusal('deadline_guard', '{"manager": "m", "table": "crm.job"}'), '55000 | playbook "deadline_guard" needs a column with the role "due", and table "crm.job" has none | Name it: SELECT automation.attach(''crm.job'', object_type => ''job'', columns => ''{"due": "...", "owner": "...", "status": "state", "customer": "contact_id"}'');', 'with its roles');
 SELECT is(crm.refusal('add_product_item', '{"stage": "x", "product": "p", "price": 1}'), '55000 | playbook "add_product_item" needs an attached table of the object type "line_item" that leads to table "crm.deal" | Use automation.attach() with object_type => ''line_item''.', 'a table of children');
 SELECT is((SELECT count(*) FROM automation.rules), 3::bigint, 'what was refused left nothing');
 

@@ -52,6 +52,8 @@ sub works
 	is(in_database($database, <<'END'), "0|0|0", "$when: nothing has fired");
 		SELECT (SELECT count(*) FROM automation.run), (SELECT count(*) FROM automation.delivery), (SELECT count(*) FROM automation.notification)
 END
+	is(in_database($database, "SELECT installed FROM automation.playbooks WHERE key = 'field_filled_advance'"),
+		'{"Go on when it is filled in"}', 'it is known which playbook a rule is of');
 	my $before = $web->received;
 	my $job    = 7;
 	in_database($database, "INSERT INTO crm.job VALUES (7, 'New', NULL, 1, 'leak'); UPDATE crm.job SET status = 'Go' WHERE id = 7");
@@ -113,6 +115,7 @@ in_database('crm', <<'END');
 	SELECT automation.create_rule('Pass notes on', 'crm.job', 'job.note_added', activate => true, steps => ARRAY[
 		automation.send_sms('twilio', '+12025550199', '{{ status }}: {{ new.body }}')]);
 	SELECT automation.create_rule('Draft', 'crm.job', 'deleted', steps => ARRAY[automation.notify('log', '{{ old.id }}')]);
+	SELECT automation.install_playbook('field_filled_advance', '{"table": "job", "field": "The Problem", "status": "Told"}');
 
 	-- These two stay behind.
 	SELECT automation.pause_channel('hook'), automation.pause_channel('twilio');
