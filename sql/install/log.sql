@@ -286,7 +286,7 @@ BEGIN
 		SELECT p.due_at
 		FROM automation.pending AS p
 		WHERE p.entity_id = e.id AND p.key = item AND p.rule_id = r.id AND p.step = 0
-			AND automation._ended_by(e.id, item, r.id, NULL, p.id, '{}') IS NULL
+			AND NOT EXISTS (SELECT FROM automation._ended_by(e.id, item, r.id, NULL, p.id, '{}'))
 		ORDER BY p.id DESC
 		LIMIT 1
 	) AS plan ON true

@@ -215,6 +215,18 @@ const pg::Expression &Chapter::compile(const Rule &rule, Part &part) const
 	return *part.compiled;
 }
 
+pg::RowFinder &Chapter::rows()
+{
+	static pg::Statement query("SELECT automation._find_query(relation) FROM automation.entity "
+							   "WHERE id = $1");
+	if (!rows_) {
+		pg::Spi spi;
+		const pg::Rows found = query.execute_fresh({pg::Value::int4(entity)});
+		rows_.emplace(found.text(0, 1).value(), owner_);
+	}
+	return *rows_;
+}
+
 std::string Chapter::key_of(const pg::RowChange &change) const
 {
 	const std::optional<pg::Datum> value =

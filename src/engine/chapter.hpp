@@ -3,6 +3,7 @@
 
 #include "engine/index.hpp"
 #include "engine/rule.hpp"
+#include "pg/finder.hpp"
 #include "pg/memory.hpp"
 
 #include <optional>
@@ -29,6 +30,7 @@ struct Chapter {
 	bool holds_back(const Rule &rule, const std::string &key) const;
 	const pg::Expression &compile(const Rule &rule, Part &part) const;
 	std::string key_of(const pg::RowChange &change) const; // of the changed row itself
+	pg::RowFinder &rows();
 
 	pg::Memory memory{"pg_automation rules", pg::Memory::Life::backend};
 	int entity;
@@ -41,6 +43,7 @@ struct Chapter {
 private:
 	pg::Oid owner_ = 0; // of the table
 	std::optional<pg::Expression> key_;
+	std::optional<pg::RowFinder> rows_;
 	void read_rules();
 	void read_steps();
 	void read_waits();
