@@ -195,9 +195,13 @@ LANGUAGE sql STABLE
 -- A set, of one at most: so it becomes a part of the query that calls it.
 BEGIN ATOMIC
 	SELECT format('%s at %s by %s', t.reason, date_trunc('second', t.at), t.actor)
-	FROM automation.touch AS t
-	WHERE t.entity_id = _ended_by.entity_id AND (t.key = _ended_by.key OR t.key IS NULL)
-		AND t.id > since
+	FROM (
+		-- OR would have all touches of the table read.
+		SELECT k.* FROM automation.touch AS k WHERE k.entity_id = _ended_by.entity_id AND k.key = _ended_by.key
+		UNION ALL
+		SELECT k.* FROM automation.touch AS k WHERE k.entity_id = _ended_by.entity_id AND k.key IS NULL
+	) AS t
+	WHERE t.id > since
 		AND (t.rule_id IS NULL OR t.rule_id = _ended_by.rule_id)
 		AND (t.cause = _ended_by.run_id) IS NOT TRUE
 		AND (t.columns IS NULL OR t.columns && _ended_by.columns)
