@@ -85,6 +85,12 @@ Datum rules_changed(FunctionCallInfo)
 	return PointerGetDatum(nullptr);
 }
 
+Datum holds_changed(FunctionCallInfo)
+{
+	pg::announce_change_of_holds();
+	return PointerGetDatum(nullptr);
+}
+
 // Definition: what a rule says becomes SQL.
 
 Datum template_sql(FunctionCallInfo call)
@@ -198,8 +204,13 @@ Datum map_public(FunctionCallInfo call)
 
 Datum wake_worker(FunctionCallInfo)
 {
-	pg::require_preload();
 	pg::wake_worker_at_commit();
+	PG_RETURN_VOID();
+}
+
+Datum require_worker(FunctionCallInfo)
+{
+	pg::require_preload();
 	PG_RETURN_VOID();
 }
 
@@ -238,6 +249,7 @@ PG_ENTRY(automation_tick, automation::tick);
 PG_ENTRY(automation_advance, automation::advance);
 PG_ENTRY(automation_set_clock, automation::set_clock);
 PG_ENTRY(automation_rules_changed, automation::rules_changed);
+PG_ENTRY(automation_holds_changed, automation::holds_changed);
 PG_ENTRY(automation_template_sql, automation::template_sql);
 PG_ENTRY(automation_rewrite_links, automation::rewrite_links);
 PG_ENTRY(automation_check_condition, automation::check_condition);
@@ -252,6 +264,7 @@ PG_ENTRY(automation_holds, automation::holds);
 PG_ENTRY(automation_validate_options, automation::pg::validate_options);
 PG_ENTRY(automation_map_public, automation::map_public);
 PG_ENTRY(automation_wake_worker, automation::wake_worker);
+PG_ENTRY(automation_require_worker, automation::require_worker);
 PG_ENTRY(automation_wake_launcher, automation::wake_launcher);
 PG_ENTRY(automation_suggest, automation::suggest);
 PG_ENTRY(automation_changed, automation::pg::changed);

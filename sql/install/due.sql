@@ -120,8 +120,13 @@ COMMENT ON COLUMN automation.hold.at IS 'Since when';
 COMMENT ON COLUMN automation.hold.actor IS 'Who stopped it';
 COMMENT ON COLUMN automation.hold.reason IS 'Why';
 
+CREATE FUNCTION automation._holds_changed() RETURNS trigger
+LANGUAGE C AS 'MODULE_PATHNAME', 'automation_holds_changed';
+COMMENT ON FUNCTION automation._holds_changed() IS 'Statement trigger of automation.hold: all sessions ask anew whether there are any; the rules they keep';
+
 CREATE TRIGGER pg_automation_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON automation.hold
-FOR EACH STATEMENT EXECUTE FUNCTION automation._rules_changed();
+FOR EACH STATEMENT EXECUTE FUNCTION automation._holds_changed();
+ALTER TABLE automation.hold ENABLE ALWAYS TRIGGER pg_automation_changed;
 
 CREATE VIEW automation.due AS
 SELECT
@@ -403,7 +408,7 @@ COMMENT ON FUNCTION automation._delivered(bigint[]) IS 'The worker is done with 
 CREATE FUNCTION automation.tick(most integer DEFAULT 1000) RETURNS integer
 LANGUAGE C STRICT AS 'MODULE_PATHNAME', 'automation_tick';
 COMMENT ON FUNCTION automation.tick(integer)
-	IS 'Does what is due, at most so many steps, and answers how many it has dealt with. The worker calls it in time, pg_cron each minute; any number may run at once';
+	IS 'Does what is due, at most so many steps, and answers how many it has dealt with. The worker calls it in time, pg_cron each minute; any number may run at once. After BEGIN it does not look for changes that end or move what is planned';
 
 CREATE FUNCTION automation._next_due() RETURNS interval
 LANGUAGE plpgsql STABLE -- activations come later

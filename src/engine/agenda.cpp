@@ -56,10 +56,11 @@ std::vector<Task> touched(int most)
 bool lock(const Task &task)
 {
 	static pg::Statement statement(
-		"SELECT FROM automation.pending WHERE ctid = $1::tid AND id = $2 "
+		"SELECT ctid FROM automation.pending WHERE ctid = $1::tid AND id = $2 "
 		"FOR UPDATE SKIP LOCKED");
 	pg::Spi spi;
-	return statement.execute({Value::text(task.place), Value::int8(task.id)}).size() > 0;
+	const pg::Rows found = statement.execute({Value::text(task.place), Value::int8(task.id)});
+	return found.size() > 0 && found.text(0, 1) == task.place;
 }
 
 void remove(const Task &task)
@@ -153,13 +154,6 @@ bool previous_failed(const Task &task)
 	const pg::Rows found = statement.execute(
 		{Value::int8(task.run), Value::int2(task.step - 1), Value::text(after_failure)});
 	return found.size() > 0 && found.boolean(0, 1);
-}
-
-pg::RowChange change_from_json(const Chapter &chapter, const Rule &rule, const std::string &json)
-{
-	const pg::ActAs identity(rule.owner, pg::ActAs::Manner::restricted, rule.search_path);
-	return pg::change_of(*chapter.type, pg::Event::insert, std::nullopt,
-		pg::row_from_json(identity, chapter.type->type(), json));
 }
 
 Image hold_row(const Task &task, Chapter &subject, Chapter &source)

@@ -25,7 +25,7 @@ struct Task {
 
 std::vector<Task> coming_due(int most); // locked
 std::vector<Task> touched(int most);	// not locked
-bool lock(const Task &task);			// false: another tick has it
+bool lock(const Task &task);			// false: another tick has it, or had it
 
 void move(const Task &task, pg::Instant due);
 void park(const Task &task); // until its rule, or its row, is resumed
@@ -46,9 +46,6 @@ pg::Instant entered_at(const Task &task, int status);
 std::optional<pg::Instant> left_at(const Task &task, int status);
 bool is_first(const Task &task); // time that the rule fires for this row and instant
 bool previous_failed(const Task &task);
-
-// The row as if it had just been inserted.
-pg::RowChange change_from_json(const Chapter &chapter, const Rule &rule, const std::string &json);
 
 struct Image {
 	enum class State { there, gone, busy };

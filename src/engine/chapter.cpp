@@ -78,7 +78,6 @@ Chapter::Chapter(int entity_id) : entity(entity_id)
 	read_steps();
 	read_waits();
 	read_watched();
-	read_held();
 	for (std::size_t i = 0; i < rules.size(); ++i)
 		if (rules[i].is_active)
 			index.add(static_cast<int>(i),
@@ -181,27 +180,12 @@ void Chapter::read_watched()
 				{static_cast<int>(found.integer(i, 1)), found.text(i, 2).value_or("")});
 }
 
-void Chapter::read_held()
-{
-	static pg::Statement holds("SELECT entity_id, key, coalesce(rule_id, 0) FROM automation.hold");
-	const pg::Rows found = holds.execute_fresh({});
-	for (std::uint64_t i = 0; i < found.size(); ++i)
-		held_.emplace(static_cast<int>(found.integer(i, 1)), found.text(i, 2).value_or(""),
-			static_cast<int>(found.integer(i, 3)));
-}
-
 Rule *Chapter::find(int id, int version)
 {
 	for (Rule &rule : rules)
 		if (rule.id == id && rule.version == version)
 			return &rule;
 	return nullptr;
-}
-
-bool Chapter::holds_back(const Rule &rule, const std::string &row) const
-{
-	return !held_.empty() &&
-		(held_.contains({rule.subject, row, 0}) || held_.contains({rule.subject, row, rule.id}));
 }
 
 const pg::Expression &Chapter::compile(const Rule &rule, Part &part) const

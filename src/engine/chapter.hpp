@@ -7,9 +7,7 @@
 #include "pg/memory.hpp"
 
 #include <optional>
-#include <set>
 #include <string>
-#include <tuple>
 #include <vector>
 
 namespace automation::engine {
@@ -26,8 +24,6 @@ struct Chapter {
 	Chapter &operator=(const Chapter &) = delete;
 
 	Rule *find(int id, int version);
-	// Whether automation.stop_item() has stopped the rule for a row.
-	bool holds_back(const Rule &rule, const std::string &key) const;
 	const pg::Expression &compile(const Rule &rule, Part &part) const;
 	std::string key_of(const pg::RowChange &change) const; // of the changed row itself
 	pg::RowFinder &rows();
@@ -48,8 +44,6 @@ private:
 	void read_steps();
 	void read_waits();
 	void read_watched();
-	void read_held();
-	std::set<std::tuple<int, std::string, int>> held_; // subject, row, rule; 0: every rule
 };
 
 } // namespace automation::engine

@@ -69,7 +69,9 @@ int tick(int most)
 	const pg::ActAs identity = pg::ActAs::engine();
 	const pg::BriefLockWaits brief;
 	int count = backfill();
-	for (const Task &task : touched(most))
+	// Who settles keeps others from it until his transaction ends: not while somebody sits in one.
+	const bool settles = pg::clock_is_set() || !pg::in_transaction_block();
+	for (const Task &task : settles ? touched(most) : std::vector<Task>())
 		if (lock(task))
 			deal_with(task, [](Performance performance) { return performance.settle(), true; });
 	for (const Task &task : coming_due(most))

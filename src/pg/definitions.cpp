@@ -7,6 +7,8 @@ namespace automation::pg {
 namespace {
 
 std::uint64_t generation = 1;
+std::uint64_t hold_changes = 0;
+Oid holds = InvalidOid;
 Oid *dependencies = nullptr; // in TopMemoryContext
 int dependency_count = 0;
 int dependency_capacity = 0;
@@ -24,6 +26,8 @@ void relation_changed(::Datum, Oid relation)
 {
 	if (!OidIsValid(relation) || depends_on(relation))
 		++generation;
+	else if (relation == holds)
+		++hold_changes;
 }
 
 // What is prepared for a call knows the function's language and who may call it; a message, its
@@ -33,9 +37,9 @@ void object_changed(::Datum, int, uint32)
 	++generation;
 }
 
-Oid rule_table()
+Oid table_called(const char *name)
 {
-	return get_relname_relid("rule", get_namespace_oid("automation", true));
+	return get_relname_relid(name, get_namespace_oid("automation", true));
 }
 
 } // namespace
@@ -78,12 +82,27 @@ void depend_on(Oid relation)
 void forget_dependencies()
 {
 	dependency_count = 0;
-	depend_on(guard([] { return rule_table(); }));
+	depend_on(guard([] { return table_called("rule"); }));
 }
 
 void announce_change_of_definitions()
 {
-	guard([] { CacheInvalidateRelcacheByRelid(rule_table()); });
+	guard([] { CacheInvalidateRelcacheByRelid(table_called("rule")); });
+}
+
+std::uint64_t holds_generation()
+{
+	return generation + hold_changes;
+}
+
+void follow_holds()
+{
+	holds = guard([] { return table_called("hold"); });
+}
+
+void announce_change_of_holds()
+{
+	guard([] { CacheInvalidateRelcacheByRelid(table_called("hold")); });
 }
 
 } // namespace automation::pg

@@ -11,6 +11,10 @@ void follow_definitions();
 std::uint64_t definitions_generation();
 // This backend reads the rules again: which of them may run has changed without them.
 void expire_definitions();
+// Grows, besides, whenever somebody stops or resumes a rule for a row.
+std::uint64_t holds_generation();
+void follow_holds();
+void announce_change_of_holds();
 // Relations whose change (a renamed column, say) makes the cached definitions stale.
 void depend_on(Oid relation);
 void forget_dependencies();
