@@ -2,6 +2,7 @@
 
 #include "core/failure.hpp"
 #include "engine/cascade.hpp"
+#include "engine/commit.hpp"
 #include "engine/ledger.hpp"
 #include "engine/rulebook.hpp"
 #include "engine/run.hpp"
@@ -116,11 +117,18 @@ void on_row(const pg::TriggerCall &call)
 	Chapter &chapter = book.chapter(call.entity());
 	if (chapter.rules.empty() && !chapter.something_waits)
 		return;
-	if (call.moved_away())
-		return departures().add(call);
 	const Cascade::Root root;
+	if (call.moved_away()) {
+		if (chapter.judges_at_commit)
+			note_for_commit(chapter, call);
+		return departures().add(call);
+	}
 	const std::optional<Departure> departure =
 		call.event() == pg::Event::insert ? departures().take(call) : std::nullopt;
+	if (chapter.judges_at_commit && departure)
+		note_move(chapter, call, pg::version_of(departure->row, departure->leaf));
+	else if (chapter.judges_at_commit)
+		note_for_commit(chapter, call);
 	if (departure)
 		handle(chapter, call.arrival(*chapter.type, departure->row, departure->leaf));
 	else

@@ -5,6 +5,8 @@
 #include "pg/identity.hpp"
 #include "pg/json.hpp"
 
+#include <algorithm>
+
 namespace automation::engine {
 
 namespace {
@@ -80,8 +82,12 @@ Chapter::Chapter(int entity_id) : entity(entity_id)
 	read_watched();
 	for (std::size_t i = 0; i < rules.size(); ++i)
 		if (rules[i].is_active)
-			index.add(static_cast<int>(i),
-				rules[i].is_standing ? std::vector<pg::Equality>() : rules[i].when.equalities());
+			(rules[i].at_commit ? at_commit : index)
+				.add(static_cast<int>(i),
+					rules[i].is_standing ? std::vector<pg::Equality>()
+										 : rules[i].when.equalities());
+	judges_at_commit = std::ranges::any_of(
+		rules, [](const Rule &rule) { return rule.is_active && rule.at_commit; });
 }
 
 void Chapter::read_rules()
@@ -89,7 +95,7 @@ void Chapter::read_rules()
 	static pg::Statement rules_of(
 		"SELECT rule_id, version, owner, search_path, subject, events::text, on_error = 'fail', "
 		"when_function, key_function, still_function, is_standing, is_active, state, "
-		"in_flight = 'finish' FROM automation._rules_of($1)");
+		"in_flight = 'finish', evaluate = 'commit' FROM automation._rules_of($1)");
 	const pg::Rows found = rules_of.execute_fresh({pg::Value::int4(entity)});
 	rules.reserve(found.size());
 	for (std::uint64_t i = 0; i < found.size(); ++i) {
@@ -111,6 +117,7 @@ void Chapter::read_rules()
 				.is_standing = found.boolean(i, 11),
 				.is_active = found.boolean(i, 12),
 				.finishes = found.boolean(i, 14),
+				.at_commit = found.boolean(i, 15),
 				.state = state_of(found.text(i, 13).value_or("")),
 				.when = pg::Expression(oid_of(found, i, 8), *type),
 				.key = pg::Expression(oid_of(found, i, 9), *type),

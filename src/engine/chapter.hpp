@@ -33,7 +33,9 @@ struct Chapter {
 	std::optional<pg::RowType> type; // none: the entity is gone
 	std::vector<Rule> rules;		 // in listed order; those that are not active only finish
 	Index index;					 // of the active ones
-	bool something_waits = false;	 // for rows of this table
+	Index at_commit;				 // of those that are judged when the transaction ends
+	bool judges_at_commit = false;
+	bool something_waits = false; // for rows of this table
 	std::vector<Watched> watched;
 
 private:

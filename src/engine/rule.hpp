@@ -61,6 +61,7 @@ struct Rule {
 	bool is_standing;	  // waits for a date of the row, for as long as `still` holds
 	bool is_active;		  // takes new runs
 	bool finishes;		  // though disabled, goes on with the runs it has begun
+	bool at_commit;		  // judged once for each row, by what the whole transaction has made of it
 	State state;
 	pg::Expression when;
 	pg::Expression key; // of the subject's row

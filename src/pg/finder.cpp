@@ -11,7 +11,7 @@ RowFinder::Query::~Query()
 			[](void *kept) { SPI_freeplan(static_cast<SPIPlanPtr>(kept)); }, plan);
 }
 
-std::optional<Datum> RowFinder::execute(Query &query, const std::string &key) const
+std::optional<Datum> RowFinder::execute(Query &query, const std::string &key, Sight sight) const
 {
 	struct Outcome {
 		::Datum row;
@@ -29,7 +29,7 @@ std::optional<Datum> RowFinder::execute(Query &query, const std::string &key) co
 			query.plan = plan;
 		}
 		::Datum value = PointerGetDatum(cstring_to_text(key.c_str()));
-		SPI_execute_plan(query.plan, &value, nullptr, false, 1);
+		SPI_execute_plan(query.plan, &value, nullptr, sight == Sight::active, 1);
 		MemoryContextSwitchTo(caller);
 		if (SPI_processed == 0)
 			return Outcome{0, true};

@@ -20,9 +20,17 @@ public:
 	RowFinder &operator=(const RowFinder &) = delete;
 
 	// The row as it is now, a composite value in the current memory.
-	std::optional<Datum> find(const std::string &key) { return execute(found_, key); }
+	std::optional<Datum> find(const std::string &key) { return execute(found_, key, Sight::fresh); }
+	// As the snapshot that is active sees it.
+	std::optional<Datum> seen(const std::string &key)
+	{
+		return execute(found_, key, Sight::active);
+	}
 	// Locked for this transaction; none, too, when another one has locked it.
-	std::optional<Datum> lock(const std::string &key) { return execute(locked_, key); }
+	std::optional<Datum> lock(const std::string &key)
+	{
+		return execute(locked_, key, Sight::fresh);
+	}
 
 private:
 	static constexpr const char *locking = " FOR NO KEY UPDATE OF t SKIP LOCKED";
@@ -31,7 +39,8 @@ private:
 		std::string command;
 		_SPI_plan *plan = nullptr;
 	};
-	std::optional<Datum> execute(Query &query, const std::string &key) const;
+	enum class Sight { fresh, active };
+	std::optional<Datum> execute(Query &query, const std::string &key, Sight sight) const;
 	Oid owner_;
 	Query found_, locked_;
 };

@@ -18,6 +18,8 @@ namespace automation::pg {
 
 enum class Event { insert, update, remove };
 
+struct Version;
+
 // The shape of a watched table's rows; allocated in the current memory, dropped with it.
 class RowType {
 public:
@@ -28,6 +30,7 @@ public:
 	Oid relation() const { return relation_; }
 	Oid type() const;
 	int columns() const;
+	std::string name() const; // of the table
 	std::string column_name(int column) const;
 	int column_number(const std::string &name) const; // 0 when there is none
 	TupleDescData *descriptor() const { return descriptor_; }
@@ -64,6 +67,8 @@ public:
 	TupleTableSlot *new_row() const { return new_; }
 	// The same event, the row as it is now (a composite value).
 	RowChange with_new_row(Datum row) const;
+	// From the old row to this one.
+	RowChange update_to(Datum row) const;
 	// The row before the change, as if it had just been written.
 	RowChange as_it_was() const { return RowChange(Event::insert, type_, type_.no_row(), old_); }
 	// By value: the same bytes are equal, and so are 2 and 2.00.
@@ -102,6 +107,9 @@ public:
 	// The INSERT half of a move, with the row that went away.
 	RowChange arrival(const RowType &type, HeapTupleData *departed, Oid departed_from) const;
 	Oid relation() const; // the leaf
+	// Whether the row was, before the change, as the commands below this number had left it.
+	bool is_first_since(unsigned int command) const;
+	Version version() const; // before the change; of an INSERT, after it
 
 private:
 	FunctionCallInfoBaseData *call_;

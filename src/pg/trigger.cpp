@@ -1,7 +1,5 @@
 // The capture trigger's call, read as a RowChange.
-#include "pg/postgres.hpp"
-
-#include "pg/row.hpp"
+#include "pg/shape.hpp"
 
 namespace automation::pg {
 
@@ -10,38 +8,6 @@ namespace {
 TriggerData *data_of(FunctionCallInfoBaseData *call)
 {
 	return reinterpret_cast<TriggerData *>(call->context);
-}
-
-// The slot in the entity's own shape; a partition or child may order its columns differently.
-TupleTableSlot *in_shape(const RowType &type, Oid leaf, TupleTableSlot *slot)
-{
-	AttrMap *map = type.conversion_from(leaf, slot->tts_tupleDescriptor);
-	if (!map)
-		return slot;
-	return guard([&] {
-		TupleTableSlot *converted = MakeTupleTableSlot(type.descriptor(), &TTSOpsVirtual);
-		return execute_attr_map_slot(map, slot, converted);
-	});
-}
-
-TupleTableSlot *slot_of(TupleDesc descriptor, HeapTuple tuple)
-{
-	return guard([&] {
-		TupleTableSlot *slot = MakeTupleTableSlot(descriptor, &TTSOpsHeapTuple);
-		return ExecStoreHeapTuple(tuple, slot, false);
-	});
-}
-
-TupleTableSlot *slot_with(const RowType &type, ::Datum row)
-{
-	return guard([&] {
-		HeapTupleHeader header = DatumGetHeapTupleHeader(row);
-		auto *tuple = static_cast<HeapTuple>(palloc0(sizeof(HeapTupleData)));
-		tuple->t_len = HeapTupleHeaderGetDatumLength(header);
-		tuple->t_data = header;
-		return ExecStoreHeapTuple(
-			tuple, MakeTupleTableSlot(type.descriptor(), &TTSOpsHeapTuple), false);
-	});
 }
 
 int entity_argument(const TriggerData *data)
@@ -156,6 +122,11 @@ RowChange change_of(
 {
 	return RowChange(event, type, old_row ? slot_with(type, *old_row) : type.no_row(),
 		new_row ? slot_with(type, *new_row) : type.no_row());
+}
+
+RowChange RowChange::update_to(Datum row) const
+{
+	return RowChange(Event::update, type_, old_, slot_with(type_, row));
 }
 
 RowChange RowChange::with_new_row(Datum row) const
