@@ -156,3 +156,8 @@ SELECT pg_catalog.pg_extension_config_dump('automation.approved_function', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.rule', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.rule_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.rule_version', '');
+
+-- Few rows, and rarely analyzed. Taken for the thousands that PostgreSQL expects of a table it does not know,
+-- they would have it compile (jit) each query of a view.
+ANALYZE automation.entity, automation.link, automation.rule, automation.rule_version, automation.trigger_definition,
+	automation.action_definition, automation.calendar, automation.holiday, automation.activation, automation.hold;
