@@ -177,7 +177,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	RETURN (
-		SELECT format('SELECT t FROM %s AS t WHERE %s', relation, string_agg(
+		SELECT format('SELECT t, t.tableoid, t.ctid FROM %s AS t WHERE %s', relation, string_agg(
 			format('t.%I %s (%s)::%s', a.attname, automation._type_operator('=', a.atttypid::regtype),
 				CASE WHEN k.columns > 1 THEN format('$1::pg_catalog.jsonb OPERATOR(pg_catalog.->>) %L::pg_catalog.text', a.attname)
 					ELSE '$1' END,
@@ -270,6 +270,18 @@ CREATE TYPE automation._task AS (
 	source_id integer
 );
 COMMENT ON TYPE automation._task IS 'A row of automation.pending as tick() works on it';
+
+CREATE FUNCTION automation._task(place tid, pending automation.pending) RETURNS automation._task
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT place, (pending).id, (pending).due_at, (pending).rule_id, (pending).version, (pending).entity_id, (pending).step,
+		(pending).awaits, (pending).run_id, (pending).key, (pending).source_key, (pending).seen, (
+			SELECT s.id
+			FROM automation.rule AS r
+			JOIN automation.entity AS s ON s.relation = r.event_relation
+			WHERE r.id = (pending).rule_id);
+END;
+COMMENT ON FUNCTION automation._task(tid, automation.pending) IS 'What the engine needs to know of a row of automation.pending';
 
 CREATE FUNCTION automation._coming_due(most integer) RETURNS SETOF automation._task
 LANGUAGE plpgsql
@@ -473,6 +485,21 @@ BEGIN ATOMIC
 	FROM (SELECT d.ctid AS place FROM automation.pending AS d WHERE d.rule_id = _cancel_runs.rule_id FOR UPDATE) AS p;
 END;
 COMMENT ON FUNCTION automation._cancel_runs(integer, text) IS 'Ends everything that a rule has planned';
+
+CREATE FUNCTION automation._discard_plans(reason text) RETURNS void
+LANGUAGE sql
+BEGIN ATOMIC
+	-- What a date of the row or a schedule brings about later stays planned.
+	SELECT automation._cancel(p.place, _discard_plans.reason)
+	FROM (
+		SELECT d.ctid AS place
+		FROM automation.pending AS d
+		WHERE d.step > 0 OR d.parked_at IS NOT NULL OR d.due_at <= automation._now()
+		FOR UPDATE
+	) AS p;
+	SELECT automation._plan_schedule(r.id) FROM automation.rule AS r;
+END;
+COMMENT ON FUNCTION automation._discard_plans(text) IS 'Ends every run that waits, and everything that is overdue';
 
 CREATE FUNCTION automation._resume(place tid, on_overdue text, late interval) RETURNS void
 LANGUAGE plpgsql

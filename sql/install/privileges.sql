@@ -6,19 +6,19 @@ RETURNS TABLE (access text, verbs text[])
 LANGUAGE sql IMMUTABLE
 BEGIN ATOMIC
 	VALUES
-		('viewer', '{item_status,explain}'::text[]),
+		('viewer', '{item_status,explain,cascade}'::text[]),
 		('author', '{item_status,explain,check,
 			create_rule,alter_rule,drop_rule,copy_rule,move_rule,rollback_rule,
 			activate_rule,pause_rule,resume_rule,disable_rule,enable_rule,fire,
 			action,send_sms,send_email,send_webhook,notify,create_task,update_field,assign_user,create_record,
 			call_function,start_rule,stop_rule,only_if,after_previous,after,at,stop_item,resume_item,cancel,
-			matching_rows,cancel_activation}'),
-		('operator', '{item_status,explain,check,
+			matching_rows,cancel_activation,whatif,test_rule,cascade}'),
+		('operator', '{item_status,explain,check,whatif,test_rule,cascade,
 			pause_rule,resume_rule,disable_rule,enable_rule,fire,retry,pause_channel,resume_channel,purge_log,
-			tick,stop_item,resume_item,cancel,housekeep,cancel_activation}'),
+			tick,stop_item,resume_item,cancel,housekeep,cancel_activation,set_consent,consents}'),
 		('admin', '{attach,detach,link,unlink,approve_function,disapprove_function,
 			create_channel,alter_channel,drop_channel,create_calendar,alter_calendar,drop_calendar,add_holiday,remove_holiday,
-			grant_access,revoke_access,set_clock,advance,schedule_jobs,unschedule_jobs}');
+			grant_access,revoke_access,adopt,set_clock,advance,schedule_jobs,unschedule_jobs}');
 END;
 COMMENT ON FUNCTION automation._verbs() IS 'What each kind of access may call; an admin may call everything';
 
@@ -113,6 +113,8 @@ COMMENT ON FUNCTION automation._revoke_access(regrole, regrole) IS 'automation.r
 ALTER FUNCTION automation._key(regclass) SECURITY DEFINER;
 ALTER FUNCTION automation._roles(regclass) SECURITY DEFINER;
 ALTER FUNCTION automation._links(regclass) SECURITY DEFINER;
+ALTER FUNCTION automation._needs(regclass, automation.trigger_definition) SECURITY DEFINER;
+ALTER FUNCTION automation._is_copy() SECURITY DEFINER;
 
 REVOKE ALL ON SCHEMA automation, automation_compiled FROM PUBLIC;
 REVOKE ALL ON ALL TABLES IN SCHEMA automation FROM PUBLIC;
@@ -123,6 +125,9 @@ REVOKE ALL ON FOREIGN DATA WRAPPER pg_automation FROM PUBLIC;
 -- What compiled SQL calls in the name of a rule's owner.
 GRANT EXECUTE ON FUNCTION
 	automation.changed(anyelement, anyelement),
+	automation.gained(anyarray, anyarray, anyarray),
+	automation.gained(jsonb, jsonb, text[]),
+	automation._same_table(oid, oid),
 	automation._now(),
 	automation._base(),
 	automation.html_escape(text),
@@ -146,6 +151,7 @@ GRANT EXECUTE ON FUNCTION automation._timed(automation.step, jsonb) TO PUBLIC;
 
 -- A dump carries what users defined, not what happened. What was compiled is no member of the extension
 -- and is dumped like any function.
+SELECT pg_catalog.pg_extension_config_dump('automation.home', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.entity', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.entity_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.link', '');
@@ -153,6 +159,9 @@ SELECT pg_catalog.pg_extension_config_dump('automation.link_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.calendar', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.holiday', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.approved_function', '');
+SELECT pg_catalog.pg_extension_config_dump('automation.hash_key', '');
+SELECT pg_catalog.pg_extension_config_dump('automation.consent', '');
+SELECT pg_catalog.pg_extension_config_dump('automation.consent_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.rule', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.rule_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.rule_version', '');

@@ -11,10 +11,10 @@ namespace {
 
 constexpr auto by_index = pg::Statement::Plan::by_index;
 
-std::vector<Task> read_tasks(pg::Statement &statement, int most)
+std::vector<Task> read_tasks(pg::Statement &statement, std::initializer_list<Value> values)
 {
 	pg::Spi spi;
-	const pg::Rows found = statement.execute({Value::int4(most)});
+	const pg::Rows found = statement.execute(values);
 	std::vector<Task> tasks;
 	tasks.reserve(found.size());
 	for (std::uint64_t i = 0; i < found.size(); ++i) {
@@ -41,16 +41,35 @@ void release_next(const Task &task)
 
 } // namespace
 
+bool has_to_wait()
+{
+	static pg::Statement copy("SELECT automation._is_copy()");
+	pg::Spi spi;
+	return copy.execute({}).boolean(0, 1) && !pg::clock_is_set();
+}
+
 std::vector<Task> coming_due(int most)
 {
 	static pg::Statement statement("SELECT * FROM automation._coming_due($1)");
-	return read_tasks(statement, most);
+	return read_tasks(statement, {Value::int4(most)});
 }
 
 std::vector<Task> touched(int most)
 {
 	static pg::Statement statement("SELECT * FROM automation._touched($1)");
-	return read_tasks(statement, most);
+	return read_tasks(statement, {Value::int4(most)});
+}
+
+std::vector<Task> own_due(std::int64_t since, pg::Instant until)
+{
+	static pg::Statement statement("SELECT * FROM automation._own_due($1, $2)");
+	return read_tasks(statement, {Value::int8(since), pg::instant(until)});
+}
+
+std::vector<Task> own_touched(std::int64_t since)
+{
+	static pg::Statement statement("SELECT * FROM automation._own_touched($1)");
+	return read_tasks(statement, {Value::int8(since)});
 }
 
 bool lock(const Task &task)
@@ -158,7 +177,7 @@ bool previous_failed(const Task &task)
 
 Image hold_row(const Task &task, Chapter &subject, Chapter &source)
 {
-	std::optional<pg::Datum> row = subject.rows().lock(task.key);
+	std::optional<pg::RowFinder::Row> row = subject.rows().lock(task.key);
 	if (!row && subject.rows().find(task.key))
 		return {Image::State::busy, {}};
 	if (row && !task.source_key.empty())

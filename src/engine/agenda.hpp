@@ -23,9 +23,17 @@ struct Task {
 	std::string key, source_key, seen;
 };
 
+// A copy of another database does nothing by itself before it is adopted; tests let time pass
+// there, too.
+bool has_to_wait();
+
 std::vector<Task> coming_due(int most); // locked
 std::vector<Task> touched(int most);	// not locked
-bool lock(const Task &task);			// false: another tick has it, or had it
+// What this transaction has planned under numbers higher than this: what is due first, by then;
+// what it has touched.
+std::vector<Task> own_due(std::int64_t since, pg::Instant until);
+std::vector<Task> own_touched(std::int64_t since);
+bool lock(const Task &task); // false: another tick has it, or had it
 
 void move(const Task &task, pg::Instant due);
 void park(const Task &task); // until its rule, or its row, is resumed
@@ -50,7 +58,7 @@ bool previous_failed(const Task &task);
 struct Image {
 	enum class State { there, gone, busy };
 	State state;
-	std::optional<pg::Datum> row; // composite; of the table whose change fired the rule
+	std::optional<pg::RowFinder::Row> row; // of the table whose change fired the rule
 };
 
 // The row is locked before anything is judged: a change that comes later waits until we are done,

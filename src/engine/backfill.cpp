@@ -63,14 +63,16 @@ bool look_at(const Candidate &candidate)
 	Rule *rule = chapter.find(candidate.rule, candidate.version);
 	if (!rule || !rule->is_active)
 		return true;
-	const std::optional<pg::Datum> locked = chapter.rows().lock(candidate.key);
+	const std::optional<pg::RowFinder::Row> locked = chapter.rows().lock(candidate.key);
 	if (!locked)
 		return !chapter.rows().find(candidate.key); // it is gone
-	const pg::RowChange row = pg::change_of(*chapter.type, pg::Event::insert, std::nullopt, locked);
-	const std::string key = key_text(*rule, row);
+	const InHand in_hand(*rule);
+	const pg::RowChange row =
+		pg::change_of(*chapter.type, pg::Event::insert, std::nullopt, locked->value, locked->place);
+	const std::string key = key_text(chapter, *rule, row);
 	if (has_fired(*rule, key))
 		return true;
-	meet(chapter, *rule, row);
+	meet(chapter, *rule, row, "activated");
 	if (has_fired(*rule, key))
 		count_fired(*rule);
 	return true;

@@ -1,12 +1,12 @@
 #include "engine/commit.hpp"
 
+#include "engine/capture.hpp"
 #include "engine/cascade.hpp"
 #include "engine/rulebook.hpp"
-#include "engine/run.hpp"
+#include "pg/hindsight.hpp"
 #include "pg/memory.hpp"
 #include "pg/process.hpp"
 #include "pg/rollback.hpp"
-#include "pg/versions.hpp"
 
 #include <deque>
 #include <set>
@@ -19,8 +19,9 @@ struct Noted {
 	enum class Kind : std::uint8_t { inserted, replaced, moved };
 
 	Kind kind;
-	pg::Version version;
-	pg::Version from; // when it has moved
+	pg::Place place; // of the version that was inserted or replaced, or has come
+	pg::Place from;	 // when it has moved
+	pg::Oid file;
 	std::uint32_t subtransaction;
 	int entity;
 	int depth;
@@ -47,7 +48,7 @@ public:
 		command_ = judged_below = pg::next_command();
 		for (const Noted &row : rows_)
 			if (row.kind == Noted::Kind::moved)
-				moves_.emplace(row.from, row.version);
+				moves_.emplace(row.from, row.place);
 			else if (row.kind == Noted::Kind::inserted)
 				with_insertions_.insert(row.entity);
 	}
@@ -74,54 +75,51 @@ private:
 		if (!change)
 			return;
 		Cascade::current().go_on(row.cause, row.depth);
-		for (const int number : chapter.at_commit.candidates(*change)) {
-			Rule &rule = chapter.rules[static_cast<std::size_t>(number)];
-			if (rule.listens_to(change->event()))
-				meet(chapter, rule, *change);
-		}
+		meet_all(chapter, *change, chapter.candidates_at_commit(*change));
 	}
 
 	std::optional<pg::RowChange> net_change(Chapter &chapter, const Noted &row)
 	{
 		const pg::Hindsight hindsight(command_);
-		if (!hindsight.reaches(row.version))
+		if (!hindsight.reaches(row.place, row.file))
 			return tell_of_rewrite(chapter), std::nullopt;
-		TupleTableSlot *after = hindsight.last(*chapter.type, row.version, moves_);
-		TupleTableSlot *before =
-			row.kind == Noted::Kind::inserted ? nullptr : hindsight.at(*chapter.type, row.version);
-		if (before && !after && with_insertions_.contains(row.entity))
+		const bool is_new = row.kind == Noted::Kind::inserted;
+		const pg::Image before = is_new ? pg::Image() : hindsight.at(*chapter.type, row.place);
+		const pg::Image after = hindsight.last(*chapter.type, row.place, moves_);
+		if (!is_new && !after.row && with_insertions_.contains(row.entity))
 			return came_back(chapter, before);
-		if (!before && (!after || has_come_back(chapter, after)))
+		if (is_new && (!after.row || has_come_back(chapter, after)))
 			return std::nullopt;
 		return change(chapter, before, after);
 	}
 
 	static pg::RowChange change(
-		const Chapter &chapter, TupleTableSlot *before, TupleTableSlot *after)
+		const Chapter &chapter, const pg::Image &before, const pg::Image &after)
 	{
-		const pg::Event event = !before ? pg::Event::insert
-			: after						? pg::Event::update
-										: pg::Event::remove;
+		const pg::Event event = !before.row ? pg::Event::insert
+			: after.row						? pg::Event::update
+											: pg::Event::remove;
 		TupleTableSlot *none = chapter.type->no_row();
-		return pg::RowChange(event, *chapter.type, before ? before : none, after ? after : none);
+		return pg::RowChange(event, *chapter.type, before.row ? before.row : none,
+			after.row ? after.row : none, after.place);
 	}
 
 	// A row that was deleted may have been inserted again under its key.
-	pg::RowChange came_back(Chapter &chapter, TupleTableSlot *before)
+	pg::RowChange came_back(Chapter &chapter, const pg::Image &before)
 	{
-		const pg::RowChange removed = change(chapter, before, nullptr);
+		const pg::RowChange removed = change(chapter, before, {});
 		const std::string key = chapter.key_of(removed);
-		const std::optional<pg::Datum> row = chapter.rows().seen(key);
+		const std::optional<pg::RowFinder::Row> row = chapter.rows().seen(key);
 		if (!row)
 			return removed;
 		back_.emplace(chapter.entity, key);
-		return removed.update_to(*row);
+		return removed.update_to(row->value, row->place);
 	}
 
-	bool has_come_back(Chapter &chapter, TupleTableSlot *after) const
+	bool has_come_back(Chapter &chapter, const pg::Image &after) const
 	{
 		return !back_.empty() &&
-			back_.contains({chapter.entity, chapter.key_of(change(chapter, nullptr, after))});
+			back_.contains({chapter.entity, chapter.key_of(change(chapter, {}, after))});
 	}
 
 	void tell_of_rewrite(const Chapter &chapter)
@@ -145,28 +143,28 @@ private:
 namespace {
 
 void note(
-	const Chapter &chapter, Noted::Kind kind, const pg::Version &version, const pg::Version &from)
+	const Chapter &chapter, const pg::TriggerCall &call, Noted::Kind kind, const pg::Place &from)
 {
 	if (!noted)
 		noted = new std::deque<Noted>;
 	const Cascade &cascade = Cascade::current();
-	noted->push_back({kind, version, from, pg::subtransaction_number(), chapter.entity,
-		cascade.depth(), cascade.cause()});
+	noted->push_back({kind, call.left(), from, call.file(), pg::subtransaction_number(),
+		chapter.entity, cascade.depth(), cascade.cause()});
 }
 
 } // namespace
 
 void note_for_commit(const Chapter &chapter, const pg::TriggerCall &call)
 {
-	if (!call.is_first_since(judged_below))
-		return;
-	const bool inserted = call.event() == pg::Event::insert;
-	note(chapter, inserted ? Noted::Kind::inserted : Noted::Kind::replaced, call.version(), {});
+	if (call.event() == pg::Event::insert)
+		note(chapter, call, Noted::Kind::inserted, {});
+	else if (call.is_first_since(judged_below))
+		note(chapter, call, Noted::Kind::replaced, {});
 }
 
-void note_move(const Chapter &chapter, const pg::TriggerCall &call, const pg::Version &from)
+void note_move(const Chapter &chapter, const pg::TriggerCall &call, const pg::Place &from)
 {
-	note(chapter, Noted::Kind::moved, call.version(), from);
+	note(chapter, call, Noted::Kind::moved, from);
 }
 
 void judge_at_commit(bool preparing)

@@ -3,7 +3,6 @@
 #pragma once
 
 #include "engine/chapter.hpp"
-#include "pg/versions.hpp"
 
 #include <cstdint>
 
@@ -12,7 +11,7 @@ namespace automation::engine {
 // Remembers where the row was before; not the row.
 void note_for_commit(const Chapter &chapter, const pg::TriggerCall &call);
 // It has come from another partition, where it was this version.
-void note_move(const Chapter &chapter, const pg::TriggerCall &call, const pg::Version &from);
+void note_move(const Chapter &chapter, const pg::TriggerCall &call, const pg::Place &from);
 
 // Before the transaction commits, or is prepared. What the rules do then may change further rows:
 // those are judged after that, as far as pg_automation.max_depth allows.

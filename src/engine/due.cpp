@@ -47,10 +47,11 @@ template <typename Body> bool deal_with(const Task &task, Body &&body)
 	const Rulebook book;
 	const auto error = pg::subtransaction([&] {
 		Chapter *chapter = task.source != 0 ? &book.chapter(task.source) : nullptr;
-		if (Rule *rule = chapter ? rule_of(task, *chapter) : nullptr)
-			dealt_with = body(Performance{task, *chapter, book.chapter(task.subject), *rule});
-		else
-			cancel(task, "rule dropped");
+		Rule *rule = chapter ? rule_of(task, *chapter) : nullptr;
+		if (!rule)
+			return cancel(task, "rule dropped");
+		const InHand in_hand(*rule);
+		dealt_with = body(Performance{task, *chapter, book.chapter(task.subject), *rule});
 	});
 	if (!error)
 		return dealt_with;
@@ -64,37 +65,30 @@ template <typename Body> bool deal_with(const Task &task, Body &&body)
 
 } // namespace
 
+void settle(const Task &task)
+{
+	deal_with(task, [](Performance &&performance) { return performance.settle(), true; });
+}
+
+bool perform(const Task &task)
+{
+	return deal_with(task, [](Performance &&performance) { return performance.perform(); });
+}
+
 int tick(int most)
 {
 	const pg::ActAs identity = pg::ActAs::engine();
 	const pg::BriefLockWaits brief;
+	if (has_to_wait())
+		return 0;
 	int count = backfill();
 	// Who settles keeps others from it until his transaction ends: not while somebody sits in one.
 	const bool settles = pg::clock_is_set() || !pg::in_transaction_block();
 	for (const Task &task : settles ? touched(most) : std::vector<Task>())
 		if (lock(task))
-			deal_with(task, [](Performance performance) { return performance.settle(), true; });
+			settle(task);
 	for (const Task &task : coming_due(most))
-		count += deal_with(task, [](Performance performance) { return performance.perform(); });
-	return count;
-}
-
-int advance(pg::Datum interval)
-{
-	static pg::Statement next("SELECT min(due_at) FROM automation.pending WHERE due_at > $1");
-	const pg::Instant end = pg::later(pg::present(), interval);
-	int count = 0;
-	for (;;) {
-		pg::set_clock(pg::present());
-		while (const int done = tick(1000))
-			count += done;
-		pg::Spi spi;
-		const pg::Rows found = next.execute({pg::instant(pg::present())});
-		if (found.is_null(0, 1) || found.integer(0, 1) > end)
-			break;
-		pg::set_clock(found.integer(0, 1));
-	}
-	pg::set_clock(end);
+		count += perform(task);
 	return count;
 }
 

@@ -69,6 +69,18 @@ std::string StepRecord::json() const
 	return text + "}";
 }
 
+const char *event_name(pg::Event event)
+{
+	switch (event) {
+	case pg::Event::insert:
+		return "created";
+	case pg::Event::update:
+		return "updated";
+	default:
+		return "deleted";
+	}
+}
+
 std::int64_t next_run()
 {
 	return pg::next_value("run_id_seq");
@@ -152,6 +164,17 @@ void write_touch(const Touch &touch)
 		Value::text_or_null(unless_empty(array_text(touch.columns))), Value::int4(touch.rule),
 		Value::int8(touch.cause), Value::text(touch.reason)});
 	pg::wake_worker_at_commit();
+}
+
+void write_event(const Happening &happening)
+{
+	static pg::Statement insert(
+		"INSERT INTO automation.event (entity_id, key, event, old_row, new_row, cause) "
+		"VALUES ($1, $2, $3, $4::jsonb, $5::jsonb, nullif($6, 0))");
+	pg::Spi spi;
+	insert.execute({Value::int4(happening.entity), Value::text(happening.key),
+		Value::text(happening.event), Value::text_or_null(happening.old_row),
+		Value::text_or_null(happening.new_row), Value::int8(happening.cause)});
 }
 
 } // namespace automation::engine

@@ -56,7 +56,10 @@ bool Performance::ended(const Circumstances &circumstances)
 
 pg::RowChange Performance::row_of(const Image &image)
 {
-	return pg::change_of(*chapter.type, pg::Event::insert, std::nullopt, image.row);
+	if (!image.row)
+		return pg::change_of(*chapter.type, pg::Event::insert, std::nullopt, std::nullopt);
+	return pg::change_of(
+		*chapter.type, pg::Event::insert, std::nullopt, image.row->value, image.row->place);
 }
 
 // A date may have moved, and nobody has settled that yet, or the rule was paused meanwhile.

@@ -11,15 +11,17 @@ RowFinder::Query::~Query()
 			[](void *kept) { SPI_freeplan(static_cast<SPIPlanPtr>(kept)); }, plan);
 }
 
-std::optional<Datum> RowFinder::execute(Query &query, const std::string &key, Sight sight) const
+std::optional<RowFinder::Row> RowFinder::execute(
+	Query &query, const std::string &key, Sight sight) const
 {
-	struct Outcome {
+	struct Found {
 		::Datum row;
-		bool is_null;
+		Oid table;
+		::Datum address; // 0: there is none
 	};
 	const ActAs identity(owner_, ActAs::Manner::restricted, system_path);
 	const Spi spi;
-	const Outcome outcome = guard([&] {
+	const Found found = guard([&] {
 		MemoryContext caller = CurrentMemoryContext;
 		if (!query.plan) {
 			Oid type = TEXTOID;
@@ -32,12 +34,17 @@ std::optional<Datum> RowFinder::execute(Query &query, const std::string &key, Si
 		SPI_execute_plan(query.plan, &value, nullptr, sight == Sight::active, 1);
 		MemoryContextSwitchTo(caller);
 		if (SPI_processed == 0)
-			return Outcome{0, true};
-		bool is_null = false;
-		value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null);
-		return Outcome{datumCopy(value, false, -1), is_null};
+			return Found{};
+		const auto column = [](int number) {
+			bool is_null = false;
+			return SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, number, &is_null);
+		};
+		return Found{datumCopy(column(1), false, -1), DatumGetObjectId(column(2)),
+			datumCopy(column(3), false, sizeof(ItemPointerData))};
 	});
-	return outcome.is_null ? std::nullopt : std::optional(outcome.row);
+	if (found.address == 0)
+		return std::nullopt;
+	return Row{found.row, place_of(found.table, found.address)};
 }
 
 } // namespace automation::pg

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "pg/identity.hpp"
+#include "pg/whereabouts.hpp"
 
 #include <optional>
 #include <string>
@@ -12,6 +13,11 @@ namespace automation::pg {
 // code of its owner with it.
 class RowFinder {
 public:
+	struct Row {
+		Datum value; // composite, in the current memory
+		Place place;
+	};
+
 	// A query for the row whose key, as text, is $1. Nothing is prepared before it is first needed.
 	RowFinder(std::string query, Oid owner) : owner_(owner), found_{query}, locked_{query + locking}
 	{
@@ -19,18 +25,12 @@ public:
 	RowFinder(const RowFinder &) = delete;
 	RowFinder &operator=(const RowFinder &) = delete;
 
-	// The row as it is now, a composite value in the current memory.
-	std::optional<Datum> find(const std::string &key) { return execute(found_, key, Sight::fresh); }
+	// The row as it is now.
+	std::optional<Row> find(const std::string &key) { return execute(found_, key, Sight::fresh); }
 	// As the snapshot that is active sees it.
-	std::optional<Datum> seen(const std::string &key)
-	{
-		return execute(found_, key, Sight::active);
-	}
+	std::optional<Row> seen(const std::string &key) { return execute(found_, key, Sight::active); }
 	// Locked for this transaction; none, too, when another one has locked it.
-	std::optional<Datum> lock(const std::string &key)
-	{
-		return execute(locked_, key, Sight::fresh);
-	}
+	std::optional<Row> lock(const std::string &key) { return execute(locked_, key, Sight::fresh); }
 
 private:
 	static constexpr const char *locking = " FOR NO KEY UPDATE OF t SKIP LOCKED";
@@ -40,7 +40,7 @@ private:
 		_SPI_plan *plan = nullptr;
 	};
 	enum class Sight { fresh, active };
-	std::optional<Datum> execute(Query &query, const std::string &key, Sight sight) const;
+	std::optional<Row> execute(Query &query, const std::string &key, Sight sight) const;
 	Oid owner_;
 	Query found_, locked_;
 };

@@ -1,7 +1,9 @@
 // What happened to a row of a watched table: its image before and after, and what differs.
 #pragma once
 
+#include "pg/definitions.hpp"
 #include "pg/spi.hpp"
+#include "pg/whereabouts.hpp"
 
 #include <optional>
 #include <string>
@@ -12,13 +14,10 @@ struct FunctionCallInfoBaseData;
 struct TupleDescData;
 struct TupleTableSlot;
 struct AttrMap;
-struct HeapTupleData;
 
 namespace automation::pg {
 
 enum class Event { insert, update, remove };
-
-struct Version;
 
 // The shape of a watched table's rows; allocated in the current memory, dropped with it.
 class RowType {
@@ -28,6 +27,7 @@ public:
 	RowType &operator=(const RowType &) = delete;
 
 	Oid relation() const { return relation_; }
+	bool is_current() const; // the table has this shape still
 	Oid type() const;
 	int columns() const;
 	std::string name() const; // of the table
@@ -50,14 +50,16 @@ private:
 	Oid relation_;
 	TupleDescData *descriptor_;
 	TupleTableSlot *no_row_;
+	mutable Basis basis_;
 	mutable std::vector<Conversion> conversions_;
 };
 
 // One row change in the shape of its RowType. Lives inside one trigger call.
 class RowChange {
 public:
-	RowChange(Event event, const RowType &type, TupleTableSlot *old_row, TupleTableSlot *new_row)
-		: event_(event), type_(type), old_(old_row), new_(new_row)
+	RowChange(Event event, const RowType &type, TupleTableSlot *old_row, TupleTableSlot *new_row,
+		const Place &place = {})
+		: event_(event), type_(type), old_(old_row), new_(new_row), place_(place)
 	{
 	}
 
@@ -65,10 +67,16 @@ public:
 	const RowType &type() const { return type_; }
 	TupleTableSlot *old_row() const { return old_; }
 	TupleTableSlot *new_row() const { return new_; }
-	// The same event, the row as it is now (a composite value).
-	RowChange with_new_row(Datum row) const;
+	// Of the version that the change has left; nowhere for a deleted row.
+	const Place &place() const { return place_; }
+	// The same event, and the row as this transaction has made it since it was there; none when it
+	// has gone from there.
+	std::optional<RowChange> read_at(const Place &from) const;
+	RowChange placed(const Place &place) const; // the same images, and where the row is
 	// From the old row to this one.
-	RowChange update_to(Datum row) const;
+	RowChange update_to(Datum row, const Place &place) const;
+	// The INSERT half of a move to another partition, as the UPDATE that it is.
+	RowChange after_leaving(const Place &left) const;
 	// The row before the change, as if it had just been written.
 	RowChange as_it_was() const { return RowChange(Event::insert, type_, type_.no_row(), old_); }
 	// By value: the same bytes are equal, and so are 2 and 2.00.
@@ -89,6 +97,7 @@ private:
 	Event event_;
 	const RowType &type_;
 	TupleTableSlot *old_, *new_;
+	Place place_;
 	mutable std::vector<signed char> memo_; // per column: 0 unknown, 1 same, 2 changed
 };
 
@@ -102,14 +111,12 @@ public:
 	bool moved_away() const;
 	unsigned int command() const;	   // the command that made the change: joins the two halves
 	static unsigned int transaction(); // numbers this backend's transactions
-	HeapTupleData *copy_old() const;   // lives as long as the transaction
-	RowChange change(const RowType &type) const;
-	// The INSERT half of a move, with the row that went away.
-	RowChange arrival(const RowType &type, HeapTupleData *departed, Oid departed_from) const;
-	Oid relation() const; // the leaf
+	Place left() const;				   // where the row was, or has been inserted
+	Oid file() const; // of the leaf: another one when the table has been rewritten since
 	// Whether the row was, before the change, as the commands below this number had left it.
-	bool is_first_since(unsigned int command) const;
-	Version version() const; // before the change; of an INSERT, after it
+	bool is_first_since(unsigned int number) const;
+	RowChange change(const RowType &type) const;
+	Oid relation() const; // the leaf
 
 private:
 	FunctionCallInfoBaseData *call_;
@@ -118,8 +125,8 @@ private:
 int truncated_entity(FunctionCallInfoBaseData *call); // of the TRUNCATE trigger
 
 // A row given as a composite value, as if it had just been written.
-RowChange change_of(
-	const RowType &type, Event event, std::optional<Datum> old_row, std::optional<Datum> new_row);
+RowChange change_of(const RowType &type, Event event, std::optional<Datum> old_row,
+	std::optional<Datum> new_row, const Place &place = {});
 
 // jsonb_populate_record over the row type.
 Datum row_from_json(const ActAs &identity, Oid row_type, std::string_view json);

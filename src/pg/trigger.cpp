@@ -1,5 +1,7 @@
 // The capture trigger's call, read as a RowChange.
-#include "pg/shape.hpp"
+#include "pg/postgres.hpp"
+
+#include "pg/row.hpp"
 
 namespace automation::pg {
 
@@ -8,6 +10,30 @@ namespace {
 TriggerData *data_of(FunctionCallInfoBaseData *call)
 {
 	return reinterpret_cast<TriggerData *>(call->context);
+}
+
+// The slot in the entity's own shape; a partition or child may order its columns differently.
+TupleTableSlot *in_shape(const RowType &type, Oid leaf, TupleTableSlot *slot)
+{
+	AttrMap *map = type.conversion_from(leaf, slot->tts_tupleDescriptor);
+	if (!map)
+		return slot;
+	return guard([&] {
+		TupleTableSlot *converted = MakeTupleTableSlot(type.descriptor(), &TTSOpsVirtual);
+		return execute_attr_map_slot(map, slot, converted);
+	});
+}
+
+TupleTableSlot *slot_with(const RowType &type, ::Datum row)
+{
+	return guard([&] {
+		HeapTupleHeader header = DatumGetHeapTupleHeader(row);
+		auto *tuple = static_cast<HeapTuple>(palloc0(sizeof(HeapTupleData)));
+		tuple->t_len = HeapTupleHeaderGetDatumLength(header);
+		tuple->t_data = header;
+		return ExecStoreHeapTuple(
+			tuple, MakeTupleTableSlot(type.descriptor(), &TTSOpsHeapTuple), false);
+	});
 }
 
 int entity_argument(const TriggerData *data)
@@ -69,13 +95,24 @@ unsigned int TriggerCall::command() const
 	});
 }
 
-HeapTupleData *TriggerCall::copy_old() const
+Place TriggerCall::left() const
+{
+	return place_of(data_of(call_)->tg_trigslot);
+}
+
+Oid TriggerCall::file() const
+{
+	return data_of(call_)->tg_relation->rd_node.relNode;
+}
+
+bool TriggerCall::is_first_since(unsigned int number) const
 {
 	return guard([&] {
-		MemoryContext before = MemoryContextSwitchTo(TopTransactionContext);
-		HeapTuple copy = heap_copytuple(data_of(call_)->tg_trigtuple);
-		MemoryContextSwitchTo(before);
-		return copy;
+		HeapTupleHeader old_row = data_of(call_)->tg_trigtuple->t_data;
+		if (TRIGGER_FIRED_BY_INSERT(data_of(call_)->tg_event) ||
+			!TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(old_row)))
+			return true;
+		return HeapTupleHeaderGetCmin(old_row) < number;
 	});
 }
 
@@ -95,43 +132,25 @@ RowChange TriggerCall::change(const RowType &type) const
 	TupleTableSlot *row = in_shape(type, relation(), data->tg_trigslot);
 	switch (event()) {
 	case Event::insert:
-		return RowChange(Event::insert, type, type.no_row(), row);
+		return RowChange(Event::insert, type, type.no_row(), row, place_of(data->tg_trigslot));
 	case Event::update:
-		return RowChange(Event::update, type, row, in_shape(type, relation(), data->tg_newslot));
+		return RowChange(Event::update, type, row, in_shape(type, relation(), data->tg_newslot),
+			place_of(data->tg_newslot));
 	default:
 		return RowChange(Event::remove, type, row, type.no_row());
 	}
 }
 
-RowChange TriggerCall::arrival(
-	const RowType &type, HeapTupleData *departed, Oid departed_from) const
+RowChange RowChange::update_to(Datum row, const Place &place) const
 {
-	const TupleDesc descriptor = guard([&] {
-		Relation leaf = relation_open(departed_from, AccessShareLock);
-		const TupleDesc copy = CreateTupleDescCopyConstr(RelationGetDescr(leaf));
-		relation_close(leaf, NoLock);
-		return copy;
-	});
-	TupleTableSlot *before = in_shape(type, departed_from, slot_of(descriptor, departed));
-	return RowChange(
-		Event::update, type, before, in_shape(type, relation(), data_of(call_)->tg_trigslot));
+	return RowChange(Event::update, type_, old_, slot_with(type_, row), place);
 }
 
-RowChange change_of(
-	const RowType &type, Event event, std::optional<Datum> old_row, std::optional<Datum> new_row)
+RowChange change_of(const RowType &type, Event event, std::optional<Datum> old_row,
+	std::optional<Datum> new_row, const Place &place)
 {
 	return RowChange(event, type, old_row ? slot_with(type, *old_row) : type.no_row(),
-		new_row ? slot_with(type, *new_row) : type.no_row());
-}
-
-RowChange RowChange::update_to(Datum row) const
-{
-	return RowChange(Event::update, type_, old_, slot_with(type_, row));
-}
-
-RowChange RowChange::with_new_row(Datum row) const
-{
-	return RowChange(event_, type_, old_, slot_with(type_, row));
+		new_row ? slot_with(type, *new_row) : type.no_row(), place);
 }
 
 Datum row_from_json(const ActAs &identity, Oid row_type, std::string_view json)

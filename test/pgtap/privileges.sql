@@ -34,16 +34,16 @@ $$;
 
 -- Functions
 
-SELECT set_eq($$SELECT crm.verbs_of('tap_viewer')$$, '{item_status,explain}'::text[], 'a viewer asks');
+SELECT set_eq($$SELECT crm.verbs_of('tap_viewer')$$, '{item_status,explain,cascade}'::text[], 'a viewer asks');
 SELECT set_eq($$SELECT crm.verbs_of('tap_author')$$, '{item_status,explain,check,create_rule,alter_rule,drop_rule,copy_rule,move_rule,rollback_rule,activate_rule,
 	pause_rule,resume_rule,disable_rule,enable_rule,fire,action,send_sms,send_email,send_webhook,notify,create_task,update_field,assign_user,create_record,call_function,
-	start_rule,stop_rule,only_if,after_previous,after,at,stop_item,resume_item,cancel,matching_rows,cancel_activation}'::text[], 'an author makes rules');
+	start_rule,stop_rule,only_if,after_previous,after,at,stop_item,resume_item,cancel,matching_rows,cancel_activation,whatif,test_rule,cascade}'::text[], 'an author makes rules');
 SELECT set_eq($$SELECT crm.verbs_of('tap_operator')$$,
-	'{item_status,explain,check,pause_rule,resume_rule,disable_rule,enable_rule,fire,retry,pause_channel,resume_channel,purge_log,tick,stop_item,resume_item,cancel,housekeep,cancel_activation}'::text[], 'an operator keeps them running');
+	'{item_status,explain,check,pause_rule,resume_rule,disable_rule,enable_rule,fire,retry,pause_channel,resume_channel,purge_log,tick,stop_item,resume_item,cancel,housekeep,cancel_activation,set_consent,consents,whatif,test_rule,cascade}'::text[], 'an operator keeps them running');
 SELECT set_eq($$SELECT crm.verbs_of('tap_admin')$$, $$SELECT DISTINCT p.proname::text FROM pg_proc AS p
 	WHERE p.pronamespace = 'automation'::regnamespace AND p.proname !~ '^_' AND NOT has_function_privilege('tap_nobody', p.oid, 'EXECUTE')$$, 'an admin does everything');
 SELECT set_eq($$SELECT p.oid::regprocedure::text FROM pg_proc AS p WHERE p.pronamespace = 'automation'::regnamespace AND has_function_privilege('tap_nobody', p.oid, 'EXECUTE')$$,
-	'{"automation.changed(anyelement,anyelement)",automation._now(),automation._base(),automation.html_escape(text),automation.one_line(text),automation.url_encode(text),automation.phone_e164(text),automation.capitalize(text),"automation.truncate(text,integer,text)",
+	'{"automation.changed(anyelement,anyelement)","automation.gained(anyarray,anyarray,anyarray)","automation.gained(jsonb,jsonb,text[])","automation._same_table(oid,oid)",automation._now(),automation._base(),automation.html_escape(text),automation.one_line(text),automation.url_encode(text),automation.phone_e164(text),automation.capitalize(text),"automation.truncate(text,integer,text)",
 	"automation._local_instant(timestamp without time zone,text)","automation._add(timestamp with time zone,interval,text)",automation._named_zone(text),
 	automation._default_zone(),automation._cluster_zone(),automation._calendar_zone(text),"automation._schedule(timestamp with time zone,interval,jsonb,text)",
 	"automation._cron_next(text,timestamp with time zone,text)","automation._recur_next(timestamp with time zone,interval,timestamp with time zone,text)",
