@@ -655,10 +655,12 @@ BEGIN
 		FOR UPDATE
 	) AS p;
 	GET DIAGNOSTICS count = ROW_COUNT;
-	IF count = 0 THEN
+	IF count = 0 AND automation._step_status(run, step::smallint) IS NULL AND step IS NOT NULL THEN
+		PERFORM automation._fail('42704', format('run %s has no step %s', run, step));
+	ELSIF count = 0 THEN
 		PERFORM automation._fail('55000', CASE WHEN step IS NULL THEN format('no step of run %s waits', run)
 			ELSE format('step %s of run %s does not wait', step, run) END,
-			format('Its status is %s.', automation._step_status(run, step::smallint)));
+			'Its status is ' || automation._step_status(run, step::smallint) || '.');
 	ELSIF step IS NOT NULL THEN
 		PERFORM automation._follow(run, step::smallint), automation._wake_worker();
 	END IF;

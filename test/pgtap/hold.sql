@@ -165,6 +165,7 @@ SELECT throws_ok(format('SELECT automation.cancel(%s, 2)', max(id)), '55000', fo
 SELECT is(automation.cancel(max(id), reason => 'wrong number'), 3, 'or all of a run') FROM automation.run WHERE key = '2';
 SELECT is(tap.steps('2'), E'1 cancelled wrong number\n2 cancelled wrong number\n3 cancelled wrong number', 'for a reason');
 SELECT throws_ok(format('SELECT automation.cancel(%s)', max(id)), '55000', format('no step of run %s waits', max(id)), 'once, too') FROM automation.run WHERE key = '2';
+SELECT throws_ok(format('SELECT automation.cancel(%s, 7)', max(id)), '42704', format('run %s has no step 7', max(id)), 'a step that is not there') FROM automation.run WHERE key = '1';
 SELECT throws_ok('SELECT automation.cancel(-1)', '42704', 'run -1 does not exist', 'a run that is not there');
 SELECT automation.advance('1 day');
 SELECT is(tap.said(), '04 10:00:00 one of 1, 04 12:00:00 three of 1', 'what is cancelled is not done');
