@@ -9,6 +9,7 @@
 #include "core/suggestion.hpp"
 #include "engine/capture.hpp"
 #include "engine/cascade.hpp"
+#include "engine/commit.hpp"
 #include "engine/definition.hpp"
 #include "engine/due.hpp"
 #include "engine/index.hpp"
@@ -46,6 +47,13 @@ PGDLLEXPORT void automation_worker_main(Datum argument);
 namespace automation {
 
 namespace {
+
+// What answers nothing.
+template <void (*Do)()> Datum perform(FunctionCallInfo)
+{
+	Do();
+	PG_RETURN_VOID();
+}
 
 // The way of a write.
 
@@ -85,10 +93,9 @@ Datum set_clock(FunctionCallInfo call)
 	return Int64GetDatum(pg::present());
 }
 
-Datum rules_changed(FunctionCallInfo)
+void conclude_transaction(Datum preparing)
 {
-	pg::announce_change_of_definitions();
-	return PointerGetDatum(nullptr);
+	engine::judge_at_commit(DatumGetBool(preparing));
 }
 
 // Definition: what a rule says becomes SQL.
@@ -204,21 +211,6 @@ Datum map_public(FunctionCallInfo call)
 	PG_RETURN_VOID();
 }
 
-// The worker, called at commit.
-
-Datum wake_worker(FunctionCallInfo)
-{
-	pg::require_preload();
-	pg::wake_worker_at_commit();
-	PG_RETURN_VOID();
-}
-
-Datum wake_launcher(FunctionCallInfo)
-{
-	pg::wake_launcher_at_commit();
-	PG_RETURN_VOID();
-}
-
 // Small functions that compiled templates call.
 
 template <std::string (*Convert)(std::string_view)> Datum convert(FunctionCallInfo call)
@@ -250,11 +242,13 @@ PG_ENTRY(automation_fire_rule, automation::fire_rule);
 PG_ENTRY(automation_tick, automation::tick);
 PG_ENTRY(automation_advance, automation::advance);
 PG_ENTRY(automation_set_clock, automation::set_clock);
+PG_ENTRY(
+	automation_rules_changed, automation::perform<automation::pg::announce_change_of_definitions>);
+PG_ENTRY(automation_holds_changed, automation::perform<automation::pg::announce_change_of_holds>);
 PG_ENTRY(automation_whatif, automation::engine::whatif);
 PG_ENTRY(automation_watch, automation::engine::watch);
 PG_ENTRY(automation_test_rule, automation::engine::test_rule);
 PG_ENTRY(automation_is_own, automation::pg::is_own);
-PG_ENTRY(automation_rules_changed, automation::rules_changed);
 PG_ENTRY(automation_template_sql, automation::template_sql);
 PG_ENTRY(automation_rewrite_links, automation::rewrite_links);
 PG_ENTRY(automation_check_condition, automation::check_condition);
@@ -270,8 +264,9 @@ PG_ENTRY(automation_index_key, automation::index_key);
 PG_ENTRY(automation_holds, automation::holds);
 PG_ENTRY(automation_validate_options, automation::pg::validate_options);
 PG_ENTRY(automation_map_public, automation::map_public);
-PG_ENTRY(automation_wake_worker, automation::wake_worker);
-PG_ENTRY(automation_wake_launcher, automation::wake_launcher);
+PG_ENTRY(automation_wake_worker, automation::perform<automation::pg::wake_worker_at_commit>);
+PG_ENTRY(automation_require_worker, automation::perform<automation::pg::require_preload>);
+PG_ENTRY(automation_wake_launcher, automation::perform<automation::pg::wake_launcher_at_commit>);
 PG_ENTRY(automation_suggest, automation::suggest);
 PG_ENTRY(automation_changed, automation::pg::changed);
 PG_ENTRY(automation_now, automation::now);
@@ -305,6 +300,9 @@ void _PG_init(void)
 	automation::pg::define_settings();
 	automation::pg::follow_definitions();
 	automation::pg::follow_rollbacks(automation::engine::Cascade::forget);
+	automation::pg::follow_transactions(
+		automation::pg::enter_worker<automation::conclude_transaction>,
+		automation::engine::forget_for_commit);
 	automation::pg::share_workers();
 	automation::pg::make_way_for_database_ddl();
 	automation::pg::remember_cluster_zone();

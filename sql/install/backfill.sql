@@ -29,6 +29,14 @@ COMMENT ON COLUMN automation.activation.seen IS 'Rows looked at so far';
 COMMENT ON COLUMN automation.activation.fired IS 'Of those, rows to which the rule applied';
 COMMENT ON COLUMN automation.activation.last_key IS 'How far it has come';
 
+CREATE TABLE automation.missed (
+	rule_id integer NOT NULL,
+	key text NOT NULL
+);
+COMMENT ON TABLE automation.missed IS 'Rows that somebody had locked when it was their turn: they are looked at again';
+COMMENT ON COLUMN automation.missed.rule_id IS 'The rule that is being applied';
+COMMENT ON COLUMN automation.missed.key IS 'Key of the row whose insertion would fire it';
+
 CREATE VIEW automation.activations AS
 SELECT
 	r.name AS rule,
@@ -83,14 +91,16 @@ $$;
 COMMENT ON FUNCTION automation._next_rows(regclass, jsonb, integer) IS 'The next rows of an attached table, in the order of their keys';
 
 CREATE FUNCTION automation._backfill()
-RETURNS TABLE (rule_id integer, version integer, entity_id integer, record jsonb)
+RETURNS TABLE (rule_id integer, version integer, entity_id integer, key text)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	job automation.activation;
 	source automation.entity;
+	record jsonb;
 	most integer;
+	missed integer;
 	count integer;
 BEGIN
 	FOR job IN
@@ -105,24 +115,42 @@ BEGIN
 		-- Few at a time: each locks what its rule changes until all of them are done.
 		most := least(100, job.rate * extract(epoch FROM automation._now() - job.worked_at));
 		CONTINUE WHEN most < 1;
+		RETURN QUERY
+		DELETE FROM automation.missed AS m
+		WHERE m.ctid = ANY (ARRAY(SELECT l.ctid FROM automation.missed AS l WHERE l.rule_id = job.rule_id LIMIT most))
+		RETURNING job.rule_id, job.version, source.id, m.key;
+		GET DIAGNOSTICS missed = ROW_COUNT;
+		-- One that stays locked holds up no other.
+		most := greatest(most - missed, 1);
 		count := 0;
 		rule_id := job.rule_id;
 		version := job.version;
 		entity_id := source.id;
 		FOR record IN SELECT r FROM automation._next_rows(source.relation, job.last_key, most) AS r LOOP
 			job.last_key := (SELECT jsonb_object_agg(k, record -> k) FROM unnest(automation._key(source.relation)) AS k);
+			key := CASE WHEN (SELECT count(*) FROM jsonb_object_keys(job.last_key)) = 1
+				THEN (SELECT k.value FROM jsonb_each_text(job.last_key) AS k) ELSE job.last_key::text END;
 			count := count + 1;
 			RETURN NEXT;
 		END LOOP;
 		UPDATE automation.activation AS a
 		SET seen = a.seen + count, last_key = job.last_key, worked_at = automation._now(),
-			state = CASE WHEN count < most THEN 'finished' ELSE a.state END,
-			finished_at = CASE WHEN count < most THEN automation._now() END
+			state = CASE WHEN count < most AND missed = 0 THEN 'finished' ELSE a.state END,
+			finished_at = CASE WHEN count < most AND missed = 0 THEN automation._now() END
 		WHERE a.rule_id = job.rule_id;
 	END LOOP;
 END
 $$;
 COMMENT ON FUNCTION automation._backfill() IS 'The rows that are to be looked at next, as many as the rates allow';
+
+CREATE FUNCTION automation._missed(rule_id integer, key text) RETURNS void
+LANGUAGE sql
+BEGIN ATOMIC
+	INSERT INTO automation.missed (rule_id, key) VALUES (_missed.rule_id, _missed.key);
+	UPDATE automation.activation AS a SET state = 'running', finished_at = NULL
+	WHERE a.rule_id = _missed.rule_id AND a.state = 'finished';
+END;
+COMMENT ON FUNCTION automation._missed(integer, text) IS 'Somebody has locked the row: it is looked at again';
 
 CREATE FUNCTION automation._has_fired(rule_id integer, subject integer, key text) RETURNS boolean
 LANGUAGE sql STABLE
@@ -182,6 +210,7 @@ BEGIN
 		PERFORM automation._fail('22023', 'rate must be between 1 and 100000', hint => 'It is a number of rows a second.');
 	END IF;
 	DELETE FROM automation.activation AS a WHERE a.rule_id = rule.id;
+	DELETE FROM automation.missed AS m WHERE m.rule_id = rule.id;
 	INSERT INTO automation.activation (rule_id, version, rate, total) VALUES (rule.id, rule.version, rate, total);
 	RAISE NOTICE 'rule "%" is applied to the % rows of table "%", at most % a second', rule.name, total, rule.event_relation, rate
 	USING HINT = 'See automation.activations; automation.cancel_activation() ends it.';

@@ -120,8 +120,13 @@ COMMENT ON COLUMN automation.hold.at IS 'Since when';
 COMMENT ON COLUMN automation.hold.actor IS 'Who stopped it';
 COMMENT ON COLUMN automation.hold.reason IS 'Why';
 
+CREATE FUNCTION automation._holds_changed() RETURNS trigger
+LANGUAGE C AS 'MODULE_PATHNAME', 'automation_holds_changed';
+COMMENT ON FUNCTION automation._holds_changed() IS 'Statement trigger of automation.hold: all sessions ask anew whether there are any; the rules they keep';
+
 CREATE TRIGGER pg_automation_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON automation.hold
-FOR EACH STATEMENT EXECUTE FUNCTION automation._rules_changed();
+FOR EACH STATEMENT EXECUTE FUNCTION automation._holds_changed();
+ALTER TABLE automation.hold ENABLE ALWAYS TRIGGER pg_automation_changed;
 
 CREATE VIEW automation.due AS
 SELECT
@@ -166,45 +171,22 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION automation._left(integer, text, smallint, bigint) IS 'When a row left the stage it was in, or null';
 
-CREATE FUNCTION automation._hold_row(relation regclass, key text) RETURNS jsonb
-LANGUAGE plpgsql
+CREATE FUNCTION automation._find_query(relation regclass) RETURNS text
+LANGUAGE plpgsql STABLE -- operators come later
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-	owner regrole := (SELECT c.relowner FROM pg_class AS c WHERE c.oid = relation);
-	query text := automation._row_query(relation);
-	columns jsonb := automation._key_json(relation, key);
-	answer jsonb := automation._ask(owner, query || ' FOR NO KEY UPDATE OF t SKIP LOCKED', columns);
 BEGIN
-	IF answer IS NULL AND automation._ask(owner, query, columns) IS NOT NULL THEN
-		RETURN 'false';
-	END IF;
-	RETURN answer;
+	RETURN (
+		SELECT format('SELECT t, t.tableoid, t.ctid FROM %s AS t WHERE %s', relation, string_agg(
+			format('t.%I %s (%s)::%s', a.attname, automation._type_operator('=', a.atttypid::regtype),
+				CASE WHEN k.columns > 1 THEN format('$1::pg_catalog.jsonb OPERATOR(pg_catalog.->>) %L::pg_catalog.text', a.attname)
+					ELSE '$1' END,
+				format_type(a.atttypid, a.atttypmod)), ' AND '))
+		FROM (SELECT c, count(*) OVER () FROM unnest(automation._key(relation)) AS c) AS k(name, columns)
+		JOIN pg_attribute AS a ON a.attrelid = relation AND a.attname = k.name);
 END
 $$;
-COMMENT ON FUNCTION automation._hold_row(regclass, text) IS 'Locks a row of an attached table and answers it; false when somebody else has locked it, null when it is gone';
-
-CREATE FUNCTION automation._row_or_null(relation regclass, key text) RETURNS jsonb
-LANGUAGE plpgsql STABLE -- its parts come later
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	owner regrole := (SELECT c.relowner FROM pg_class AS c WHERE c.oid = relation);
-BEGIN
-	RETURN automation._ask(owner, automation._row_query(relation), automation._key_json(relation, key));
-END
-$$;
-COMMENT ON FUNCTION automation._row_or_null(regclass, text) IS 'A row of an attached table by its key, as it is now; null when it is gone';
-
-CREATE FUNCTION automation._is_held(entity_id integer, key text, rule_id integer) RETURNS boolean
-LANGUAGE sql STABLE
-BEGIN ATOMIC
-	SELECT EXISTS (
-		SELECT FROM automation.hold AS h
-		WHERE h.entity_id = _is_held.entity_id AND h.key = _is_held.key
-			AND (h.rule_id IS NULL OR h.rule_id = _is_held.rule_id));
-END;
-COMMENT ON FUNCTION automation._is_held(integer, text, integer) IS 'Whether a rule was stopped for a row by automation.stop_item()';
+COMMENT ON FUNCTION automation._find_query(regclass) IS 'Query for the row whose key, as runs have it, is $1';
 
 CREATE FUNCTION automation._ended_by(
 	entity_id integer,
@@ -213,13 +195,18 @@ CREATE FUNCTION automation._ended_by(
 	run_id bigint,
 	since bigint,
 	columns smallint[])
-RETURNS text
+RETURNS SETOF text
 LANGUAGE sql STABLE
+-- A set, of one at most: so it becomes a part of the query that calls it.
 BEGIN ATOMIC
 	SELECT format('%s at %s by %s', t.reason, date_trunc('second', t.at), t.actor)
-	FROM automation.touch AS t
-	WHERE t.entity_id = _ended_by.entity_id AND (t.key = _ended_by.key OR t.key IS NULL)
-		AND t.id > since
+	FROM (
+		-- OR would have all touches of the table read.
+		SELECT k.* FROM automation.touch AS k WHERE k.entity_id = _ended_by.entity_id AND k.key = _ended_by.key
+		UNION ALL
+		SELECT k.* FROM automation.touch AS k WHERE k.entity_id = _ended_by.entity_id AND k.key IS NULL
+	) AS t
+	WHERE t.id > since
 		AND (t.rule_id IS NULL OR t.rule_id = _ended_by.rule_id)
 		AND (t.cause = _ended_by.run_id) IS NOT TRUE
 		AND (t.columns IS NULL OR t.columns && _ended_by.columns)
@@ -227,17 +214,35 @@ BEGIN ATOMIC
 	LIMIT 1;
 END;
 COMMENT ON FUNCTION automation._ended_by(integer, text, integer, bigint, bigint, smallint[])
-	IS 'The touch since then that ends what is planned for a row, given the columns that cancel it; or null';
+	IS 'The touch since then that ends what is planned for a row, given the columns that cancel it; or none';
 
-CREATE FUNCTION automation._is_superseded(entity_id integer, key text, rule_id integer, id bigint) RETURNS boolean
+CREATE FUNCTION automation._circumstances(
+	entity_id integer,
+	key text,
+	rule_id integer,
+	run_id bigint,
+	id bigint,
+	step smallint,
+	columns smallint[])
+RETURNS TABLE (is_held boolean, touch text, is_superseded boolean)
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-	SELECT EXISTS (
-		SELECT FROM automation.pending AS p
-		WHERE p.entity_id = _is_superseded.entity_id AND p.key = _is_superseded.key
-			AND p.rule_id = _is_superseded.rule_id AND p.step = 0 AND p.id > _is_superseded.id);
+	SELECT
+		EXISTS (
+			SELECT FROM automation.hold AS h
+			WHERE h.entity_id = _circumstances.entity_id AND h.key = _circumstances.key
+				AND (h.rule_id IS NULL OR h.rule_id = _circumstances.rule_id)),
+		(
+			SELECT e.touch
+			FROM automation._ended_by(_circumstances.entity_id, _circumstances.key, _circumstances.rule_id,
+				_circumstances.run_id, coalesce(_circumstances.run_id, _circumstances.id), _circumstances.columns) AS e(touch)),
+		_circumstances.step = 0 AND EXISTS (
+			SELECT FROM automation.pending AS p
+			WHERE p.entity_id = _circumstances.entity_id AND p.key = _circumstances.key
+				AND p.rule_id = _circumstances.rule_id AND p.step = 0 AND p.id > _circumstances.id);
 END;
-COMMENT ON FUNCTION automation._is_superseded(integer, text, integer, bigint) IS 'Whether a run of the rule for the row was planned anew';
+COMMENT ON FUNCTION automation._circumstances(integer, text, integer, bigint, bigint, smallint, smallint[])
+	IS 'What has happened to something that is planned: its rule was stopped for its row, a touch ends it, it was planned anew';
 
 CREATE FUNCTION automation._step_status(run_id bigint, step smallint) RETURNS text
 LANGUAGE plpgsql STABLE -- the view comes later
@@ -262,9 +267,7 @@ CREATE TYPE automation._task AS (
 	key text,
 	source_key text,
 	seen text,
-	relation regclass,
-	source regclass,
-	source_entity integer
+	source_id integer
 );
 COMMENT ON TYPE automation._task IS 'A row of automation.pending as tick() works on it';
 
@@ -272,28 +275,37 @@ CREATE FUNCTION automation._task(place tid, pending automation.pending) RETURNS 
 LANGUAGE sql STABLE
 BEGIN ATOMIC
 	SELECT place, (pending).id, (pending).due_at, (pending).rule_id, (pending).version, (pending).entity_id, (pending).step,
-		(pending).awaits, (pending).run_id, (pending).key, (pending).source_key, (pending).seen,
-		e.relation, s.relation, s.id
-	FROM (SELECT) AS one
-	LEFT JOIN automation.entity AS e ON e.id = (pending).entity_id
-	LEFT JOIN automation.rule AS r ON r.id = (pending).rule_id
-	LEFT JOIN automation.entity AS s ON s.relation = r.event_relation;
+		(pending).awaits, (pending).run_id, (pending).key, (pending).source_key, (pending).seen, (
+			SELECT s.id
+			FROM automation.rule AS r
+			JOIN automation.entity AS s ON s.relation = r.event_relation
+			WHERE r.id = (pending).rule_id);
 END;
-COMMENT ON FUNCTION automation._task(tid, automation.pending) IS 'What tick() needs to know of a row of automation.pending';
+COMMENT ON FUNCTION automation._task(tid, automation.pending) IS 'What the engine needs to know of a row of automation.pending';
 
 CREATE FUNCTION automation._coming_due(most integer) RETURNS SETOF automation._task
-LANGUAGE sql
-BEGIN ATOMIC
-	SELECT (automation._task(p.place, p.pending)).*
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+-- The table may have been all but empty when this was planned.
+SET enable_seqscan = off
+SET jit = off
+AS $$
+BEGIN
+	RETURN QUERY
+	SELECT p.place, p.id, p.due_at, p.rule_id, p.version, p.entity_id, p.step, p.awaits, p.run_id, p.key, p.source_key, p.seen, s.id
 	FROM (
-		SELECT d.ctid AS place, d AS pending
+		SELECT d.ctid AS place, d.*
 		FROM automation.pending AS d
 		WHERE d.due_at <= automation._now()
 		ORDER BY d.due_at, d.id
 		LIMIT most
 		FOR UPDATE SKIP LOCKED
-	) AS p;
-END;
+	) AS p
+	LEFT JOIN automation.rule AS r ON r.id = p.rule_id
+	LEFT JOIN automation.entity AS s ON s.relation = r.event_relation
+	ORDER BY p.due_at, p.id;
+END
+$$;
 COMMENT ON FUNCTION automation._coming_due(integer) IS 'What is due now, the earliest first, locked';
 
 CREATE FUNCTION automation._horizon() RETURNS automation._horizon
@@ -321,6 +333,8 @@ COMMENT ON FUNCTION automation._is_before(automation.touch, automation._horizon)
 CREATE FUNCTION automation._touched(most integer) RETURNS SETOF automation._task
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
 AS $$
 DECLARE
 	progress automation.settled;
@@ -341,17 +355,20 @@ BEGIN
 		progress.until := automation._horizon();
 	END IF;
 	FOR task IN
-		SELECT DISTINCT ON ((found.plan).id) (automation._task(found.place, found.plan)).*
+		SELECT DISTINCT ON (p.id)
+			p.place, p.id, p.due_at, p.rule_id, p.version, p.entity_id, p.step, p.awaits, p.run_id, p.key, p.source_key, p.seen, s.id
 		FROM automation.touch AS t
 		CROSS JOIN LATERAL (
-			SELECT p.ctid, p FROM automation.pending AS p WHERE p.entity_id = t.entity_id AND p.key = t.key
+			SELECT d.ctid AS place, d.* FROM automation.pending AS d WHERE d.entity_id = t.entity_id AND d.key = t.key
 			UNION ALL
-			SELECT p.ctid, p FROM automation.pending AS p WHERE p.entity_id = t.entity_id AND t.key IS NULL
-		) AS found(place, plan)
+			SELECT d.ctid, d.* FROM automation.pending AS d WHERE d.entity_id = t.entity_id AND t.key IS NULL
+		) AS p
+		LEFT JOIN automation.rule AS r ON r.id = p.rule_id
+		LEFT JOIN automation.entity AS s ON s.relation = r.event_relation
 		WHERE t.txid >= pg_snapshot_xmin((progress.seen).snapshot)
 			AND NOT automation._is_before(t, progress.seen) AND automation._is_before(t, progress.until)
-			AND (found.plan).id > progress.id AND t.id > coalesce((found.plan).run_id, (found.plan).id)
-		ORDER BY (found.plan).id
+			AND p.id > progress.id AND t.id > coalesce(p.run_id, p.id)
+		ORDER BY p.id
 		LIMIT most
 	LOOP
 		progress.id := task.id;
@@ -403,7 +420,7 @@ COMMENT ON FUNCTION automation._delivered(bigint[]) IS 'The worker is done with 
 CREATE FUNCTION automation.tick(most integer DEFAULT 1000) RETURNS integer
 LANGUAGE C STRICT AS 'MODULE_PATHNAME', 'automation_tick';
 COMMENT ON FUNCTION automation.tick(integer)
-	IS 'Does what is due, at most so many steps, and answers how many it has dealt with. The worker calls it in time, pg_cron each minute; any number may run at once';
+	IS 'Does what is due, at most so many steps, and answers how many it has dealt with. The worker calls it in time, pg_cron each minute; any number may run at once. After BEGIN it does not look for changes that end or move what is planned';
 
 CREATE FUNCTION automation._next_due() RETURNS interval
 LANGUAGE plpgsql STABLE -- activations come later
@@ -638,10 +655,12 @@ BEGIN
 		FOR UPDATE
 	) AS p;
 	GET DIAGNOSTICS count = ROW_COUNT;
-	IF count = 0 THEN
+	IF count = 0 AND automation._step_status(run, step::smallint) IS NULL AND step IS NOT NULL THEN
+		PERFORM automation._fail('42704', format('run %s has no step %s', run, step));
+	ELSIF count = 0 THEN
 		PERFORM automation._fail('55000', CASE WHEN step IS NULL THEN format('no step of run %s waits', run)
 			ELSE format('step %s of run %s does not wait', step, run) END,
-			format('Its status is %s.', automation._step_status(run, step::smallint)));
+			'Its status is ' || automation._step_status(run, step::smallint) || '.');
 	ELSIF step IS NOT NULL THEN
 		PERFORM automation._follow(run, step::smallint), automation._wake_worker();
 	END IF;

@@ -47,6 +47,79 @@ END
 $$;
 COMMENT ON FUNCTION automation._with_names(text) IS 'A reason with the names of rules for their numbers';
 
+CREATE FUNCTION automation._deliveries_now(
+	ids jsonb,
+	OUT worst integer,
+	OUT reason text,
+	OUT deliveries bigint[],
+	OUT next_at timestamptz,
+	OUT last_at timestamptz)
+LANGUAGE plpgsql STABLE STRICT -- most steps have none
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	SELECT min(array_position(automation._statuses(), automation._delivery_status(v.state))),
+		(array_agg(v.reason ORDER BY v.id) FILTER (WHERE v.state <> 'delivered' AND v.reason IS NOT NULL))[1],
+		array_agg(v.id ORDER BY v.id),
+		min(v.next_at),
+		max(v.last_at)
+	INTO worst, reason, deliveries, next_at, last_at
+	FROM jsonb_array_elements_text(ids) AS i(id)
+	JOIN automation._delivery AS v ON v.id = i.id::bigint;
+END
+$$;
+COMMENT ON FUNCTION automation._deliveries_now(jsonb) IS 'How these messages stand now, all together';
+
+-- A function, so that the cost of a look at one run does not depend on what PostgreSQL thinks of tables
+-- that were never analyzed: it would compile the query (jit), which takes longer than to execute it.
+CREATE FUNCTION automation._steps_now(run automation.run)
+RETURNS TABLE (
+	step smallint,
+	action text,
+	status text,
+	reason text,
+	sqlstate text,
+	result jsonb,
+	deliveries bigint[],
+	next_at timestamptz,
+	last_at timestamptz)
+LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 3 COST 500 -- for readers of the log
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
+AS $$
+#variable_conflict use_column
+BEGIN
+	RETURN QUERY
+	SELECT
+		(s.step ->> 'step')::smallint,
+		s.step ->> 'action',
+		coalesce((automation._statuses())[d.worst], s.step ->> 'status'),
+		coalesce(d.reason, s.step ->> 'reason'),
+		s.step ->> 'sqlstate',
+		s.step -> 'result',
+		d.deliveries,
+		coalesce(d.next_at, nullif(p.due_at, 'infinity')),
+		coalesce(d.last_at, l.at)
+	FROM jsonb_array_elements(run.steps) AS e(step)
+	LEFT JOIN LATERAL (
+		SELECT r.at, r.record
+		FROM automation.step_run AS r
+		WHERE r.run_id = run.id AND r.step = (e.step -> 'step')::smallint
+		ORDER BY r.at DESC
+		LIMIT 1
+	) AS l ON e.step ->> 'status' = 'waiting'
+	CROSS JOIN LATERAL (
+		SELECT CASE WHEN l.at IS NULL THEN e.step
+			ELSE l.record || jsonb_build_object('step', e.step -> 'step', 'action', e.step -> 'action') END
+	) AS s(step)
+	LEFT JOIN automation.pending AS p ON s.step ->> 'status' = 'waiting' AND p.entity_id = run.entity_id AND p.key = run.key
+		AND p.run_id = run.id AND p.step = (s.step -> 'step')::smallint
+	LEFT JOIN LATERAL automation._deliveries_now(s.step -> 'deliveries') AS d ON true;
+END
+$$;
+COMMENT ON FUNCTION automation._steps_now(automation.run) IS 'Steps of a run as they stand now: what was known at commit, and what the worker has done since';
+
 CREATE FUNCTION automation._readable_reason(reader regrole, relation regclass, status text, reason text) RETURNS text
 LANGUAGE sql STABLE
 -- A table that is gone has nobody left who may read it but who may read everything here.
@@ -58,41 +131,9 @@ END;
 COMMENT ON FUNCTION automation._readable_reason(regrole, regclass, text, text) IS 'A reason without the values of columns that PostgreSQL''s messages and changes of fields have in them, unless the reader may read the table';
 
 CREATE VIEW automation._step AS
-SELECT
-	u.id AS run_id,
-	(s.step ->> 'step')::smallint AS step,
-	s.step ->> 'action' AS action,
-	coalesce((automation._statuses())[d.worst], s.step ->> 'status') AS status,
-	coalesce(d.reason, s.step ->> 'reason') AS reason,
-	s.step ->> 'sqlstate' AS sqlstate,
-	s.step -> 'result' AS result,
-	d.deliveries,
-	coalesce(d.next_at, nullif(p.due_at, 'infinity')) AS next_at,
-	coalesce(d.last_at, l.at) AS last_at
+SELECT u.id AS run_id, s.*
 FROM automation.run AS u
-CROSS JOIN LATERAL jsonb_array_elements(u.steps) AS e(step)
-LEFT JOIN LATERAL (
-	SELECT r.at, r.record
-	FROM automation.step_run AS r
-	WHERE r.run_id = u.id AND r.step = (e.step -> 'step')::smallint
-	ORDER BY r.at DESC
-	LIMIT 1
-) AS l ON e.step ->> 'status' = 'waiting'
-CROSS JOIN LATERAL (
-	SELECT CASE WHEN l.at IS NULL THEN e.step
-		ELSE l.record || jsonb_build_object('step', e.step -> 'step', 'action', e.step -> 'action') END
-) AS s(step)
-LEFT JOIN automation.pending AS p ON s.step ->> 'status' = 'waiting' AND p.entity_id = u.entity_id AND p.key = u.key
-	AND p.run_id = u.id AND p.step = (s.step -> 'step')::smallint
-LEFT JOIN LATERAL (
-	SELECT min(array_position(automation._statuses(), automation._delivery_status(v.state))) AS worst,
-		(array_agg(v.reason ORDER BY v.id) FILTER (WHERE v.state <> 'delivered' AND v.reason IS NOT NULL))[1] AS reason,
-		array_agg(v.id ORDER BY v.id) AS deliveries,
-		min(v.next_at) AS next_at,
-		max(v.last_at) AS last_at
-	FROM jsonb_array_elements_text(s.step -> 'deliveries') AS i(id)
-	JOIN automation._delivery AS v ON v.id = i.id::bigint
-) AS d ON s.step ? 'deliveries';
+CROSS JOIN LATERAL automation._steps_now(u) AS s;
 COMMENT ON VIEW automation._step IS 'Steps of runs as they stand now: what was known at commit, and what the worker has done since';
 
 CREATE VIEW automation.execution_log AS
@@ -288,6 +329,7 @@ RETURNS TABLE (
 	run_id bigint)
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 DECLARE
 	item text;
@@ -316,7 +358,7 @@ BEGIN
 		SELECT p.due_at
 		FROM automation.pending AS p
 		WHERE p.entity_id = e.id AND p.key = item AND p.rule_id = r.id AND p.step = 0
-			AND automation._ended_by(e.id, item, r.id, NULL, p.id, '{}') IS NULL
+			AND NOT EXISTS (SELECT FROM automation._ended_by(e.id, item, r.id, NULL, p.id, '{}'))
 		ORDER BY p.id DESC
 		LIMIT 1
 	) AS plan ON true

@@ -214,7 +214,11 @@ COMMENT ON VIEW automation.attempts IS 'Each try to send one of automation.deliv
 
 CREATE FUNCTION automation._wake_worker() RETURNS void
 LANGUAGE C AS 'MODULE_PATHNAME', 'automation_wake_worker';
-COMMENT ON FUNCTION automation._wake_worker() IS 'Makes the worker of this database look at the outbox once this transaction commits';
+COMMENT ON FUNCTION automation._wake_worker() IS 'Makes the worker of this database, should there be one, look at what is to be done once this transaction commits';
+
+CREATE FUNCTION automation._require_worker() RETURNS void
+LANGUAGE C AS 'MODULE_PATHNAME', 'automation_require_worker';
+COMMENT ON FUNCTION automation._require_worker() IS 'Raises an error unless the library is preloaded: without it nothing can be sent';
 
 CREATE FUNCTION automation._wake_launcher() RETURNS void
 LANGUAGE C AS 'MODULE_PATHNAME', 'automation_wake_launcher';
@@ -263,7 +267,7 @@ BEGIN
 	INSERT INTO automation.retry (delivery_id, server, due_at)
 	VALUES (delivery, server, automation._now())
 	ON CONFLICT ON CONSTRAINT retry_pkey DO NOTHING;
-	PERFORM automation._wake_worker();
+	PERFORM automation._require_worker(), automation._wake_worker();
 END
 $$;
 COMMENT ON FUNCTION automation._retry(regrole, bigint) IS 'Body of automation.retry()';

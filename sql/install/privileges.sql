@@ -155,7 +155,7 @@ GRANT EXECUTE ON FUNCTION automation._tap(boolean, text, text) TO PUBLIC;
 -- What the builders of steps call in the name of an author.
 GRANT EXECUTE ON FUNCTION automation._timed(automation.step, jsonb) TO PUBLIC;
 
--- A dump carries what users defined, not what happened. What was compiled is no member of the extension
+-- A dump carries what users defined and what is planned, not what happened. What was compiled is no member of the extension
 -- and is dumped like any function.
 SELECT pg_catalog.pg_extension_config_dump('automation.home', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.entity', '');
@@ -172,3 +172,15 @@ SELECT pg_catalog.pg_extension_config_dump('automation.rule', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.rule_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.rule_version', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.playbook_rule', '');
+-- What is planned, with the runs that it belongs to; and the numbers of runs and messages go on, as by them a
+-- later touch is told from an earlier one, and the messages of a run from those of another database.
+SELECT pg_catalog.pg_extension_config_dump('automation.pending', '');
+SELECT pg_catalog.pg_extension_config_dump('automation.hold', '');
+SELECT pg_catalog.pg_extension_config_dump('automation.run', 'WHERE id IN (SELECT p.run_id FROM automation.pending AS p)');
+SELECT pg_catalog.pg_extension_config_dump('automation.run_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('automation.delivery_id_seq', '');
+
+-- Few rows, and rarely analyzed. Taken for the thousands that PostgreSQL expects of a table it does not know,
+-- they would have it compile (jit) each query of a view.
+ANALYZE automation.entity, automation.link, automation.rule, automation.rule_version, automation.trigger_definition,
+	automation.action_definition, automation.calendar, automation.holiday, automation.activation, automation.hold;

@@ -48,6 +48,7 @@ CREATE TABLE automation.rule_version (
 	author regrole NOT NULL,
 	reason text,
 	created_at timestamptz NOT NULL DEFAULT automation._now(),
+	evaluate text NOT NULL DEFAULT 'row' CHECK (evaluate IN ('row', 'commit')),
 	PRIMARY KEY (rule_id, version)
 );
 COMMENT ON TABLE automation.rule_version IS 'What each rule said when; kept after a rule is dropped, for the log';
@@ -64,6 +65,7 @@ COMMENT ON COLUMN automation.rule_version.steps IS 'Array of {action, params, ti
 COMMENT ON COLUMN automation.rule_version.author IS 'Who wrote it';
 COMMENT ON COLUMN automation.rule_version.reason IS 'Why it was changed';
 COMMENT ON COLUMN automation.rule_version.created_at IS 'When it was written';
+COMMENT ON COLUMN automation.rule_version.evaluate IS 'row: with each change; commit: once per row, by what the whole transaction has made of it';
 
 -- No part of a dump: numbers of columns and hashes of values mean something in this database only.
 CREATE TABLE automation.rule_index (
@@ -595,11 +597,13 @@ RETURNS TABLE (
 	columns smallint[],
 	functions oid[],
 	collations oid[],
-	hashes bigint[])
+	hashes bigint[],
+	at_commit boolean)
 LANGUAGE sql STABLE
 BEGIN ATOMIC
 	SELECT r.id, r.version, coalesce(i.watched, k.watched), coalesce(i.columns, k.columns), coalesce(i.functions, k.functions),
-		coalesce(i.collations, k.collations), coalesce(i.hashes, k.hashes)
+		coalesce(i.collations, k.collations), coalesce(i.hashes, k.hashes),
+		(SELECT w.evaluate = 'commit' FROM automation.rule_version AS w WHERE w.rule_id = r.id AND w.version = r.version)
 	FROM automation.entity AS source
 	JOIN automation.rule AS r ON r.event_relation = source.relation AND r.state = 'active'
 	LEFT JOIN pg_catalog.pg_authid AS o ON o.oid = r.owner
@@ -786,9 +790,13 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	INSERT INTO automation.rule_version (rule_id, version, name, trigger, params, condition, events, steps, author, reason)
+	IF version.evaluate NOT IN ('row', 'commit') THEN
+		PERFORM automation._fail('22023', format('invalid value for evaluate: "%s"', version.evaluate),
+			hint => 'Valid values are: row, commit.');
+	END IF;
+	INSERT INTO automation.rule_version (rule_id, version, name, trigger, params, condition, events, steps, author, reason, evaluate)
 	VALUES (version.rule_id, version.version, version.name, version.trigger, coalesce(version.params, '{}'),
-		nullif(btrim(version.condition), ''), '{}', version.steps, version.author, version.reason);
+		nullif(btrim(version.condition), ''), '{}', version.steps, version.author, version.reason, coalesce(version.evaluate, 'row'));
 	UPDATE automation.rule AS r SET version = _add_version.version.version, name = _add_version.version.name
 	WHERE r.id = _add_version.version.rule_id;
 	PERFORM automation._compile_rule(version.rule_id), automation._index_rule(version.rule_id, version.version);
@@ -839,11 +847,12 @@ CREATE FUNCTION automation.create_rule(
 	description text DEFAULT NULL,
 	activate boolean DEFAULT false,
 	on_error text DEFAULT 'log',
-	place integer DEFAULT NULL)
+	place integer DEFAULT NULL,
+	evaluate text DEFAULT 'row')
 RETURNS integer
 LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
-COMMENT ON FUNCTION automation.create_rule(text, regclass, text, jsonb, text, automation.step[], text, text, boolean, text, integer)
-	IS 'Makes a rule and answers its number. It belongs to the caller and acts in his name; place is its position in the list, the end by default';
+COMMENT ON FUNCTION automation.create_rule(text, regclass, text, jsonb, text, automation.step[], text, text, boolean, text, integer, text)
+	IS 'Makes a rule and answers its number. It belongs to the caller and acts in his name; place is its position in the list, the end by default; evaluate => ''commit'' judges it once per row, by what the whole transaction has made of it';
 
 CREATE FUNCTION automation._create_rule(
 	caller regrole,
@@ -857,13 +866,14 @@ CREATE FUNCTION automation._create_rule(
 	description text,
 	activate boolean,
 	on_error text,
-	place integer)
+	place integer,
+	evaluate text)
 RETURNS integer
 LANGUAGE sql
 RETURN automation._new_rule(
 	automation._callers_search_path(caller), relation, folder, description, activate, on_error, place,
-	ROW(NULL, NULL, name, trigger, params, condition, NULL, NULL, NULL, automation._steps_json(name, steps), caller, NULL, NULL)::automation.rule_version);
-COMMENT ON FUNCTION automation._create_rule(regrole, text, regclass, text, jsonb, text, automation.step[], text, text, boolean, text, integer) IS 'automation.create_rule()';
+	ROW(NULL, NULL, name, trigger, params, condition, NULL, NULL, NULL, automation._steps_json(name, steps), caller, NULL, NULL, evaluate)::automation.rule_version);
+COMMENT ON FUNCTION automation._create_rule(regrole, text, regclass, text, jsonb, text, automation.step[], text, text, boolean, text, integer, text) IS 'automation.create_rule()';
 
 CREATE FUNCTION automation._version(rule_id integer, version integer) RETURNS automation.rule_version
 LANGUAGE sql STABLE
@@ -882,10 +892,11 @@ CREATE FUNCTION automation.alter_rule(
 	folder text DEFAULT NULL,
 	description text DEFAULT NULL,
 	on_error text DEFAULT NULL,
-	reason text DEFAULT NULL)
+	reason text DEFAULT NULL,
+	evaluate text DEFAULT NULL)
 RETURNS integer
 LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
-COMMENT ON FUNCTION automation.alter_rule(text, text, text, jsonb, text, automation.step[], text, text, text, text)
+COMMENT ON FUNCTION automation.alter_rule(text, text, text, jsonb, text, automation.step[], text, text, text, text, text)
 	IS 'Changes what is given of a rule and answers its new version; name renames it, an empty condition removes the condition';
 
 CREATE FUNCTION automation._alter_rule(
@@ -899,7 +910,8 @@ CREATE FUNCTION automation._alter_rule(
 	folder text,
 	description text,
 	on_error text,
-	reason text)
+	reason text,
+	evaluate text)
 RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -921,6 +933,7 @@ BEGIN
 	version.version := version.version + 1;
 	version.author := caller;
 	version.reason := reason;
+	version.evaluate := coalesce(evaluate, version.evaluate);
 	PERFORM automation._check_on_error(coalesce(on_error, old_rule.on_error));
 	UPDATE automation.rule AS r
 	SET folder = coalesce(_alter_rule.folder, r.folder),
@@ -931,7 +944,7 @@ BEGIN
 	RETURN version.version;
 END
 $$;
-COMMENT ON FUNCTION automation._alter_rule(regrole, text, text, text, jsonb, text, automation.step[], text, text, text, text) IS 'automation.alter_rule()';
+COMMENT ON FUNCTION automation._alter_rule(regrole, text, text, text, jsonb, text, automation.step[], text, text, text, text, text) IS 'automation.alter_rule()';
 
 CREATE FUNCTION automation.rollback_rule(rule text, version integer, reason text DEFAULT NULL) RETURNS integer
 LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
@@ -991,7 +1004,7 @@ RETURN (
 		activate, r.on_error, NULL,
 		ROW(NULL, NULL, new_name,
 			automation._trigger_on(v.trigger, r.relation, coalesce(_copy_rule.relation, r.relation)), v.params,
-			v.condition, NULL, NULL, NULL, v.steps, caller, format('copy of "%s"', r.name), NULL)::automation.rule_version)
+			v.condition, NULL, NULL, NULL, v.steps, caller, format('copy of "%s"', r.name), NULL, v.evaluate)::automation.rule_version)
 	FROM automation._rule(_copy_rule.rule) AS r, LATERAL automation._version(r.id, r.version) AS v
 );
 COMMENT ON FUNCTION automation._copy_rule(regrole, text, text, regclass, boolean) IS 'automation.copy_rule()';
@@ -1217,7 +1230,8 @@ SELECT
 	r.version,
 	r.description,
 	r.created_at,
-	v.created_at AS changed_at
+	v.created_at AS changed_at,
+	v.evaluate
 FROM automation.rule AS r
 JOIN automation.rule_version AS v ON v.rule_id = r.id AND v.version = r.version
 JOIN automation._rule_problem AS p ON p.rule_id = r.id

@@ -9,27 +9,34 @@ using pg::Value;
 
 namespace {
 
+constexpr auto by_index = pg::Statement::Plan::by_index;
+
 std::vector<Task> read_tasks(pg::Statement &statement, std::initializer_list<Value> values)
 {
 	pg::Spi spi;
 	const pg::Rows found = statement.execute(values);
 	std::vector<Task> tasks;
+	tasks.reserve(found.size());
 	for (std::uint64_t i = 0; i < found.size(); ++i) {
 		const auto number = [&](int column) { return static_cast<int>(found.integer(i, column)); };
 		const auto text = [&](int column) { return found.text(i, column).value_or(""); };
-		tasks.push_back({text(1), found.integer(i, 2), found.integer(i, 3), number(4), number(5),
-			number(6), number(15), number(7), text(8), found.integer(i, 9), text(10), text(11),
-			text(12), static_cast<pg::Oid>(found.integer(i, 13)),
-			static_cast<pg::Oid>(found.integer(i, 14))});
+		tasks.push_back(
+			{text(1), found.integer(i, 2), found.integer(i, 3), number(4), number(5), number(6),
+				number(13), number(7), text(8), found.integer(i, 9), text(10), text(11), text(12)});
 	}
 	return tasks;
 }
 
+// Lets the step begin that waits for this one.
 void release_next(const Task &task)
 {
-	static pg::Statement statement("SELECT automation._follow($1, $2)");
+	static pg::Statement statement("UPDATE automation.pending SET due_at = automation._now() "
+								   "WHERE entity_id = $1 AND key = $2 AND run_id = $3 AND step = "
+								   "$4 AND awaits = 'previous' AND parked_at IS NULL",
+		by_index);
 	pg::Spi spi;
-	statement.execute({Value::int8(task.run), Value::int2(task.step)});
+	statement.execute({Value::int4(task.subject), Value::text(task.key), Value::int8(task.run),
+		Value::int2(task.step + 1)});
 }
 
 } // namespace
@@ -43,43 +50,36 @@ bool has_to_wait()
 
 std::vector<Task> coming_due(int most)
 {
-	static pg::Statement statement("SELECT place, id, due_at, rule_id, version, entity_id, step, "
-								   "awaits, run_id, key, source_key, seen, relation::oid, "
-								   "source::oid, source_entity FROM automation._coming_due($1)");
+	static pg::Statement statement("SELECT * FROM automation._coming_due($1)");
 	return read_tasks(statement, {Value::int4(most)});
 }
 
 std::vector<Task> touched(int most)
 {
-	static pg::Statement statement("SELECT place, id, due_at, rule_id, version, entity_id, step, "
-								   "awaits, run_id, key, source_key, seen, relation::oid, "
-								   "source::oid, source_entity FROM automation._touched($1)");
+	static pg::Statement statement("SELECT * FROM automation._touched($1)");
 	return read_tasks(statement, {Value::int4(most)});
 }
 
 std::vector<Task> own_due(std::int64_t since, pg::Instant until)
 {
-	static pg::Statement statement("SELECT place, id, due_at, rule_id, version, entity_id, step, "
-								   "awaits, run_id, key, source_key, seen, relation::oid, "
-								   "source::oid, source_entity FROM automation._own_due($1, $2)");
+	static pg::Statement statement("SELECT * FROM automation._own_due($1, $2)");
 	return read_tasks(statement, {Value::int8(since), pg::instant(until)});
 }
 
 std::vector<Task> own_touched(std::int64_t since)
 {
-	static pg::Statement statement("SELECT place, id, due_at, rule_id, version, entity_id, step, "
-								   "awaits, run_id, key, source_key, seen, relation::oid, "
-								   "source::oid, source_entity FROM automation._own_touched($1)");
+	static pg::Statement statement("SELECT * FROM automation._own_touched($1)");
 	return read_tasks(statement, {Value::int8(since)});
 }
 
 bool lock(const Task &task)
 {
 	static pg::Statement statement(
-		"SELECT FROM automation.pending WHERE ctid = $1::tid AND id = $2 "
+		"SELECT ctid FROM automation.pending WHERE ctid = $1::tid AND id = $2 "
 		"FOR UPDATE SKIP LOCKED");
 	pg::Spi spi;
-	return statement.execute({Value::text(task.place), Value::int8(task.id)}).size() > 0;
+	const pg::Rows found = statement.execute({Value::text(task.place), Value::int8(task.id)});
+	return found.size() > 0 && found.text(0, 1) == task.place;
 }
 
 void remove(const Task &task)
@@ -121,17 +121,17 @@ void cancel(const Task &task, const std::string &reason)
 	finish(task, {task.step, "", "cancelled", reason});
 }
 
-std::string touch_since(const Task &task, const std::vector<int> &columns)
+Circumstances circumstances(const Task &task, const std::vector<int> &columns)
 {
-	static pg::Statement statement(
-		"SELECT automation._ended_by($1, $2, $3, nullif($4, 0), $5, $6::smallint[])");
+	static pg::Statement statement("SELECT is_held, touch, is_superseded FROM "
+								   "automation._circumstances($1, $2, $3, nullif($4, 0), $5, $6, "
+								   "$7::smallint[])",
+		by_index);
 	pg::Spi spi;
-	return statement
-		.execute({Value::int4(task.subject), Value::text(task.key), Value::int4(task.rule),
-			Value::int8(task.run), Value::int8(task.run != 0 ? task.run : task.id),
-			Value::text(columns.empty() ? "{}" : array_text(columns))})
-		.text(0, 1)
-		.value_or("");
+	const pg::Rows found = statement.execute({Value::int4(task.subject), Value::text(task.key),
+		Value::int4(task.rule), Value::int8(task.run), Value::int8(task.id), Value::int2(task.step),
+		Value::text(columns.empty() ? "{}" : array_text(columns))});
+	return {found.boolean(0, 1), found.text(0, 2).value_or(""), found.boolean(0, 3)};
 }
 
 pg::Instant entered_at(const Task &task, int status)
@@ -152,17 +152,6 @@ std::optional<pg::Instant> left_at(const Task &task, int status)
 	return found.is_null(0, 1) ? std::nullopt : std::optional(found.integer(0, 1));
 }
 
-bool is_superseded(const Task &task)
-{
-	static pg::Statement statement("SELECT automation._is_superseded($1, $2, $3, $4)");
-	pg::Spi spi;
-	return task.step == 0 &&
-		statement
-			.execute({Value::int4(task.subject), Value::text(task.key), Value::int4(task.rule),
-				Value::int8(task.id)})
-			.boolean(0, 1);
-}
-
 bool is_first(const Task &task)
 {
 	static pg::Statement statement(
@@ -173,15 +162,6 @@ bool is_first(const Task &task)
 			   .execute({Value::int4(task.rule), Value::int4(task.subject), Value::text(task.key),
 				   pg::instant(task.due)})
 			   .size() > 0;
-}
-
-bool is_held(const Task &task)
-{
-	static pg::Statement statement("SELECT automation._is_held($1, $2, $3)");
-	pg::Spi spi;
-	return statement
-		.execute({Value::int4(task.subject), Value::text(task.key), Value::int4(task.rule)})
-		.boolean(0, 1);
 }
 
 bool previous_failed(const Task &task)
@@ -195,31 +175,14 @@ bool previous_failed(const Task &task)
 	return found.size() > 0 && found.boolean(0, 1);
 }
 
-std::optional<std::string> row_of(pg::Oid relation, const std::string &key)
+Image hold_row(const Task &task, Chapter &subject, Chapter &source)
 {
-	static pg::Statement statement("SELECT automation._row_or_null($1, $2)");
-	pg::Spi spi;
-	return statement.execute({Value::oid(relation), Value::text(key)}).text(0, 1);
-}
-
-pg::RowChange change_from_json(const Chapter &chapter, const Rule &rule, const std::string &json)
-{
-	const pg::ActAs identity(rule.owner, pg::ActAs::Manner::restricted, rule.search_path);
-	return pg::change_of(*chapter.type, pg::Event::insert, std::nullopt,
-		pg::row_from_json(identity, chapter.type->type(), json));
-}
-
-Image hold_row(const Task &task)
-{
-	static pg::Statement statement("SELECT automation._hold_row($1, $2)");
-	pg::Spi spi;
-	std::optional<std::string> json =
-		statement.execute({Value::oid(task.relation), Value::text(task.key)}).text(0, 1);
-	if (json && *json == "false")
+	std::optional<pg::RowFinder::Row> row = subject.rows().lock(task.key);
+	if (!row && subject.rows().find(task.key))
 		return {Image::State::busy, {}};
-	if (json && !task.source_key.empty())
-		json = row_of(task.source_relation, task.source_key);
-	return json ? Image{Image::State::there, *json} : Image{Image::State::gone, {}};
+	if (row && !task.source_key.empty())
+		row = source.rows().find(task.source_key);
+	return {row ? Image::State::there : Image::State::gone, row};
 }
 
 } // namespace automation::engine

@@ -21,7 +21,6 @@ struct Task {
 	std::string awaits;
 	std::int64_t run;
 	std::string key, source_key, seen;
-	pg::Oid relation, source_relation;
 };
 
 // A copy of another database does nothing by itself before it is adopted; tests let time pass
@@ -34,7 +33,7 @@ std::vector<Task> touched(int most);	// not locked
 // what it has touched.
 std::vector<Task> own_due(std::int64_t since, pg::Instant until);
 std::vector<Task> own_touched(std::int64_t since);
-bool lock(const Task &task); // false: another tick has it
+bool lock(const Task &task); // false: another tick has it, or had it
 
 void move(const Task &task, pg::Instant due);
 void park(const Task &task); // until its rule, or its row, is resumed
@@ -43,27 +42,27 @@ void finish(const Task &task, const StepRecord &record);
 void cancel(const Task &task, const std::string &reason);
 void remove(const Task &task);
 
-// The touch that ends what is planned, given the columns that cancel it; empty: none.
-std::string touch_since(const Task &task, const std::vector<int> &columns);
+// What has happened since it was planned.
+struct Circumstances {
+	bool is_held;		// by automation.stop_item()
+	std::string touch;	// that ends it, given the columns that cancel it; empty: none
+	bool is_superseded; // a run of the rule for the row was planned anew
+};
+Circumstances circumstances(const Task &task, const std::vector<int> &columns);
+
 pg::Instant entered_at(const Task &task, int status);
 std::optional<pg::Instant> left_at(const Task &task, int status);
-bool is_superseded(const Task &task); // a run of the rule for the row was planned anew
-bool is_first(const Task &task);	  // time that the rule fires for this row and instant
-bool is_held(const Task &task);		  // by automation.stop_item()
+bool is_first(const Task &task); // time that the rule fires for this row and instant
 bool previous_failed(const Task &task);
-
-std::optional<std::string> row_of(pg::Oid relation, const std::string &key); // as JSON
-// The row as if it had just been inserted.
-pg::RowChange change_from_json(const Chapter &chapter, const Rule &rule, const std::string &json);
 
 struct Image {
 	enum class State { there, gone, busy };
 	State state;
-	std::string json;
+	std::optional<pg::RowFinder::Row> row; // of the table whose change fired the rule
 };
 
 // The row is locked before anything is judged: a change that comes later waits until we are done,
 // one that came earlier is seen.
-Image hold_row(const Task &task);
+Image hold_row(const Task &task, Chapter &subject, Chapter &source);
 
 } // namespace automation::engine

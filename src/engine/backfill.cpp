@@ -1,6 +1,5 @@
 #include "engine/backfill.hpp"
 
-#include "engine/agenda.hpp"
 #include "engine/cascade.hpp"
 #include "engine/run.hpp"
 #include "pg/identity.hpp"
@@ -15,13 +14,13 @@ using pg::Value;
 
 struct Candidate {
 	int rule, version, source;
-	std::string row; // JSON
+	std::string key; // of the row of the source
 };
 
 std::vector<Candidate> next_candidates()
 {
 	static pg::Statement statement(
-		"SELECT rule_id, version, entity_id, record FROM automation._backfill()");
+		"SELECT rule_id, version, entity_id, key FROM automation._backfill()");
 	pg::Spi spi;
 	const pg::Rows found = statement.execute({});
 	std::vector<Candidate> candidates;
@@ -48,21 +47,46 @@ void count_fired(const Rule &rule)
 	statement.execute({Value::int4(rule.id)});
 }
 
-void look_at(const Candidate &candidate)
+// Its turn comes again.
+void miss(const Candidate &candidate)
 {
-	const Cascade::Root root;
+	static pg::Statement statement("SELECT automation._missed($1, $2)");
+	pg::Spi spi;
+	statement.execute({Value::int4(candidate.rule), Value::text(candidate.key)});
+}
+
+// False: somebody else has locked what it needs.
+bool look_at(const Candidate &candidate)
+{
 	const Rulebook book;
 	Chapter &chapter = book.chapter(candidate.source);
 	Rule *rule = chapter.find(candidate.rule, candidate.version);
 	if (!rule || !rule->is_active)
-		return;
-	const pg::RowChange row = change_from_json(chapter, *rule, candidate.row);
+		return true;
+	const std::optional<pg::RowFinder::Row> locked = chapter.rows().lock(candidate.key);
+	if (!locked)
+		return !chapter.rows().find(candidate.key); // it is gone
+	const InHand in_hand(*rule);
+	const pg::RowChange row =
+		pg::change_of(*chapter.type, pg::Event::insert, std::nullopt, locked->value, locked->place);
 	const std::string key = key_text(chapter, *rule, row);
 	if (has_fired(*rule, key))
-		return;
+		return true;
 	meet(chapter, *rule, row, "activated");
 	if (has_fired(*rule, key))
 		count_fired(*rule);
+	return true;
+}
+
+void see_to(const Candidate &candidate)
+{
+	const Cascade::Root root(true);
+	bool done = true;
+	const auto error = pg::subtransaction([&] { done = look_at(candidate); });
+	if (error && !Cascade::current().gives_way_to(*error))
+		error->log_warning();
+	else if (error || !done)
+		miss(candidate);
 }
 
 } // namespace
@@ -71,8 +95,7 @@ int backfill()
 {
 	const std::vector<Candidate> candidates = next_candidates();
 	for (const Candidate &candidate : candidates)
-		if (const auto error = pg::subtransaction([&] { look_at(candidate); }))
-			error->log_warning();
+		see_to(candidate);
 	return static_cast<int>(candidates.size());
 }
 

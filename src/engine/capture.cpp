@@ -2,6 +2,7 @@
 
 #include "core/failure.hpp"
 #include "engine/cascade.hpp"
+#include "engine/commit.hpp"
 #include "engine/journal.hpp"
 #include "engine/ledger.hpp"
 #include "engine/rulebook.hpp"
@@ -80,18 +81,6 @@ std::string logged(const std::optional<std::string> &value)
 	return value ? pg::clipped(*value, longest_logged_value) : "null";
 }
 
-const char *event_name(pg::Event event)
-{
-	switch (event) {
-	case pg::Event::insert:
-		return "created";
-	case pg::Event::update:
-		return "updated";
-	default:
-		return "deleted";
-	}
-}
-
 // What waits for the row may end with this change. Noted before any rule runs: whatever begins with
 // this change begins after it.
 void note_touch(const Chapter &chapter, const pg::RowChange &change)
@@ -125,14 +114,20 @@ void meet_as_it_is_now(int entity, int id, const pg::RowChange &change)
 		meet(chapter, *rule, change, event_name(change.event()));
 }
 
-// Candidates by the index, in listed order; each judged on the row as the event left it.
 void handle(Chapter &chapter, const pg::RowChange &change)
 {
 	if (Journal::is_kept())
 		let_the_write_live([&] { Journal::note(chapter, change); });
 	if (chapter.something_waits && change.event() != pg::Event::insert)
 		let_the_write_live([&] { note_touch(chapter, change); });
-	for (const int number : chapter.candidates(change)) {
+	meet_all(chapter, change, chapter.candidates(change));
+}
+
+} // namespace
+
+void meet_all(Chapter &chapter, const pg::RowChange &change, const std::vector<int> &candidates)
+{
+	for (const int number : candidates) {
 		Rule *rule = chapter.listed(number);
 		if (!rule || !rule->is_active || rule->was_replaced())
 			meet_as_it_is_now(chapter.entity, chapter.listed_id(number), change);
@@ -140,8 +135,6 @@ void handle(Chapter &chapter, const pg::RowChange &change)
 			meet(chapter, *rule, change, event_name(change.event()));
 	}
 }
-
-} // namespace
 
 void on_row(const pg::TriggerCall &call)
 {
@@ -151,12 +144,17 @@ void on_row(const pg::TriggerCall &call)
 	Chapter &chapter = book.chapter(call.entity());
 	if (chapter.is_empty() && !Journal::is_kept())
 		return;
-	if (call.moved_away())
-		return departures().add(call);
 	const Cascade::Root root;
+	if (call.moved_away()) {
+		if (chapter.judges_at_commit)
+			note_for_commit(chapter, call);
+		return departures().add(call);
+	}
 	const pg::RowChange change = call.change(*chapter.type);
 	const std::optional<pg::Place> left =
 		call.event() == pg::Event::insert ? departures().take(call) : std::nullopt;
+	if (chapter.judges_at_commit)
+		left ? note_move(chapter, call, *left) : note_for_commit(chapter, call);
 	if (!left)
 		return handle(chapter, change);
 	Cascade::current().note_move(*left, change.place());

@@ -29,10 +29,16 @@ public:
 	// A row has gone to another partition, while a rule runs that may have more to do with it.
 	void note_move(const pg::Place &from, const pg::Place &to);
 	pg::Place moved_to(const pg::Place &from) const; // nowhere: it has not moved
-	int depth() const { return static_cast<int>(running_.size()); }
+	int depth() const { return depth_ + static_cast<int>(running_.size()); }
 	std::int64_t cause() const // the run that the present event comes from; 0: a person's write
 	{
-		return running_.empty() ? 0 : running_.back().run;
+		return running_.empty() ? cause_ : running_.back().run;
+	}
+	// The next event was made earlier: by this run, so deep.
+	void go_on(std::int64_t cause, int depth)
+	{
+		cause_ = cause;
+		depth_ = depth;
 	}
 
 private:
@@ -43,6 +49,8 @@ private:
 	std::string chain(int rule) const;
 	static Cascade *current_;
 	bool comes_again_ = false;
+	std::int64_t cause_ = 0;
+	int depth_ = 0;
 	std::vector<Running> running_;
 	// Once per rule, row and root event; in which subtransaction.
 	std::map<std::pair<int, std::string>, std::uint32_t> fired_;

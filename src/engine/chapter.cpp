@@ -40,8 +40,7 @@ Chapter::Chapter(int entity_id) : entity(entity_id)
 {
 	pg::Spi spi;
 	static pg::Statement relation_of(
-		"SELECT c.oid, c.relowner, automation._compiled(format('entity_%s_key', e.id))::oid, "
-		"EXISTS (SELECT FROM automation.hold) "
+		"SELECT c.oid, c.relowner, automation._compiled(format('entity_%s_key', e.id))::oid "
 		"FROM automation.entity AS e JOIN pg_catalog.pg_class AS c ON c.oid = e.relation "
 		"WHERE e.id = $1");
 	const pg::Rows found = relation_of.execute_fresh({pg::Value::int4(entity)});
@@ -49,7 +48,6 @@ Chapter::Chapter(int entity_id) : entity(entity_id)
 		return;
 	owner_ = oid_of(found, 0, 2);
 	const pg::Oid key = oid_of(found, 0, 3);
-	something_is_held_ = found.boolean(0, 4);
 	const pg::InMemory inside(memory);
 	type.emplace(oid_of(found, 0, 1));
 	key_ = std::make_unique<pg::Expression>(key, *type);
@@ -60,12 +58,14 @@ Chapter::Chapter(int entity_id) : entity(entity_id)
 void Chapter::read_list()
 {
 	static pg::Statement list(
-		"SELECT rule_id, version, watched, columns, functions, collations, hashes "
+		"SELECT rule_id, version, watched, columns, functions, collations, hashes, at_commit "
 		"FROM automation._rules_of($1)");
 	const pg::Rows found = list.execute_fresh({pg::Value::int4(entity)});
 	listed_.reserve(found.size());
 	for (std::uint64_t i = 0; i < found.size(); ++i) {
-		index_.add(static_cast<int>(i), key_at(found, i, 4));
+		const bool at_commit = found.boolean(i, 8);
+		judges_at_commit |= at_commit;
+		(at_commit ? index_at_commit_ : index_).add(static_cast<int>(i), key_at(found, i, 4));
 		listed_.push_back({static_cast<int>(found.integer(i, 1)),
 			static_cast<int>(found.integer(i, 2)), small(pg::numbers_at(found, i, 3))});
 	}
@@ -84,7 +84,17 @@ void Chapter::read_watched()
 
 std::vector<int> Chapter::candidates(const pg::RowChange &change) const
 {
-	std::vector<int> numbers = index_.candidates(change);
+	return candidates(index_, change);
+}
+
+std::vector<int> Chapter::candidates_at_commit(const pg::RowChange &net_change) const
+{
+	return candidates(index_at_commit_, net_change);
+}
+
+std::vector<int> Chapter::candidates(const Index &index, const pg::RowChange &change) const
+{
+	std::vector<int> numbers = index.candidates(change);
 	if (change.event() == pg::Event::update)
 		std::erase_if(numbers, [&](int number) {
 			return std::ranges::any_of(listed_[static_cast<std::size_t>(number)].watched,
@@ -122,18 +132,6 @@ Rule *Chapter::find(int id, int version)
 	return rule.get();
 }
 
-bool Chapter::holds_back(const Rule &rule, const std::string &row) const
-{
-	if (!something_is_held_)
-		return false;
-	static pg::Statement held("SELECT automation._is_held($1, $2, $3)");
-	pg::Spi spi;
-	return held
-		.execute_fresh(
-			{pg::Value::int4(rule.subject), pg::Value::text(row), pg::Value::int4(rule.id)})
-		.boolean(0, 1);
-}
-
 const pg::Expression &Chapter::compile(const Rule &rule, Part &part) const
 {
 	if (!part.is_compiled()) {
@@ -155,6 +153,18 @@ std::unique_ptr<pg::Expression> Chapter::compiled(const Rule &rule, const Part &
 	pg::require_role(rule.owner);
 	const pg::ActAs identity(rule.owner, pg::ActAs::Manner::restricted, rule.search_path);
 	return std::make_unique<pg::Expression>(part.function, *type);
+}
+
+pg::RowFinder &Chapter::rows()
+{
+	static pg::Statement query("SELECT automation._find_query(relation) FROM automation.entity "
+							   "WHERE id = $1");
+	if (!rows_) {
+		pg::Spi spi;
+		const pg::Rows found = query.execute_fresh({pg::Value::int4(entity)});
+		rows_.emplace(found.text(0, 1).value(), owner_);
+	}
+	return *rows_;
 }
 
 std::string Chapter::key_of(const pg::RowChange &change) const

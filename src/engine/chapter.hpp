@@ -4,6 +4,7 @@
 
 #include "engine/index.hpp"
 #include "engine/rule.hpp"
+#include "pg/finder.hpp"
 #include "pg/memory.hpp"
 
 #include <map>
@@ -29,18 +30,19 @@ public:
 	bool is_empty() const { return listed_.empty() && !something_waits; }
 	// The numbers of the active rules that the change may concern, in listed order.
 	std::vector<int> candidates(const pg::RowChange &change) const;
+	// The same of those that are judged when the transaction ends, by all its changes together.
+	std::vector<int> candidates_at_commit(const pg::RowChange &net_change) const;
+	bool judges_at_commit = false;
 	Rule *listed(int number); // null: it is gone by now
 	int listed_id(int number) const;
 	Rule *active(int id); // the version that takes new runs; null: none
 	Rule *find(int id, int version);
-
-	// Whether automation.stop_item() has stopped the rule for a row.
-	bool holds_back(const Rule &rule, const std::string &key) const;
 	const pg::Expression &compile(const Rule &rule, Part &part) const;
 	// Raises the error that compiling it would raise now.
 	void check(const Rule &rule, const Part &part) const;
 	std::string key_of(const pg::RowChange &change) const; // of the changed row itself
-	pg::Oid owner() const { return owner_; }			   // of the table
+	pg::RowFinder &rows();
+	pg::Oid owner() const { return owner_; } // of the table
 	bool has_changed_shape() const { return type && !type->is_current(); }
 
 	pg::Memory memory{"pg_automation rules", pg::Memory::Life::backend};
@@ -61,10 +63,11 @@ private:
 	std::unique_ptr<pg::Expression> compiled(const Rule &rule, const Part &part) const;
 
 	pg::Oid owner_ = 0; // of the table
-	bool something_is_held_ = false;
 	std::unique_ptr<pg::Expression> key_;
 	std::vector<Listed> listed_;
-	Index index_;
+	std::vector<int> candidates(const Index &index, const pg::RowChange &change) const;
+	Index index_, index_at_commit_;
+	std::optional<pg::RowFinder> rows_;
 	std::map<std::pair<int, int>, std::unique_ptr<Rule>> rules_; // by id and version
 };
 

@@ -3,6 +3,7 @@
 #include "core/failure.hpp"
 #include "core/json.hpp"
 #include "engine/cascade.hpp"
+#include "engine/holds.hpp"
 #include "engine/judgement.hpp"
 #include "engine/schedule.hpp"
 #include "engine/steps.hpp"
@@ -98,8 +99,9 @@ std::string own_key(const Chapter &chapter, const Rule &rule, const pg::RowChang
 void take_steps_once(
 	Chapter &chapter, Rule &rule, const pg::RowChange &change, RunRecord &run, Care care)
 {
-	run.reason = chapter.holds_back(rule, run.key) ? "stopped for this row"
-												   : Cascade::current().refusal(rule, run.key);
+	run.reason = is_held(rule.subject, run.key, rule.id)
+		? "stopped for this row"
+		: Cascade::current().refusal(rule, run.key);
 	if (!run.reason.empty()) {
 		run.status = "suppressed";
 		return;
@@ -168,7 +170,7 @@ std::int64_t conclude(Chapter &chapter, Rule &rule, const pg::RowChange &change,
 		[&] { perform_carefully(chapter, rule, change, std::move(judgement), run); });
 	if (!error)
 		return run.id;
-	if (rule.fails_the_write)
+	if (rule.fails_the_write || Cascade::current().gives_way_to(*error))
 		throw std::move(*error);
 	error->log("run of rule #" + std::to_string(rule.id));
 	return 0;

@@ -17,6 +17,13 @@ std::uint64_t seen = 0; // of any kind
 std::uint64_t relations[counters];
 std::uint64_t functions[counters];
 Oid rule_table = InvalidOid; // stands for all definitions
+std::uint64_t hold_changes = 0;
+Oid holds = InvalidOid;
+
+Oid table_called(const char *name)
+{
+	return get_relname_relid(name, get_namespace_oid("automation", true));
+}
 
 void count(std::uint64_t (&changes)[counters], std::uint32_t which, bool all)
 {
@@ -31,6 +38,8 @@ void relation_changed(::Datum, Oid relation)
 {
 	++seen;
 	count(relations, relation, !OidIsValid(relation));
+	if (relation == holds)
+		++hold_changes;
 	if (OidIsValid(relation) && relation != rule_table)
 		return;
 	++generation;
@@ -70,8 +79,7 @@ void follow_definitions()
 std::uint64_t definitions_generation()
 {
 	if (!OidIsValid(rule_table))
-		rule_table =
-			guard([] { return get_relname_relid("rule", get_namespace_oid("automation", true)); });
+		rule_table = guard([] { return table_called("rule"); });
 	return generation;
 }
 
@@ -87,10 +95,22 @@ void expire_definitions()
 
 void announce_change_of_definitions()
 {
-	guard([] {
-		CacheInvalidateRelcacheByRelid(
-			get_relname_relid("rule", get_namespace_oid("automation", true)));
-	});
+	guard([] { CacheInvalidateRelcacheByRelid(table_called("rule")); });
+}
+
+std::uint64_t holds_generation()
+{
+	return generation + hold_changes;
+}
+
+void follow_holds()
+{
+	holds = guard([] { return table_called("hold"); });
+}
+
+void announce_change_of_holds()
+{
+	guard([] { CacheInvalidateRelcacheByRelid(table_called("hold")); });
 }
 
 void Basis::rest_on_relation(Oid relation)

@@ -14,6 +14,16 @@ void ended(SubXactEvent event, SubTransactionId number, SubTransactionId, void *
 		reinterpret_cast<Undone *>(undone)(number);
 }
 
+Conclude *conclude_transaction = nullptr;
+
+void on_transaction(XactEvent event, void *undone)
+{
+	if (event == XACT_EVENT_PRE_COMMIT || event == XACT_EVENT_PRE_PREPARE)
+		conclude_transaction(BoolGetDatum(event == XACT_EVENT_PRE_PREPARE));
+	else if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_PREPARE || event == XACT_EVENT_ABORT)
+		reinterpret_cast<Undone *>(undone)(0);
+}
+
 } // namespace
 
 std::uint32_t subtransaction_number()
@@ -24,6 +34,13 @@ std::uint32_t subtransaction_number()
 void follow_rollbacks(Undone *undone)
 {
 	RegisterSubXactCallback(ended, reinterpret_cast<void *>(undone));
+}
+
+void follow_transactions(Conclude *conclude, Undone *undone)
+{
+	conclude_transaction = conclude;
+	follow_rollbacks(undone);
+	RegisterXactCallback(on_transaction, reinterpret_cast<void *>(undone));
 }
 
 } // namespace automation::pg

@@ -68,6 +68,11 @@ int RowType::columns() const
 	return descriptor_->natts;
 }
 
+std::string RowType::name() const
+{
+	return guard([&]() -> const char * { return get_rel_name(relation_); });
+}
+
 std::string RowType::column_name(int column) const
 {
 	return NameStr(TupleDescAttr(descriptor_, column - 1)->attname);

@@ -30,6 +30,7 @@ public:
 	bool is_current() const; // the table has this shape still
 	Oid type() const;
 	int columns() const;
+	std::string name() const; // of the table
 	std::string column_name(int column) const;
 	int column_number(const std::string &name) const; // 0 when there is none
 	TupleDescData *descriptor() const { return descriptor_; }
@@ -72,6 +73,8 @@ public:
 	// has gone from there.
 	std::optional<RowChange> read_at(const Place &from) const;
 	RowChange placed(const Place &place) const; // the same images, and where the row is
+	// From the old row to this one.
+	RowChange update_to(Datum row, const Place &place) const;
 	// The INSERT half of a move to another partition, as the UPDATE that it is.
 	RowChange after_leaving(const Place &left) const;
 	// The row before the change, as if it had just been written.
@@ -108,7 +111,10 @@ public:
 	bool moved_away() const;
 	unsigned int command() const;	   // the command that made the change: joins the two halves
 	static unsigned int transaction(); // numbers this backend's transactions
-	Place left() const;				   // where the row went away from
+	Place left() const;				   // where the row was, or has been inserted
+	Oid file() const; // of the leaf: another one when the table has been rewritten since
+	// Whether the row was, before the change, as the commands below this number had left it.
+	bool is_first_since(unsigned int number) const;
 	RowChange change(const RowType &type) const;
 	Oid relation() const; // the leaf
 
@@ -119,8 +125,8 @@ private:
 int truncated_entity(FunctionCallInfoBaseData *call); // of the TRUNCATE trigger
 
 // A row given as a composite value, as if it had just been written.
-RowChange change_of(
-	const RowType &type, Event event, std::optional<Datum> old_row, std::optional<Datum> new_row);
+RowChange change_of(const RowType &type, Event event, std::optional<Datum> old_row,
+	std::optional<Datum> new_row, const Place &place = {});
 
 // jsonb_populate_record over the row type.
 Datum row_from_json(const ActAs &identity, Oid row_type, std::string_view json);

@@ -1,5 +1,6 @@
 #include "pg/postgres.hpp"
 
+#include "pg/by_index.hpp"
 #include "pg/identity.hpp"
 #include "pg/spi.hpp"
 
@@ -216,6 +217,7 @@ Rows Statement::execute(std::initializer_list<Value> values)
 {
 	const EngineOnly identity;
 	prepare(values);
+	const ByIndex by_index(manner_ == Plan::by_index);
 	return execute_guarded(command_, [&] {
 		Parameters parameters(values);
 		return SPI_execute_plan(plan_, parameters.datums, parameters.nulls, false, 0);

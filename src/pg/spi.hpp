@@ -111,7 +111,15 @@ private:
 // constant-initialised and never destroyed.
 class Statement {
 public:
-	constexpr explicit Statement(const char *command) : command_(command) {}
+	enum class Plan {
+		usual,
+		by_index // however small the tables were when it was planned
+	};
+
+	constexpr explicit Statement(const char *command, Plan manner = Plan::usual)
+		: command_(command), manner_(manner)
+	{
+	}
 	Rows execute(std::initializer_list<Value> values);
 	// Sees what is committed now whatever the transaction's isolation level.
 	Rows execute_fresh(std::initializer_list<Value> values);
@@ -119,6 +127,7 @@ public:
 private:
 	void prepare(std::initializer_list<Value> values);
 	const char *command_;
+	Plan manner_;
 	_SPI_plan *plan_ = nullptr;
 };
 
@@ -182,6 +191,7 @@ template <typename Body> std::optional<Error> transaction(Body &&body)
 
 // SET CONSTRAINTS ALL IMMEDIATE: what is deferred already is checked now, by who is current.
 void defer_no_constraint();
+bool in_transaction_block(); // of a user's, begun with BEGIN
 void log(const std::string &message);
 void check_interrupts();
 

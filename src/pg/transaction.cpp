@@ -47,6 +47,11 @@ void detail::abort_transaction()
 	guard([] { AbortCurrentTransaction(); });
 }
 
+bool in_transaction_block()
+{
+	return IsTransactionBlock();
+}
+
 void defer_no_constraint()
 {
 	guard([] {

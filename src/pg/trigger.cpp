@@ -100,6 +100,22 @@ Place TriggerCall::left() const
 	return place_of(data_of(call_)->tg_trigslot);
 }
 
+Oid TriggerCall::file() const
+{
+	return data_of(call_)->tg_relation->rd_node.relNode;
+}
+
+bool TriggerCall::is_first_since(unsigned int number) const
+{
+	return guard([&] {
+		HeapTupleHeader old_row = data_of(call_)->tg_trigtuple->t_data;
+		if (TRIGGER_FIRED_BY_INSERT(data_of(call_)->tg_event) ||
+			!TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(old_row)))
+			return true;
+		return HeapTupleHeaderGetCmin(old_row) < number;
+	});
+}
+
 unsigned int TriggerCall::transaction()
 {
 	return MyProc->lxid;
@@ -125,11 +141,16 @@ RowChange TriggerCall::change(const RowType &type) const
 	}
 }
 
-RowChange change_of(
-	const RowType &type, Event event, std::optional<Datum> old_row, std::optional<Datum> new_row)
+RowChange RowChange::update_to(Datum row, const Place &place) const
+{
+	return RowChange(Event::update, type_, old_, slot_with(type_, row), place);
+}
+
+RowChange change_of(const RowType &type, Event event, std::optional<Datum> old_row,
+	std::optional<Datum> new_row, const Place &place)
 {
 	return RowChange(event, type, old_row ? slot_with(type, *old_row) : type.no_row(),
-		new_row ? slot_with(type, *new_row) : type.no_row());
+		new_row ? slot_with(type, *new_row) : type.no_row(), place);
 }
 
 Datum row_from_json(const ActAs &identity, Oid row_type, std::string_view json)

@@ -1,6 +1,4 @@
-#include "pg/postgres.hpp"
-
-#include "pg/row.hpp"
+#include "pg/shape.hpp"
 
 namespace automation::pg {
 
@@ -26,16 +24,6 @@ void follow(Relation table, ItemPointerData &address, Snapshot snapshot)
 	TableScanDesc scan = table_beginscan_tid(table, snapshot);
 	table_tuple_get_latest_tid(scan, &address);
 	table_endscan(scan);
-}
-
-// Inside a guard: in the shape of the type, in memory of its own.
-TupleTableSlot *kept(const RowType &type, AttrMap *map, TupleTableSlot *slot)
-{
-	TupleTableSlot *shaped = slot;
-	if (map)
-		shaped =
-			execute_attr_map_slot(map, slot, MakeTupleTableSlot(type.descriptor(), &TTSOpsVirtual));
-	return ExecCopySlot(MakeTupleTableSlot(type.descriptor(), &TTSOpsHeapTuple), shaped);
 }
 
 } // namespace

@@ -312,5 +312,27 @@ SELECT automation.advance('1 h');
 SELECT is(tap.steps('1'), '1 cancelled row deleted', 'a row that is not found under its key counts as deleted');
 SELECT tap.said(), tap.drop_rules();
 
+-- The row is found by whatever its key is, and read as it is: not by way of JSON.
+CREATE DOMAIN tap.code AS varchar(4) CHECK (VALUE <> '');
+CREATE TYPE tap.area AS ENUM ('north', 'south');
+CREATE TABLE tap."Visit" (gone text, "The Day" date, area tap.area, code tap.code, at timestamptz, share numeric(4, 2), details json,
+	PRIMARY KEY ("The Day", area, code, at, share));
+CREATE TABLE tap.named (name char(5) PRIMARY KEY, details json);
+INSERT INTO tap."Visit" VALUES ('x', '2030-02-03', 'south', '%"', '2030-01-02 03:04:05.000006+07', 0.10, '{"b":  1, "a": 2}');
+INSERT INTO tap.named VALUES ('ab', '[1,  2]');
+ALTER TABLE tap."Visit" DROP COLUMN gone;
+ALTER TABLE tap."Visit" ADD COLUMN late text DEFAULT 'filled';
+SELECT automation.attach('tap."Visit"'), automation.attach('tap.named');
+SELECT automation.create_rule('keys of ' || relation, relation::regclass, 'updated', steps => ARRAY[
+	automation.after('1 h', automation.notify('log', said))], activate => true)
+FROM (VALUES ('tap."Visit"', '{{ code }} {{ details }} {{ late }}'), ('tap.named', '{{ name }} {{ details }}')) AS v(relation, said);
+SET LOCAL datestyle = 'German';
+UPDATE tap."Visit" SET late = late || ' up';
+UPDATE tap.named SET details = '[2,  1]';
+SELECT automation.advance('1 h');
+SELECT is(tap.said(), '04 11:00 %" {"b":  1, "a": 2} filled up, 04 11:00 ab [2,  1]', 'keys of all types, and values to the letter');
+RESET datestyle;
+SELECT tap.drop_rules();
+
 SELECT * FROM finish();
 ROLLBACK;

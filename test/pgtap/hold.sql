@@ -139,6 +139,21 @@ SELECT automation.resume_item('deal', '1', 'r', on_overdue => 'run');
 SELECT automation.advance('1 h');
 SELECT matches(tap.said(), '^04 15:00:00 one of 1, 04 15:00:00 two of 1, 04 15:00:00 three of 1$', 'then it goes on');
 
+-- The rules are not read again for that.
+SELECT tap.rule(automation.notify('log', '{{ id }}'));
+CREATE FUNCTION tap.readings() RETURNS bigint LANGUAGE sql AS $$
+	SELECT sum(coalesce(seq_scan, 0) + coalesce(idx_scan, 0))::bigint FROM pg_stat_xact_user_tables WHERE relid IN ('automation.rule_version'::regclass, 'automation.entity'::regclass)
+$$;
+CREATE TABLE tap.reading AS SELECT tap.readings() AS before;
+INSERT INTO deal (id) VALUES (1), (2);
+INSERT INTO automation.hold (entity_id, key, actor) SELECT id, '3', 'me' FROM automation.entity WHERE relation = 'deal'::regclass;
+UPDATE tap.reading SET before = tap.readings();
+INSERT INTO deal (id) VALUES (3), (4);
+SELECT is(tap.readings(), before, 'a session that goes on after a stop keeps the rules it knows') FROM tap.reading;
+DELETE FROM automation.hold;
+INSERT INTO deal (id) VALUES (5);
+SELECT is(tap.said(), '04 09:00:00 1, 04 09:00:00 2, 04 09:00:00 4, 04 09:00:00 5', 'and obeys the stop');
+
 -- Cancel
 
 SELECT tap.three_hours();
@@ -150,6 +165,7 @@ SELECT throws_ok(format('SELECT automation.cancel(%s, 2)', max(id)), '55000', fo
 SELECT is(automation.cancel(max(id), reason => 'wrong number'), 3, 'or all of a run') FROM automation.run WHERE key = '2';
 SELECT is(tap.steps('2'), E'1 cancelled wrong number\n2 cancelled wrong number\n3 cancelled wrong number', 'for a reason');
 SELECT throws_ok(format('SELECT automation.cancel(%s)', max(id)), '55000', format('no step of run %s waits', max(id)), 'once, too') FROM automation.run WHERE key = '2';
+SELECT throws_ok(format('SELECT automation.cancel(%s, 7)', max(id)), '42704', format('run %s has no step 7', max(id)), 'a step that is not there') FROM automation.run WHERE key = '1';
 SELECT throws_ok('SELECT automation.cancel(-1)', '42704', 'run -1 does not exist', 'a run that is not there');
 SELECT automation.advance('1 day');
 SELECT is(tap.said(), '04 10:00:00 one of 1, 04 12:00:00 three of 1', 'what is cancelled is not done');

@@ -4,8 +4,8 @@ SELECT no_plan();
 \set document `cat docs/time.md`
 
 CREATE SCHEMA crm;
-CREATE TABLE crm.job (id integer PRIMARY KEY, due_on date, starts_at timestamptz);
-SELECT automation.attach('crm.job', 'job');
+CREATE TABLE crm.job (id integer PRIMARY KEY, due_on date, starts_at timestamptz, status text);
+SELECT automation.attach('crm.job', 'job', '{"status": "status"}');
 
 SELECT match[1] FROM regexp_matches(:'document', '```sql\n(.*?)```', 'g') AS match \gexec
 

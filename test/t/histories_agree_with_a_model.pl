@@ -1,18 +1,21 @@
-# A thousand random histories of rows, each checked against a model of what is due, done and cancelled, which
+# Ten thousand random histories of rows, each checked against a model of what is due, done and cancelled, which
 # knows nothing of the engine. A history: a row is inserted, updated, stopped, resumed, deleted, its rule paused
 # and resumed, and now and then a whole tick is rolled back. Rows of one batch share a transaction and its clock;
-# each has a kind, which tells the rule that is for it.
+# each has a kind, which tells the rule that is for it. A batch in twenty commits as it goes, and the server
+# crashes in the middle of it.
 #
-#   HISTORIES=1000 SEED=1       as many, and from this seed on: a failure names the seed of its batch
+#   HISTORIES=10000 SEED=1      as many, and from this seed on: a failure names the seed of its batch
 use strict;
 use warnings;
 use IPC::Run ();
+use POSIX ();
 use PostgreSQL::Test::Cluster;
 use Test::More;
 
 my $rows      = 100; # of a batch
 my $rounds    = 5;
-my $batches   = int(($ENV{HISTORIES} // 1_000) / $rows);
+my $batches   = int(($ENV{HISTORIES} // 10_000) / $rows);
+my $cores     = 2;
 my $seed      = $ENV{SEED} // time;
 my $start     = '2030-03-04 00:00+00';
 my @kinds     = qw(seq seq date overdue stays);
@@ -22,7 +25,8 @@ my $node = PostgreSQL::Test::Cluster->new('main');
 $node->init;
 $node->append_conf('postgresql.conf', "shared_preload_libraries = 'pg_automation'\npg_automation.databases = 'template1'\njit = off\nfsync = off\ntimezone = 'UTC'\n");
 $node->start;
-$node->safe_psql('postgres', <<'END');
+$node->safe_psql('postgres', 'CREATE DATABASE crm');
+$node->safe_psql('crm', <<'END');
 	CREATE EXTENSION pg_automation;
 	CREATE TABLE deal (id integer PRIMARY KEY, kind text, stage text, amount integer, due_at timestamptz);
 	SELECT automation.attach('deal', 'deal', '{"status": "stage"}');
@@ -200,26 +204,63 @@ sub operate_on_all
 	return "SELECT automation.resume_rule('seq', on_overdue => '$policy');\n";
 }
 
+# The transactions of a batch, and what asks for what has been done.
 sub batch
 {
 	my ($number) = @_;
 	srand($number);
 	($now, $paused_at) = (0, undef);
 	my @all = map { row($_) } 1 .. $rows;
-	my $sql = "BEGIN;\n" . clock();
+	my @parts;
 	for (1 .. $rounds)
 	{
-		my @operations = map { operate($_) } @all;
-		# Each stop has all rules read again by the next write: stop last.
-		$sql .= join '', grep({ !/^SELECT/ } @operations), grep { /^SELECT/ } @operations;
+		my $sql = clock() . join '', map { operate($_) } @all;
 		$sql .= operate_on_all(@all);
 		# The minute is for what is resumed ten a second.
-		$sql .= let_pass(60 * (1 + int rand 4) + 1, @all);
+		push @parts, $sql . let_pass(60 * (1 + int rand 4) + 1, @all);
 	}
-	$sql .= let_pass(60 * 25, @all);
-	$sql .= "\\pset tuples_only on\n\\o\n";
-	$sql .= "SELECT recipient || ': ' || body || ' ' || (extract(epoch FROM at - timestamptz '$start')::numeric / 60)::integer FROM automation.notification ORDER BY id;\n";
-	return (\@all, $sql . "ROLLBACK;\n");
+	push @parts, clock() . let_pass(60 * 25, @all);
+	return (\@all, @parts);
+}
+
+my $ask = "\\pset tuples_only on\n\\o\n"
+  . "SELECT recipient || ': ' || body || ' ' || (extract(epoch FROM at - timestamptz '$start')::numeric / 60)::integer FROM automation.notification ORDER BY id;\n";
+
+sub psql
+{
+	my ($database, $number, $sql) = @_;
+	my ($output, $errors) = ('', '');
+	IPC::Run::run([ 'psql', '-XqAt', '-o', '/dev/null', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr($database) ],
+		'<', \$sql, '>', \$output, '2>', \$errors);
+	diag("SEED=$number: $errors") if $errors =~ /ERROR/;
+	return $output;
+}
+
+# All of it in one transaction, which is rolled back.
+sub live
+{
+	my ($database, $number, @parts) = @_;
+	return psql($database, $number, join '', "BEGIN;\n", @parts, $ask, "ROLLBACK;\n");
+}
+
+# Each part is committed, but for the one in which the server crashes; that one is lived again.
+sub live_through_a_crash
+{
+	my ($number, @parts) = @_;
+	my $committed = int rand @parts;
+	psql('crm', $number, join '', map { "BEGIN;\n$_;COMMIT;\n" } @parts[0 .. $committed - 1]);
+	my ($input, $errors) = ("BEGIN;\n$parts[$committed]\\echo done\n", '');
+	my $output  = '';
+	my $session = IPC::Run::start([ 'psql', '-XqAt', '-o', '/dev/null', '-d', $node->connstr('crm') ], '<', \$input, '>', \$output, '2>', \$errors);
+	# Somewhere on its way, or at the end of it.
+	$session->pump until !length $input;
+	$session->pump until rand() < 0.5 || $output =~ /done/;
+	$node->stop('immediate');
+	$session->finish;
+	$node->start;
+	return psql('crm', $number, join '', map({ "BEGIN;\n$_;COMMIT;\n" } @parts[$committed .. $#parts]), $ask,
+		"TRUNCATE deal, automation.notification, automation.run, automation.step_run, automation.pending, automation.touch, automation.hold, automation.fired;\n",
+		"UPDATE automation.rule SET state = 'active', paused_at = NULL;\n");
 }
 
 sub compare
@@ -238,16 +279,47 @@ sub compare
 	return 1;
 }
 
-my ($agreed, $steps, $began) = (0, 0, time);
-for my $number ($seed .. $seed + $batches - 1)
+# A core's share of the batches, in a database of its own; says for each how many steps there were.
+sub share
 {
-	my ($all, $sql) = batch($number);
-	my ($output, $errors) = ('', '');
-	IPC::Run::run([ 'psql', '-XqAt', '-o', '/dev/null', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('postgres') ],
-		'<', \$sql, '>', \$output, '2>', \$errors);
-	diag("SEED=$number: $errors") if $errors =~ /ERROR/;
+	my ($core) = @_;
+	for my $number (grep { $_ % $cores == $core } $seed .. $seed + $batches - 1)
+	{
+		next if crashes($number);
+		my ($all, @parts) = batch($number);
+		compare($number, $all, live("crm$core", $number, @parts)) or return;
+		my $steps = 0;
+		$steps += @{ $_->{done} } for @$all;
+		print "$steps\n";
+	}
+	return;
+}
+
+sub crashes { return $_[0] % 20 == 0 }
+
+my ($agreed, $steps, $began) = (0, 0, time);
+my @pipes;
+for my $core (0 .. $cores - 1)
+{
+	$node->safe_psql('postgres', "CREATE DATABASE crm$core TEMPLATE crm");
+	defined(my $process = open my $pipe, '-|') or die "fork: $!";
+	if (!$process)
+	{
+		share($core);
+		close STDOUT;
+		POSIX::_exit(0);
+	}
+	push @pipes, $pipe;
+}
+for my $pipe (@pipes)
+{
+	while (<$pipe>) { $agreed++; $steps += $_ }
+}
+for my $number (grep { crashes($_) } $seed .. $seed + $batches - 1)
+{
+	my ($all, @parts) = batch($number);
+	compare($number, $all, live_through_a_crash($number, @parts)) or last;
 	$steps += @{ $_->{done} } for @$all;
-	compare($number, $all, $output) or last;
 	$agreed++;
 }
 is($agreed, $batches, "batches of $rows histories, from seed $seed on, agree in " . (time - $began) . " s: $steps steps");

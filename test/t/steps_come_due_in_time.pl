@@ -83,6 +83,26 @@ like($server->ask(q{SELECT reason FROM automation.step_log WHERE key = '22' AND 
 	qr/^field stage changed Not assigned→Quotation at .* by \S+$/, 'the log says why the other one got none');
 is(scalar($mail->received), 4, 'and no e-mail is sent twice');
 
+# Without the preload nobody is there to be woken, which stops no verb: whoever ticks does what is due.
+$server->append_conf('postgresql.conf', "shared_preload_libraries = ''");
+$server->restart;
+$server->ask(<<'END');
+	INSERT INTO deal (id, stage) VALUES (25, 'Due'), (26, 'Due');
+	SELECT automation.stop_item('deal', '25', 'due');
+	SELECT automation.resume_item('deal', '25', 'due', on_overdue => 'run');
+	SELECT automation.pause_rule('due');
+	SELECT automation.resume_rule('due', on_overdue => 'run');
+	SELECT automation.cancel(id, 1) FROM automation.run WHERE key = '26';
+	SELECT automation.create_rule('existing', 'deal', 'status_entered', '{"to": "Quotation"}', steps => ARRAY[automation.notify('log', 'existing')]);
+	SELECT automation.activate_rule('existing', apply_to => 'all', rate => 100000);
+END
+sleep 2;
+$server->ask('SELECT automation.tick()');
+is($server->ask(q{SELECT string_agg(key || ' ' || status, ', ' ORDER BY u.key) FROM automation.execution_log AS u WHERE key IN ('25', '26') OR rule = 'existing'}),
+	'22 succeeded, 25 succeeded, 26 cancelled', 'without the preload all verbs work, and so does tick()');
+$server->append_conf('postgresql.conf', "shared_preload_libraries = 'pg_automation'");
+$server->restart;
+
 # What check() says without pg_cron, and with it elsewhere
 like(check('pg_cron'), qr/^f.* HINT: /, 'check() says that pg_cron is missing');
 

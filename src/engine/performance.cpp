@@ -1,0 +1,147 @@
+#include "engine/performance.hpp"
+
+#include "engine/cascade.hpp"
+#include "engine/run.hpp"
+#include "engine/schedule.hpp"
+#include "engine/steps.hpp"
+
+namespace automation::engine {
+
+// One that ends it does so for good, whoever is at the row now.
+void Performance::settle()
+{
+	if (ended(now()) || task.step == 0)
+		return;
+	const bool dated = wait().anchor == Wait::Anchor::field;
+	if (!dated && task.awaits != "leaving")
+		return;
+	const Image image = hold_row(task, subject, chapter);
+	if (image.state == Image::State::there && !ended(now()))
+		dated ? follow_the_date(row_of(image)) : follow_the_leaving(row_of(image));
+}
+
+bool Performance::perform()
+{
+	const Image image =
+		wait().has_no_row ? Image{Image::State::there, {}} : hold_row(task, subject, chapter);
+	if (image.state == Image::State::busy)
+		return false;
+	const Circumstances circumstances = now();
+	if (rule.state == State::paused || circumstances.is_held)
+		park(task);
+	else if (ended(circumstances))
+		return true;
+	else if (image.state == Image::State::gone)
+		cancel(task, "row deleted");
+	else
+		take(row_of(image));
+	return true;
+}
+
+Circumstances Performance::now()
+{
+	return circumstances(task, wait().by_difference ? std::vector<int>() : wait().cancelled_by);
+}
+
+bool Performance::ended(const Circumstances &circumstances)
+{
+	if (rule.state == State::disabled && !rule.finishes)
+		return cancel(task, "rule disabled"), true;
+	if (!circumstances.touch.empty())
+		return cancel(task, circumstances.touch), true;
+	if (circumstances.is_superseded)
+		return remove(task), true;
+	return false;
+}
+
+pg::RowChange Performance::row_of(const Image &image)
+{
+	if (!image.row)
+		return pg::change_of(*chapter.type, pg::Event::insert, std::nullopt, std::nullopt);
+	return pg::change_of(
+		*chapter.type, pg::Event::insert, std::nullopt, image.row->value, image.row->place);
+}
+
+// A date may have moved, and nobody has settled that yet, or the rule was paused meanwhile.
+bool Performance::depends_on_the_row()
+{
+	if (task.awaits.empty())
+		return wait().anchor == Wait::Anchor::field && !wait().recurs;
+	return task.awaits != "previous";
+}
+
+// What was not known when it was planned is known now. False: it is due later.
+bool Performance::reckoned(const pg::RowChange &row)
+{
+	const pg::CountingFrom base(
+		task.awaits == "entered" ? entered_at(task, wait().anchored_on) : pg::present());
+	const pg::Instant due = due_time(chapter, rule, wait(), row);
+	if (due <= pg::present())
+		return true;
+	move(task, due);
+	return false;
+}
+
+void Performance::follow_the_leaving(const pg::RowChange &row)
+{
+	const std::optional<pg::Instant> left = left_at(task, wait().anchored_on);
+	if (!left)
+		return;
+	const pg::CountingFrom base(*left);
+	move(task, due_time(chapter, rule, wait(), row));
+}
+
+void Performance::follow_the_date(const pg::RowChange &row)
+{
+	const pg::Instant due = due_time(chapter, rule, wait(), row);
+	if (due != task.due)
+		move(task, due);
+}
+
+bool Performance::differs(const pg::RowChange &row)
+{
+	if (wait().by_difference && values_seen(wait(), row) != task.seen)
+		return cancel(task, "a value is not what it was"), true;
+	if (!wait().unless)
+		return false;
+	const pg::Expression &unless = chapter.compile(rule, wait().unless);
+	if (!as_owner(rule, unless, StepKind::message, [&] { return unless.holds(row); }))
+		return false;
+	return cancel(task, "its cancel_when holds"), true;
+}
+
+void Performance::take(const pg::RowChange &row)
+{
+	if ((depends_on_the_row() && !reckoned(row)) || differs(row))
+		return;
+	if (task.step == 0)
+		begin(row);
+	else if (task.awaits == "previous" && previous_failed(task))
+		finish(task, {task.step, "", "not_run", after_failure});
+	else if (task.awaits != "previous" || reckoned(row))
+		go_on(row);
+}
+
+void Performance::begin(const pg::RowChange &row)
+{
+	if (!rule.is_standing || is_first(task))
+		run_when_due(chapter, rule, row);
+	remove(task);
+	if (wait().recurs && rule.is_active)
+		plan_run(chapter, rule, row);
+}
+
+void Performance::go_on(const pg::RowChange &row)
+{
+	RunRecord run;
+	run.id = task.run;
+	run.rule = task.rule;
+	run.version = task.version;
+	run.subject = task.subject;
+	run.key = task.key;
+	run.source_key = task.source_key;
+	const Cascade::Scope scope(rule, task.key, task.run);
+	finish(task, take_step(chapter, rule, step(), row, run));
+}
+
+} // namespace automation::engine
