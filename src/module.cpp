@@ -18,6 +18,7 @@
 #include "pg/channel.hpp"
 #include "pg/clock.hpp"
 #include "pg/compiled.hpp"
+#include "pg/copy.hpp"
 #include "pg/database_ddl.hpp"
 #include "pg/definitions.hpp"
 #include "pg/invocation.hpp"
@@ -254,6 +255,7 @@ PG_ENTRY(automation_fields, automation::fields);
 PG_ENTRY(automation_conjuncts, automation::pg::conjuncts);
 PG_ENTRY(automation_ask, automation::ask);
 PG_ENTRY(automation_matches, automation::matches);
+PG_ENTRY(automation_copy_compiled, automation::pg::copy_compiled);
 PG_ENTRY(automation_obstacle, automation::obstacle);
 PG_ENTRY(automation_index_key, automation::index_key);
 PG_ENTRY(automation_holds, automation::holds);

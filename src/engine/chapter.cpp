@@ -60,15 +60,33 @@ Chapter::Chapter(int entity_id) : entity(entity_id)
 void Chapter::read_list()
 {
 	static pg::Statement list(
-		"SELECT rule_id, version, watched, columns, functions, collations, hashes "
+		"SELECT rule_id, version, is_known, watched, columns, functions, collations, hashes "
 		"FROM automation._rules_of($1)");
 	const pg::Rows found = list.execute_fresh({pg::Value::int4(entity)});
 	listed_.reserve(found.size());
 	for (std::uint64_t i = 0; i < found.size(); ++i) {
-		index_.add(static_cast<int>(i), key_at(found, i, 4));
 		listed_.push_back({static_cast<int>(found.integer(i, 1)),
-			static_cast<int>(found.integer(i, 2)), small(pg::numbers_at(found, i, 3))});
+			static_cast<int>(found.integer(i, 2)), small(pg::numbers_at(found, i, 4))});
+		if (found.boolean(i, 3))
+			index_.add(static_cast<int>(i), key_at(found, i, 5));
+		else
+			read_unknown(static_cast<int>(i));
 	}
+}
+
+// A rule that came with a dump and is not in rule_index yet.
+void Chapter::read_unknown(int number)
+{
+	static pg::Statement known(
+		"SELECT watched, columns, functions, collations, hashes FROM automation._known_of($1, $2)");
+	Listed &rule = listed_[static_cast<std::size_t>(number)];
+	pg::Spi spi;
+	const pg::Rows found =
+		known.execute_fresh({pg::Value::int4(rule.id), pg::Value::int4(rule.version)});
+	if (found.size() == 0)
+		return index_.add(number, {});
+	rule.watched = small(pg::numbers_at(found, 0, 1));
+	index_.add(number, key_at(found, 0, 2));
 }
 
 void Chapter::read_watched()
@@ -137,24 +155,12 @@ bool Chapter::holds_back(const Rule &rule, const std::string &row) const
 const pg::Expression &Chapter::compile(const Rule &rule, Part &part) const
 {
 	if (!part.is_compiled()) {
-		std::unique_ptr<pg::Expression> fresh = compiled(rule, part);
+		std::unique_ptr<pg::Expression> fresh = compiled(rule, part, *type);
 		if (part.compiled)
 			part.outdated.push_back(std::move(part.compiled));
 		part.compiled = std::move(fresh);
 	}
 	return *part.compiled;
-}
-
-void Chapter::check(const Rule &rule, const Part &part) const
-{
-	compiled(rule, part);
-}
-
-std::unique_ptr<pg::Expression> Chapter::compiled(const Rule &rule, const Part &part) const
-{
-	pg::require_role(rule.owner);
-	const pg::ActAs identity(rule.owner, pg::ActAs::Manner::restricted, rule.search_path);
-	return std::make_unique<pg::Expression>(part.function, *type);
 }
 
 std::string Chapter::key_of(const pg::RowChange &change) const

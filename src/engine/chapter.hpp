@@ -37,8 +37,6 @@ public:
 	// Whether automation.stop_item() has stopped the rule for a row.
 	bool holds_back(const Rule &rule, const std::string &key) const;
 	const pg::Expression &compile(const Rule &rule, Part &part) const;
-	// Raises the error that compiling it would raise now.
-	void check(const Rule &rule, const Part &part) const;
 	std::string key_of(const pg::RowChange &change) const; // of the changed row itself
 	bool has_changed_shape() const { return type && !type->is_current(); }
 
@@ -56,8 +54,8 @@ private:
 		Rule *rule = nullptr;	  // not read yet
 	};
 	void read_list();
+	void read_unknown(int number);
 	void read_watched();
-	std::unique_ptr<pg::Expression> compiled(const Rule &rule, const Part &part) const;
 
 	pg::Oid owner_ = 0; // of the table
 	bool something_is_held_ = false;

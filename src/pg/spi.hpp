@@ -94,7 +94,13 @@ private:
 // constant-initialised and never destroyed.
 class Statement {
 public:
-	constexpr explicit Statement(const char *command) : command_(command) {}
+	// Planned once: for what looks rows up by their key, whatever the key.
+	enum class Planning { as_usual, once };
+
+	constexpr explicit Statement(const char *command, Planning planning = Planning::as_usual)
+		: command_(command), planning_(planning)
+	{
+	}
 	Rows execute(std::initializer_list<Value> values);
 	// Sees what is committed now whatever the transaction's isolation level.
 	Rows execute_fresh(std::initializer_list<Value> values);
@@ -102,6 +108,7 @@ public:
 private:
 	void prepare(std::initializer_list<Value> values);
 	const char *command_;
+	Planning planning_;
 	_SPI_plan *plan_ = nullptr;
 };
 
