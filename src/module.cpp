@@ -3,7 +3,6 @@
 
 #include "core/escape.hpp"
 #include "core/header.hpp"
-#include "core/json.hpp"
 #include "core/provider.hpp"
 #include "core/recipient.hpp"
 #include "core/suggestion.hpp"
@@ -131,16 +130,6 @@ Datum check_header(FunctionCallInfo call)
 	PG_RETURN_VOID();
 }
 
-// {"status": "state"}: which column each role names today.
-Datum fields(FunctionCallInfo call)
-{
-	std::string object;
-	for (const pg::NamedColumn &field : pg::named_columns(pg::oid_argument(call, 0)))
-		object += (object.empty() ? "" : ",") + core::json_string(field.name) + ":" +
-			core::json_string(field.column);
-	return pg::json_result("{" + object + "}");
-}
-
 Datum holds(FunctionCallInfo call)
 {
 	const std::optional<bool> verdict =
@@ -251,7 +240,7 @@ PG_ENTRY(automation_check_condition, automation::check_condition);
 PG_ENTRY(automation_check_expression, automation::check_expression);
 PG_ENTRY(automation_check_recipient, automation::check_recipient);
 PG_ENTRY(automation_check_header, automation::check_header);
-PG_ENTRY(automation_fields, automation::fields);
+PG_ENTRY(automation_fields, automation::pg::fields);
 PG_ENTRY(automation_conjuncts, automation::pg::conjuncts);
 PG_ENTRY(automation_ask, automation::ask);
 PG_ENTRY(automation_matches, automation::matches);

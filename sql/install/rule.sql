@@ -93,6 +93,8 @@ COMMENT ON COLUMN automation.rule_index.collations IS 'Collation for each of the
 COMMENT ON COLUMN automation.rule_index.hashes IS 'One number for each list of values of the columns that the rule takes';
 COMMENT ON COLUMN automation.rule_index.waits_for IS 'Columns of its relation whose change may end what waits, 0 among them; null: nothing of it waits';
 
+CREATE INDEX rule_index_waits ON automation.rule_index (rule_id) WHERE waits_for IS NOT NULL;
+
 CREATE TRIGGER pg_automation_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON automation.rule_index
 FOR EACH STATEMENT EXECUTE FUNCTION automation._rules_changed();
 ALTER TABLE automation.rule_index ENABLE ALWAYS TRIGGER pg_automation_changed;
@@ -714,16 +716,40 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION automation._index_rule(integer, integer) IS 'Notes what is known of a version of a rule without reading it';
 
-CREATE FUNCTION automation._index_rules() RETURNS void
-LANGUAGE sql
+CREATE FUNCTION automation._is_indexed() RETURNS boolean
+LANGUAGE sql STABLE
 BEGIN ATOMIC
-	SELECT automation._index_rule(v.rule_id, v.version)
-	FROM automation.rule AS r
-	JOIN automation.rule_version AS v ON v.rule_id = r.id
-	LEFT JOIN automation.rule_index AS i ON i.rule_id = v.rule_id AND i.version = v.version AND i.made_by = version()
-	WHERE i.rule_id IS NULL AND automation._rule_part(v.rule_id, v.version, 'when') IS NOT NULL;
+	SELECT EXISTS (SELECT FROM automation.rule_index AS i WHERE i.made_by = version());
 END;
-COMMENT ON FUNCTION automation._index_rules() IS 'Notes that for all rules which came with a dump, or from another version of the server';
+COMMENT ON FUNCTION automation._is_indexed() IS 'Whether rule_index is of this database and server: all of it is, or nothing';
+
+CREATE FUNCTION automation._unknown_rules() RETURNS TABLE (rule_id integer, version integer)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT r.id, r.version
+	FROM automation.rule AS r
+	LEFT JOIN automation.rule_index AS i ON i.rule_id = r.id AND i.version = r.version AND i.made_by = (SELECT version())
+	WHERE i.rule_id IS NULL AND automation._rule_part(r.id, r.version, 'when') IS NOT NULL;
+END;
+COMMENT ON FUNCTION automation._unknown_rules() IS 'Compiled rules that are not in rule_index';
+
+CREATE FUNCTION automation._index_rules() RETURNS void
+LANGUAGE plpgsql -- what is pending comes later
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF EXISTS (SELECT FROM automation._unknown_rules()) THEN
+		PERFORM automation._index_rule(v.rule_id, v.version)
+		FROM (
+			SELECT u.rule_id, u.version FROM automation._unknown_rules() AS u
+			UNION
+			SELECT p.rule_id, p.version FROM automation.pending AS p
+		) AS v
+		WHERE automation._rule_part(v.rule_id, v.version, 'when') IS NOT NULL;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION automation._index_rules() IS 'Indexes rules that came with a dump, or that another version of the server has indexed';
 
 CREATE FUNCTION automation._rules_of(entity_id integer)
 RETURNS TABLE (
@@ -741,9 +767,9 @@ BEGIN ATOMIC
 	FROM automation.entity AS source
 	JOIN automation.rule AS r ON r.event_relation = source.relation AND r.state = 'active'
 	LEFT JOIN pg_catalog.pg_authid AS o ON o.oid = r.owner
-	LEFT JOIN automation.rule_index AS i ON i.rule_id = r.id AND i.version = r.version AND i.made_by = version()
+	LEFT JOIN automation.rule_index AS i ON i.rule_id = r.id AND i.version = r.version AND i.made_by = (SELECT version())
 	WHERE source.id = entity_id
-		AND (o.rolsuper IS NOT TRUE OR coalesce(current_setting('pg_automation.superuser_rules', true)::boolean, true))
+		AND (o.rolsuper IS NOT TRUE OR (SELECT coalesce(current_setting('pg_automation.superuser_rules', true)::boolean, true)))
 	ORDER BY r.position, r.id;
 END;
 COMMENT ON FUNCTION automation._rules_of(integer) IS 'Rules that changes of an attached table can fire, in listed order, with what is known of each without reading it';
@@ -751,26 +777,26 @@ COMMENT ON FUNCTION automation._rules_of(integer) IS 'Rules that changes of an a
 CREATE FUNCTION automation._touched_columns(entity_id integer) RETURNS TABLE (attnum smallint, name text)
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-	WITH index AS (
-		SELECT v.rule_id, v.version, e.relation, i.rule_id IS NOT NULL AS is_known, i.waits_for
-		FROM automation.entity AS e
-		JOIN automation.rule AS r ON r.relation = e.relation AND r.state <> 'draft'
-		JOIN automation.rule_version AS v ON v.rule_id = r.id
-		LEFT JOIN automation.rule_index AS i ON i.rule_id = v.rule_id AND i.version = v.version AND i.made_by = version()
-		WHERE e.id = entity_id AND (i.rule_id IS NOT NULL OR v.version = r.version)
-	)
-	SELECT c.attnum, a.attname
-	FROM (
-		-- A wait that watches no column still ends with its row.
-		SELECT DISTINCT i.relation, w.attnum FROM index AS i, LATERAL unnest(i.waits_for) AS w(attnum)
-		UNION
-		-- Until a rule that came with a dump is noted, any column may be one.
-		SELECT i.relation, a.attnum
-		FROM index AS i
-		JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.relation AND a.attnum >= 0 AND NOT a.attisdropped
-		WHERE NOT i.is_known
-	) AS c(relation, attnum)
-	LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.relation AND a.attnum = c.attnum;
+	SELECT w.attnum, a.attname
+	FROM automation.entity AS e
+	JOIN automation.rule AS r ON r.relation = e.relation AND r.state <> 'draft'
+	JOIN automation.rule_index AS i ON i.rule_id = r.id AND i.waits_for IS NOT NULL
+	CROSS JOIN LATERAL unnest(i.waits_for) AS w(attnum)
+	LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid = e.relation AND a.attnum = w.attnum
+	WHERE e.id = entity_id
+	GROUP BY w.attnum, a.attname
+	UNION ALL
+	-- Until the rules that came with a dump are indexed, any column may be one.
+	SELECT c.attnum, c.attname
+	FROM automation.entity AS e
+	CROSS JOIN LATERAL (
+		SELECT 0::smallint, NULL
+		UNION ALL
+		SELECT a.attnum, a.attname
+		FROM pg_catalog.pg_attribute AS a
+		WHERE a.attrelid = e.relation AND a.attnum > 0 AND NOT a.attisdropped
+	) AS c(attnum, attname)
+	WHERE e.id = entity_id AND NOT automation._is_indexed() AND EXISTS (SELECT FROM automation.rule AS r WHERE r.relation = e.relation);
 END;
 COMMENT ON FUNCTION automation._touched_columns(integer) IS 'Columns whose change may end something that waits for the row, 0 among them';
 
@@ -931,7 +957,12 @@ BEGIN
 		nullif(btrim(version.condition), ''), '{}', version.steps, version.author, version.reason);
 	UPDATE automation.rule AS r SET version = _add_version.version.version, name = _add_version.version.name
 	WHERE r.id = _add_version.version.rule_id;
-	PERFORM automation._compile_rule(version.rule_id), automation._index_rule(version.rule_id, version.version);
+	PERFORM automation._compile_rule(version.rule_id);
+	IF automation._is_indexed() THEN
+		PERFORM automation._index_rule(version.rule_id, version.version);
+	ELSE
+		PERFORM automation._index_rules();
+	END IF;
 	PERFORM automation._drop_idle_versions(version.rule_id), automation._plan_schedule(version.rule_id);
 EXCEPTION WHEN undefined_column THEN
 	-- The text is older than the name that the column has now.

@@ -3,6 +3,7 @@
 #include "engine/agenda.hpp"
 #include "engine/backfill.hpp"
 #include "engine/cascade.hpp"
+#include "engine/index.hpp"
 #include "engine/run.hpp"
 #include "engine/schedule.hpp"
 #include "engine/steps.hpp"
@@ -173,22 +174,6 @@ Rule *rule_of(const Task &task, Chapter &chapter)
 	return known ? rule : nullptr;
 }
 
-// A run that could not begin.
-void record_failure(const Task &task, const pg::Error &error)
-{
-	RunRecord run;
-	run.id = next_run();
-	run.rule = task.rule;
-	run.version = task.version;
-	run.subject = task.subject;
-	run.key = task.key;
-	run.event = "due";
-	run.status = "failed";
-	run.reason = error.message();
-	run.sqlstate = error.sqlstate();
-	write_run(run);
-}
-
 // Runs body on the rule that planned the task, each task by itself: one that fails leaves a record
 // and stops none of the others. False: somebody else has locked what it needs.
 template <typename Body> bool deal_with(const Task &task, Body &&body)
@@ -219,6 +204,7 @@ int tick(int most)
 {
 	const pg::ActAs identity = pg::ActAs::engine();
 	const pg::BriefLockWaits brief;
+	keep_index();
 	int count = backfill();
 	for (const Task &task : touched(most))
 		if (lock(task))
