@@ -635,7 +635,7 @@ SELECT r.id AS rule_id, CASE
 			FROM automation._part AS p
 			WHERE p.rule_id = r.id AND p.version = r.version AND p.function IS NULL
 			HAVING count(*) > 0),
-		automation._obstacle(r.id))
+		CASE WHEN NOT pg_is_in_recovery() THEN automation._obstacle(r.id) END)
 END AS problem
 FROM automation.rule AS r
 LEFT JOIN pg_catalog.pg_roles AS o ON o.oid = r.owner

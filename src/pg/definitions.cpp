@@ -31,8 +31,10 @@ void relation_changed(::Datum, Oid relation)
 {
 	++seen;
 	count(relations, relation, !OidIsValid(relation));
-	if (!OidIsValid(relation) || relation == rule_table)
+	if (!OidIsValid(relation) || relation == rule_table) {
 		++generation;
+		rule_table = InvalidOid; // the extension may be dropped and made again
+	}
 }
 
 void function_changed(::Datum, int, uint32 hash)
@@ -81,7 +83,6 @@ std::uint64_t changes_seen()
 void expire_definitions()
 {
 	++generation;
-	rule_table = InvalidOid; // the extension may have been made anew
 }
 
 void announce_change_of_definitions()
