@@ -82,6 +82,13 @@ CREATE TABLE automation.rule_index (
 	waits_for smallint[],
 	PRIMARY KEY (rule_id, version)
 );
+-- Sessions read all of it with their first write: what is stored so is read in place.
+ALTER TABLE automation.rule_index
+	ALTER watched SET STORAGE PLAIN,
+	ALTER columns SET STORAGE PLAIN,
+	ALTER functions SET STORAGE PLAIN,
+	ALTER collations SET STORAGE PLAIN,
+	ALTER hashes SET STORAGE PLAIN;
 COMMENT ON TABLE automation.rule_index IS 'What is known of each compiled rule without reading it: which rows it cannot concern';
 COMMENT ON COLUMN automation.rule_index.rule_id IS 'The rule';
 COMMENT ON COLUMN automation.rule_index.version IS 'Which version of it';
@@ -755,6 +762,7 @@ CREATE FUNCTION automation._rules_of(entity_id integer)
 RETURNS TABLE (
 	rule_id integer,
 	version integer,
+	place integer,
 	is_known boolean,
 	watched smallint[],
 	columns smallint[],
@@ -763,16 +771,15 @@ RETURNS TABLE (
 	hashes bigint[])
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-	SELECT r.id, r.version, i.rule_id IS NOT NULL, i.watched, i.columns, i.functions, i.collations, i.hashes
+	SELECT r.id, r.version, r.position, i.rule_id IS NOT NULL, i.watched, i.columns, i.functions, i.collations, i.hashes
 	FROM automation.entity AS source
 	JOIN automation.rule AS r ON r.event_relation = source.relation AND r.state = 'active'
 	LEFT JOIN pg_catalog.pg_authid AS o ON o.oid = r.owner
 	LEFT JOIN automation.rule_index AS i ON i.rule_id = r.id AND i.version = r.version AND i.made_by = (SELECT version())
 	WHERE source.id = entity_id
-		AND (o.rolsuper IS NOT TRUE OR (SELECT coalesce(current_setting('pg_automation.superuser_rules', true)::boolean, true)))
-	ORDER BY r.position, r.id;
+		AND (o.rolsuper IS NOT TRUE OR (SELECT coalesce(current_setting('pg_automation.superuser_rules', true)::boolean, true)));
 END;
-COMMENT ON FUNCTION automation._rules_of(integer) IS 'Rules that changes of an attached table can fire, in listed order, with what is known of each without reading it';
+COMMENT ON FUNCTION automation._rules_of(integer) IS 'Rules that changes of an attached table can fire, with what is known of each without reading it';
 
 CREATE FUNCTION automation._touched_columns(entity_id integer) RETURNS TABLE (attnum smallint, name text)
 LANGUAGE sql STABLE

@@ -5,6 +5,9 @@
 #include "pg/json.hpp"
 #include "pg/numbers.hpp"
 
+#include <algorithm>
+#include <tuple>
+
 namespace automation::engine {
 
 namespace {
@@ -34,6 +37,21 @@ Key key_at(const pg::Rows &rows, std::uint64_t row, int column)
 	return key;
 }
 
+// By place, equals by id.
+std::vector<std::uint64_t> in_listed_order(const pg::Rows &rules)
+{
+	std::vector<std::tuple<std::int64_t, std::int64_t, std::uint64_t>> places;
+	places.reserve(rules.size());
+	for (std::uint64_t row = 0; row < rules.size(); ++row)
+		places.emplace_back(rules.integer(row, 3), rules.integer(row, 1), row);
+	std::ranges::sort(places);
+	std::vector<std::uint64_t> rows;
+	rows.reserve(places.size());
+	for (const auto &[place, id, row] : places)
+		rows.push_back(row);
+	return rows;
+}
+
 } // namespace
 
 Chapter::Chapter(int entity_id) : entity(entity_id)
@@ -60,17 +78,18 @@ Chapter::Chapter(int entity_id) : entity(entity_id)
 void Chapter::read_list()
 {
 	static pg::Statement list(
-		"SELECT rule_id, version, is_known, watched, columns, functions, collations, hashes "
+		"SELECT rule_id, version, place, is_known, watched, columns, functions, collations, hashes "
 		"FROM automation._rules_of($1)");
 	const pg::Rows found = list.execute_fresh({pg::Value::int4(entity)});
 	listed_.reserve(found.size());
-	for (std::uint64_t i = 0; i < found.size(); ++i) {
-		listed_.push_back({static_cast<int>(found.integer(i, 1)),
-			static_cast<int>(found.integer(i, 2)), small(pg::numbers_at(found, i, 4))});
-		if (found.boolean(i, 3))
-			index_.add(static_cast<int>(i), key_at(found, i, 5));
+	for (const std::uint64_t row : in_listed_order(found)) {
+		const auto number = static_cast<int>(listed_.size());
+		listed_.push_back({static_cast<int>(found.integer(row, 1)),
+			static_cast<int>(found.integer(row, 2)), small(pg::numbers_at(found, row, 5))});
+		if (found.boolean(row, 4))
+			index_.add(number, key_at(found, row, 6));
 		else
-			read_unknown(static_cast<int>(i));
+			read_unknown(number);
 	}
 }
 
