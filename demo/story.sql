@@ -41,12 +41,13 @@ SELECT automation.attach('crm.invoice', 'invoice', '{"status": "status", "due": 
 SELECT automation.attach('crm.contact', 'contact', '{"owner": "owner_id", "email": "email", "phone": "phone"}');
 SELECT automation.attach('crm.task', 'task',
 	'{"title": "title", "owner": "assignee_id", "due": "due_at", "status": "status"}');
+SELECT automation.attach('crm.deal', 'deal', '{"status": "stage", "title": "title", "amount": "amount"}');
 SELECT automation.attach('crm.note', 'note');
 SELECT automation.link('crm.job', 'customer', 'contact_id', 'crm.contact');
 \set ECHO none
 
 \echo
-\echo '-- 4. Six rules.'
+\echo '-- 4. Rules.'
 \set ECHO queries
 SELECT automation.create_rule(
 	name     => 'Your tech is on the way',
@@ -72,8 +73,8 @@ SELECT automation.create_rule(
 SELECT automation.create_rule(
 	name      => 'Payment reminder',
 	relation  => 'crm.invoice',
-	trigger   => 'manual',
-	condition => $$ new.balance > 0 AND new.due_on < current_date - 7 $$,
+	trigger   => 'date_passed', params => '{"field": "due_on", "after": "7 days"}',
+	condition => $$ new.balance > 0 $$,
 	steps     => ARRAY[
 		automation.send_email('office', recipient => '{{ contact.email }}',
 			subject => 'Invoice {{ number }} is overdue',
@@ -116,6 +117,20 @@ SELECT automation.create_rule(
 	steps    => ARRAY[
 		automation.notify('{{ technician.email }}', 'New note on "{{ title }}": {{ new.body }}')],
 	activate => true);
+
+-- Two e-mails and a text, unless somebody moves the deal on. Seconds here, for hours.
+SELECT automation.create_rule(
+	name     => 'Offer follow-up',
+	relation => 'crm.deal',
+	trigger  => 'status_entered', params => '{"to": "Offer sent"}',
+	steps    => ARRAY[
+		automation.after('1 second', automation.send_email('office', '{{ contact.email }}', '{{ title }}', 'Any questions?'),
+			cancel_if_changed => '{stage}'),
+		automation.after('3 seconds', automation.send_email('office', '{{ contact.email }}', '{{ title }}', 'The offer is good for a week.'),
+			cancel_if_changed => '{stage}'),
+		automation.after('5 seconds', automation.send_sms('twilio', '{{ contact.phone }}', 'Shall we talk?'),
+			cancel_if_changed => '{stage}')],
+	activate => true);
 \set ECHO none
 \o
 \echo
@@ -137,15 +152,30 @@ ROLLBACK;  -- and no review request leaves
 UPDATE crm.job SET status = 'Completed' WHERE id = 1;
 INSERT INTO crm.invoice (job_id, contact_id, number, amount, balance, due_on)
 VALUES (1, 1, 'R-2031', 480, 480, current_date - 9);
-SELECT automation.fire('Payment reminder', 'crm.invoice', '1') IS NOT NULL AS reminded;
+INSERT INTO crm.deal (id, title, contact_id, stage) VALUES (1, 'Heat pump', 1, 'Offer sent'), (2, 'Solar roof', 1, 'Offer sent');
 \set ECHO none
-
 \echo
-\echo '-- 6. The log, once the worker has delivered.'
+\echo '-- 6. A second later: what is still due, and one of the deals is won.'
 DO $$
 BEGIN
 	FOR i IN 1..100 LOOP
-		EXIT WHEN NOT EXISTS (SELECT FROM automation.deliveries WHERE state IN ('ready', 'delivering', 'retrying'));
+		EXIT WHEN 2 = (SELECT count(*) FROM automation.step_log WHERE step = 1 AND rule = 'Offer follow-up' AND status <> 'waiting');
+		PERFORM pg_sleep(0.1);
+		COMMIT;
+	END LOOP;
+END
+$$;
+\set ECHO queries
+SELECT rule, relation, key, step, date_trunc('second', due_at - now()) AS due_in FROM automation.due;
+UPDATE crm.deal SET stage = 'Won' WHERE title = 'Heat pump';
+\set ECHO none
+
+\echo
+\echo '-- 7. The log, once nothing is under way any more.'
+DO $$
+BEGIN
+	FOR i IN 1..200 LOOP
+		EXIT WHEN NOT EXISTS (SELECT FROM automation.execution_log WHERE status IN ('waiting', 'delivering', 'retrying'));
 		PERFORM pg_sleep(0.1);
 		COMMIT;
 	END LOOP;
@@ -153,12 +183,14 @@ END
 $$;
 SELECT icon AS " ", at::time(0), rule, relation, key, event, status, reason FROM automation.execution_log ORDER BY id;
 \echo
+SELECT icon AS " ", key, step, action, status, reason FROM automation.step_log WHERE rule = 'Offer follow-up' ORDER BY key, step;
+\echo
 SELECT channel, kind, recipient, state, attempts FROM automation.deliveries ORDER BY id;
 \echo
 SELECT title, assignee_id, due_at::date - current_date AS days FROM crm.task ORDER BY id;
 SELECT recipient, body FROM automation.notification;
 \echo
-\echo '-- 7. Everything about job 1, and why a rule did not fire.'
+\echo '-- 8. Everything about job 1, and why a rule did not fire.'
 SELECT * FROM automation.item_status('crm.job', '1');
 \echo
 SELECT part, conjunct, holds, row_values FROM automation.explain('Your tech is on the way', 'crm.job', '1');

@@ -12,7 +12,10 @@
 #include "engine/due.hpp"
 #include "engine/index.hpp"
 #include "engine/obstacle.hpp"
+#include "engine/passage.hpp"
 #include "engine/question.hpp"
+#include "engine/trial.hpp"
+#include "pg/caller.hpp"
 #include "pg/changed.hpp"
 #include "pg/channel.hpp"
 #include "pg/clock.hpp"
@@ -233,6 +236,10 @@ PG_ENTRY(automation_fire_rule, automation::fire_rule);
 PG_ENTRY(automation_tick, automation::tick);
 PG_ENTRY(automation_advance, automation::advance);
 PG_ENTRY(automation_set_clock, automation::set_clock);
+PG_ENTRY(automation_whatif, automation::engine::whatif);
+PG_ENTRY(automation_watch, automation::engine::watch);
+PG_ENTRY(automation_test_rule, automation::engine::test_rule);
+PG_ENTRY(automation_is_own, automation::pg::is_own);
 PG_ENTRY(automation_rules_changed, automation::rules_changed);
 PG_ENTRY(automation_template_sql, automation::template_sql);
 PG_ENTRY(automation_rewrite_links, automation::rewrite_links);

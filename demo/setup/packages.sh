@@ -10,7 +10,7 @@ packages_of() { # SET
 	run) echo "postgresql-$major postgresql-$major-cron libcurl4 libfmt9" ;;
 	build) echo "g++ make postgresql-server-dev-$major libcurl4-openssl-dev libfmt-dev" ;;
 	servers) echo "python3 python3-aiosmtpd openssl" ;;
-	check) echo "cmake libgtest-dev clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 shellcheck
+	check) echo "cmake libgtest-dev libssl-dev clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 shellcheck
 		postgresql-$major-pgtap libtap-parser-sourcehandler-pgtap-perl libipc-run-perl perl" ;;
 	demo) packages_of run && packages_of build && packages_of servers ;;
 	test) packages_of demo && packages_of check ;;

@@ -25,7 +25,9 @@ INSERT INTO automation.action_definition (name, category, kind, channel_kind, co
 	"properties": {
 		"channel": {"type": "string", "description": "foreign server of kind sms"},
 		"recipient": {"type": ["string", "array"], "template": "address", "description": "phone number, or a list of them"},
-		"body": {"type": "string", "template": "text"}}}',
+		"body": {"type": "string", "template": "text"},
+		"class": {"type": "string", "template": "line", "enum": ["transactional", "marketing", "emergency", "compliance"],
+			"description": "what kind of message it is; decides whose consent it needs"}}}',
 	'Sends a text message'),
 ('send_email', 'communication', 'message', 'email', '_compile_message', '{
 	"required": ["channel", "recipient", "subject", "body"],
@@ -34,7 +36,9 @@ INSERT INTO automation.action_definition (name, category, kind, channel_kind, co
 		"recipient": {"type": ["string", "array"], "template": "address", "description": "e-mail address, or a list of them"},
 		"subject": {"type": "string", "template": "line"},
 		"body": {"type": "string", "template": "text", "description": "plain text"},
-		"html": {"type": "string", "template": "html", "description": "the same as HTML"}}}',
+		"html": {"type": "string", "template": "html", "description": "the same as HTML"},
+		"class": {"type": "string", "template": "line", "enum": ["transactional", "marketing", "emergency", "compliance"],
+			"description": "what kind of message it is; decides whose consent it needs"}}}',
 	'Sends an e-mail'),
 ('send_webhook', 'communication', 'message', 'webhook', '_compile_webhook', '{
 	"required": ["channel"],
@@ -451,10 +455,26 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION automation._subject_key(automation._scope) IS 'Columns of the key of the row that the rule is about, and SQL for each';
 
+-- Dear, so that a small table is not read from one end to the other instead: SERIALIZABLE would count every row.
+CREATE FUNCTION automation._same_table(a oid, b oid) RETURNS boolean
+LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE COST 100000 AS 'oideq';
+COMMENT ON FUNCTION automation._same_table(oid, oid) IS 'Whether two rows are in the same table: one check for one row that was found by its address';
+
+CREATE FUNCTION automation._is_changed_row(scope automation._scope) RETURNS boolean
+LANGUAGE sql STABLE
+RETURN (scope).via IS NULL AND (scope).base = 'new'
+	AND has_column_privilege((scope).owner, (scope).relation::oid, 'ctid', 'SELECT')
+	AND has_column_privilege((scope).owner, (scope).relation::oid, 'tableoid', 'SELECT');
+COMMENT ON FUNCTION automation._is_changed_row(automation._scope)
+	IS 'Whether the rule is about the changed row itself, and its owner may go where that is';
+
 CREATE FUNCTION automation._same_row_sql(scope automation._scope) RETURNS text
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-	SELECT string_agg(format('t.%I = %s', k.key, k.value), ' AND ' ORDER BY k.key)
+	-- Where the row is leads to it without an index; the key keeps other partitions out.
+	SELECT CASE WHEN automation._is_changed_row(scope)
+			THEN 't.ctid = new.ctid AND automation._same_table(t.tableoid, new.tableoid) AND ' ELSE '' END
+		|| string_agg(format('t.%I = %s', k.key, k.value), ' AND ' ORDER BY k.key)
 	FROM jsonb_each_text(automation._subject_key(scope)) AS k;
 END;
 COMMENT ON FUNCTION automation._same_row_sql(automation._scope) IS 'Condition under which t is the row that the rule is about';

@@ -39,19 +39,17 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	channel record;
-	meant text;
 BEGIN
 	SELECT s.oid, w.fdwname INTO channel
 	FROM pg_foreign_server AS s
 	JOIN pg_foreign_data_wrapper AS w ON w.oid = s.srvfdw
 	WHERE s.srvname = name;
 	IF NOT FOUND THEN
-		meant := automation._suggest(name, ARRAY(SELECT c.name::text FROM automation.channels AS c));
-		RAISE undefined_object USING
-			MESSAGE = format('server "%s" does not exist', name),
-			HINT = CASE WHEN meant IS NULL THEN '' ELSE format('Perhaps you meant the server "%s".', meant) END;
+		PERFORM automation._fail('42704', format('server "%s" does not exist', name),
+			hint => 'Perhaps you meant the server "'
+				|| automation._suggest(name, ARRAY(SELECT c.name::text FROM automation.channels AS c)) || '".');
 	ELSIF channel.fdwname <> 'pg_automation' THEN
-		RAISE wrong_object_type USING MESSAGE = format('server "%s" is not a pg_automation channel', name);
+		PERFORM automation._fail('42809', format('server "%s" is not a pg_automation channel', name));
 	END IF;
 	RETURN channel.oid;
 END
@@ -66,7 +64,7 @@ DECLARE
 	channel oid := automation._channel(name);
 BEGIN
 	IF NOT pg_has_role(caller, (SELECT s.srvowner FROM pg_foreign_server AS s WHERE s.oid = channel), 'USAGE') THEN
-		RAISE insufficient_privilege USING MESSAGE = format('must be owner of foreign server %s', name);
+		PERFORM automation._fail('42501', format('must be owner of foreign server %s', name));
 	END IF;
 	RETURN channel;
 END
@@ -107,9 +105,7 @@ DECLARE
 	provider text := (SELECT c.provider FROM automation.channels AS c WHERE c.server = channel);
 BEGIN
 	IF provider = 'twilio' AND credentials ->> 'username' !~ '^AC[0-9a-fA-F]{32}$' THEN
-		RAISE invalid_parameter_value USING
-			MESSAGE = 'invalid account SID',
-			DETAIL = 'Expected "AC" followed by 32 hexadecimal digits.';
+		PERFORM automation._fail('22023', 'invalid account SID', 'Expected "AC" followed by 32 hexadecimal digits.');
 	END IF;
 	PERFORM automation._map_public(
 		(SELECT s.srvname FROM pg_foreign_server AS s WHERE s.oid = channel),
@@ -137,7 +133,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	IF NOT has_foreign_data_wrapper_privilege(caller, 'pg_automation', 'USAGE') THEN
-		RAISE insufficient_privilege USING MESSAGE = 'permission denied for foreign-data wrapper pg_automation';
+		PERFORM automation._fail('42501', 'permission denied for foreign-data wrapper pg_automation');
 	END IF;
 	EXECUTE format(
 		'CREATE SERVER %I FOREIGN DATA WRAPPER pg_automation %s',

@@ -95,6 +95,16 @@ RETURN (
 );
 COMMENT ON FUNCTION automation._delivery_finding() IS 'Whether messages leave at all';
 
+CREATE FUNCTION automation._home_finding() RETURNS automation._finding
+LANGUAGE sql STABLE
+RETURN (
+	SELECT ROW('home', c.message IS NULL, coalesce(c.detail, 'this is the database that the rules were made in'),
+		c.hint || ' Until then nothing that is due is done, and nothing is sent.')::automation._finding
+	FROM (SELECT) AS always
+	LEFT JOIN automation._copy_warning() AS c ON true
+);
+COMMENT ON FUNCTION automation._home_finding() IS 'Whether this database is a copy of another one';
+
 CREATE FUNCTION automation._secrets_finding() RETURNS automation._finding
 LANGUAGE sql STABLE
 RETURN (
@@ -177,17 +187,36 @@ RETURN (
 );
 COMMENT ON FUNCTION automation._tables_finding() IS 'Attached tables that were dropped unnoticed';
 
+CREATE FUNCTION automation._unseen() RETURNS TABLE (relation regclass, remedy text)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	-- Disabled, or ENABLE REPLICA, which no writer here would fire.
+	SELECT t.tgrelid::regclass, format('ALTER TABLE %s ENABLE TRIGGER %I;', t.tgrelid::regclass, t.tgname)
+	FROM pg_catalog.pg_trigger AS t
+	WHERE t.tgfoid = 'automation._capture()'::regprocedure AND t.tgenabled NOT IN ('O', 'A')
+	UNION ALL
+	-- Without any: children that have come since.
+	SELECT w.relation, format('SELECT automation.attach(%L, %L, %L, %L%s);', e.relation, e.object_type,
+		automation._roles(e.relation), automation._key(e.relation), CASE WHEN NOT e.include_children THEN ', false' END)
+	FROM automation.entity AS e,
+		LATERAL (
+			SELECT e.relation
+			UNION ALL
+			SELECT c FROM automation._children(e.relation) AS c WHERE e.include_children
+		) AS w(relation)
+	WHERE automation._relation_name(e.relation) IS NOT NULL AND NOT EXISTS (
+		SELECT FROM pg_catalog.pg_trigger AS t
+		WHERE t.tgrelid = w.relation AND t.tgfoid = 'automation._capture()'::regprocedure);
+END;
+COMMENT ON FUNCTION automation._unseen() IS 'Tables whose changes fire no rules though they were attached, and what to do about each';
+
 CREATE FUNCTION automation._triggers_finding() RETURNS automation._finding
 LANGUAGE sql STABLE
--- Neither missing nor ENABLE REPLICA, which no writer here would fire.
 RETURN (
 	SELECT ROW('triggers', count(*) = 0,
-		coalesce('changes go unseen: ' || string_agg(e.relation::text, ', ' ORDER BY e.id), 'enabled on every attached table'),
-		'Use ALTER TABLE ... ENABLE TRIGGER pg_automation, or automation.attach() again.')::automation._finding
-	FROM automation.entity AS e
-	WHERE automation._relation_name(e.relation) IS NOT NULL AND NOT EXISTS (
-		SELECT FROM pg_trigger AS t
-		WHERE t.tgrelid = e.relation AND t.tgname = 'pg_automation' AND t.tgenabled IN ('O', 'A'))
+		coalesce('changes go unseen: ' || string_agg(u.relation::text, ', ' ORDER BY u.relation), 'enabled on every attached table'),
+		string_agg(DISTINCT u.remedy, ' '))::automation._finding
+	FROM automation._unseen() AS u
 );
 COMMENT ON FUNCTION automation._triggers_finding() IS 'Whether our triggers fire';
 
@@ -207,6 +236,7 @@ BEGIN ATOMIC
 		automation._processes_finding(),
 		automation._cron_finding(),
 		automation._delivery_finding(),
+		automation._home_finding(),
 		automation._secrets_finding(),
 		automation._credentials_finding(),
 		automation._channels_finding(),

@@ -3,7 +3,10 @@
 -- The tree is react-querybuilder's: {"combinator": "and", "rules": [{"field", "operator", "value"}, ...]},
 -- "not" anywhere; all, any and none are shorter groups. Child rows: {"exists": "crm.note", "where": {...}},
 -- {"count": "crm.line_item", "where": {...}, "operator": ">", "value": 3}, likewise sum, min and max
--- with "field". A negation is the exact complement: what is unknown does not hold, so its negation does.
+-- with "field"; "by" in place of a link: rows with the same values in these columns, this row among them
+-- ("exists": another one). {"became": {...}}: it holds now and did not before. A field that is compared with another one
+-- (valueSource) may be measured against a multiple of it ("times": 0.9), or against a time so much later
+-- ("plus": "15 minutes"). A negation is the exact complement: what is unknown does not hold, so its negation does.
 
 CREATE TABLE automation.condition_operator (
 	name text NOT NULL,
@@ -47,6 +50,9 @@ INSERT INTO automation.condition_operator
 ('filled', 'text', 'none', 'field', 'btrim({field}::text) <> ''''', '{isfilled}', 'has a value that is not blank'),
 ('filled', 'array', 'none', 'field', 'cardinality({field}) > 0', '{isfilled}', 'has an element'),
 ('filled', 'jsonb', 'none', 'field', '{field}::text NOT IN (''null'', ''""'', ''[]'', ''{}'')', '{isfilled}', 'has a value that is not empty'),
+('isSet', 'any', 'none', 'field', '{field} IS NOT NULL', '{}', 'has a value; of yes and no, is yes'),
+('isSet', 'text', 'none', 'field', 'btrim({field}::text) <> ''''', '{}', 'has a value that is not blank'),
+('isSet', 'boolean', 'none', 'field', '{field} IS TRUE', '{}', 'is true'),
 ('isTrue', 'boolean', 'none', 'field', '{field} IS TRUE', '{true}', 'is true'),
 ('isFalse', 'boolean', 'none', 'field', '{field} IS FALSE', '{false}', 'is false; null is not'),
 ('contains', 'any', 'one', 'text', 'position({1} IN {field}::text) > 0', '{}', 'contains the text'),
@@ -73,6 +79,15 @@ INSERT INTO automation.condition_operator
 ('decreased', 'any', 'none', 'field', 'automation.changed({old}, {new}) AND {new} {<} {old}', '{}', 'became less'),
 ('increasedBy', 'number', 'one', 'field', 'automation.changed({old}, {new}) AND {new} - {old} >= {1}', '{}', 'became greater by the value or more'),
 ('decreasedBy', 'number', 'one', 'field', 'automation.changed({old}, {new}) AND {old} - {new} >= {1}', '{}', 'became less by the value or more'),
+('movedBy', 'datetime', 'one', 'interval', 'automation.changed({old}, {new}) AND abs(extract(epoch FROM {new}) - extract(epoch FROM {old})) >= extract(epoch FROM {1})', '{}', 'moved by the interval or more, either way'),
+('gained', 'array', 'none', 'field', 'automation.gained({old}, {new}, NULL)', '{}', 'has an element that it had not'),
+('gained', 'jsonb', 'none', 'field', 'automation.gained({old}, {new}, NULL)', '{}', 'has an element that it had not'),
+('gainedAny', 'array', 'listed', 'element', 'automation.gained({old}, {new}, ARRAY[{list}])', '{}', 'has one of the elements, and had it not'),
+('gainedAny', 'jsonb', 'listed', 'text', 'automation.gained({old}, {new}, ARRAY[{list}])', '{}', 'has one of the texts, and had it not'),
+('lost', 'array', 'none', 'field', 'automation.gained({new}, {old}, NULL)', '{}', 'had an element that it has not'),
+('lost', 'jsonb', 'none', 'field', 'automation.gained({new}, {old}, NULL)', '{}', 'had an element that it has not'),
+('lostAny', 'array', 'listed', 'element', 'automation.gained({new}, {old}, ARRAY[{list}])', '{}', 'had one of the elements, and has it not'),
+('lostAny', 'jsonb', 'listed', 'text', 'automation.gained({new}, {old}, ARRAY[{list}])', '{}', 'had one of the texts, and has it not'),
 ('crossedUp', 'any', 'one', 'field', 'automation.changed({old}, {new}) AND {new} {>=} {1} AND ({old} {>=} {1}) IS NOT TRUE', '{}', 'reached the value, coming from less or from null'),
 ('crossedDown', 'any', 'one', 'field', 'automation.changed({old}, {new}) AND {new} {<=} {1} AND {old} {>} {1}', '{}', 'fell to the value or below it'),
 ('crossed', 'any', 'one', 'field', 'automation.changed({old}, {new}) AND ({new} {>=} {1} AND ({old} {>=} {1}) IS NOT TRUE OR {new} {<=} {1} AND {old} {>} {1})', '{crossedany}', 'crossed the value either way');
@@ -86,7 +101,24 @@ INSERT INTO automation.condition_operator (name, complement_of, aliases, descrip
 ('doesNotBeginWith', 'beginsWith', '{doesnotstartwith}', 'does not begin with the text, or is null'),
 ('doesNotEndWith', 'endsWith', '{}', 'does not end with the text, or is null'),
 ('lacksTag', 'hasTag', '{doesnothavetag}', 'does not have the element, or is null'),
+('isNotSet', 'isSet', '{}', 'has no value; of yes and no, is not yes'),
 ('notChanged', 'changed', '{unchanged}', 'kept its value');
+
+CREATE FUNCTION automation.gained(old anyarray, new anyarray, among anyarray) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT EXISTS (
+		SELECT FROM unnest(new) AS e
+		WHERE e <> ALL (coalesce(old, '{}')) AND (among IS NULL OR e = ANY (among)))
+$$;
+COMMENT ON FUNCTION automation.gained(anyarray, anyarray, anyarray) IS 'Whether new has an element that old has not, among some if those are given';
+
+CREATE FUNCTION automation.gained(old jsonb, new jsonb, among text[]) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN automation.gained(
+	ARRAY(SELECT jsonb_path_query(old, '$[*]') #>> '{}'), ARRAY(SELECT jsonb_path_query(new, '$[*]') #>> '{}'), among);
+COMMENT ON FUNCTION automation.gained(jsonb, jsonb, text[]) IS 'Whether new has an element that old has not, among some if those are given';
 
 -- Types
 
@@ -324,20 +356,29 @@ END
 $$;
 COMMENT ON FUNCTION automation._operator(text, regtype) IS 'The operator of this name for a field of this type';
 
+CREATE FUNCTION automation._shifted(field text, node jsonb) RETURNS text
+LANGUAGE sql STABLE
+RETURN CASE
+	WHEN node ? 'times' THEN format('(%s * %L::numeric)', field, (node ->> 'times')::numeric)
+	WHEN node ? 'plus' THEN format('(%s + %L::interval)', field, (node ->> 'plus')::interval)
+	ELSE field
+END;
+COMMENT ON FUNCTION automation._shifted(text, jsonb) IS 'SQL for a field that another one is compared with: so many times it, or so much later';
+
 CREATE FUNCTION automation._alternatives(
 	scope automation._scope,
 	operator automation.condition_operator,
 	operand jsonb,
 	type regtype,
-	value_source text)
+	node jsonb)
 RETURNS text[]
 LANGUAGE sql STABLE
 RETURN ARRAY(
 	SELECT CASE
-		WHEN value_source IS DISTINCT FROM 'field' THEN automation._literal(v.value, type)
+		WHEN node ->> 'valueSource' IS DISTINCT FROM 'field' THEN automation._literal(v.value, type)
 		WHEN (operator).operand_type IN ('text', 'interval')
 			THEN format('%s::%s', (automation._field(scope, v.value)).sql, type)
-		ELSE (automation._field(scope, v.value)).sql
+		ELSE automation._shifted((automation._field(scope, v.value)).sql, node)
 	END
 	FROM jsonb_array_elements(CASE
 		WHEN (operator).operands IN ('some', 'listed', 'transition') AND jsonb_typeof(operand) = 'array' THEN operand
@@ -345,7 +386,7 @@ RETURN ARRAY(
 	END) WITH ORDINALITY AS v(value, place)
 	ORDER BY v.place
 );
-COMMENT ON FUNCTION automation._alternatives(automation._scope, automation.condition_operator, jsonb, regtype, text)
+COMMENT ON FUNCTION automation._alternatives(automation._scope, automation.condition_operator, jsonb, regtype, jsonb)
 	IS 'SQL for each alternative of an operand: literals, or other fields';
 
 CREATE FUNCTION automation._value_parts(
@@ -363,7 +404,7 @@ RETURN (
 		END), '{}') || jsonb_build_object('list', string_agg(automation._list(a.alternatives), ', ' ORDER BY o.place))
 	FROM jsonb_array_elements(automation._operands(operator, node -> 'value')) WITH ORDINALITY AS o(value, place),
 		LATERAL (
-			SELECT automation._alternatives(scope, operator, o.value, type, node ->> 'valueSource')
+			SELECT automation._alternatives(scope, operator, o.value, type, node)
 		) AS a(alternatives)
 );
 COMMENT ON FUNCTION automation._value_parts(automation._scope, automation.condition_operator, jsonb, regtype) IS 'What stands for {1}, {2} and {list} of an operator';
@@ -406,6 +447,8 @@ BEGIN
 	ELSIF coalesce(node ->> 'valueSource', 'value') NOT IN ('value', 'field') THEN
 		PERFORM automation._fail('22023', format('unrecognized valueSource: "%s"', node ->> 'valueSource'),
 			hint => 'Valid sources are: value, field.');
+	ELSIF node ?| '{times,plus}' AND node ->> 'valueSource' IS DISTINCT FROM 'field' THEN
+		PERFORM automation._fail('22023', '"times" and "plus" of a condition need "valueSource": "field"');
 	END IF;
 	RETURN automation._fill(operator.expression,
 		jsonb_build_object('field', subject)
@@ -509,23 +552,64 @@ END
 $$;
 COMMENT ON FUNCTION automation._aggregate(text, automation._scope, jsonb) IS 'Call of count, sum, min or max over child rows, and its type; the sum of no rows is 0';
 
-CREATE FUNCTION automation._related_sql(scope automation._scope, shape text, node jsonb, depth integer) RETURNS text
+CREATE FUNCTION automation._peers_sql(scope automation._scope, peers automation._scope, node jsonb) RETURNS text
+LANGUAGE sql STABLE
+RETURN (
+	SELECT string_agg(format('%s = %s', (automation._field(peers, c.name)).sql, (automation._field(scope, c.name)).sql), ' AND ')
+	FROM jsonb_path_query(node, '$.by[*]') AS c(name)
+) || CASE WHEN node ? 'exists' AND (peers).relation = (scope).relation THEN (
+	SELECT format(' AND (%s) IS NOT TRUE', string_agg(format('%s = %s',
+		format('%s.%I', (peers).base, k), format((automation._subject_row(scope)).access, k)), ' AND '))
+	FROM unnest(automation._key((scope).relation)) AS k
+) ELSE '' END;
+COMMENT ON FUNCTION automation._peers_sql(automation._scope, automation._scope, jsonb) IS 'SQL that holds for rows with the same values; whether there are any asks for others than the row itself';
+
+CREATE FUNCTION automation._related_rows(
+	scope automation._scope,
+	shape text,
+	node jsonb,
+	OUT relation regclass,
+	OUT is_related text)
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	child record;
+	there automation._scope := scope;
+BEGIN
+	there.base := automation._child_alias(scope);
+	there.via := NULL;
+	IF NOT node ? 'by' THEN
+		SELECT c.* INTO child FROM automation._child(scope.relation, node ->> shape, node ->> 'link') AS c;
+		relation := child.relation;
+		there.relation := relation;
+		is_related := format('%s = %s', (automation._path(there, ARRAY[child.source_column], 'column')).sql,
+			(automation._path(scope, ARRAY[child.target_column], 'column')).sql);
+		RETURN;
+	ELSIF node ? 'link' OR NOT jsonb_path_exists(node, '$.by[*] ? (@.type() == "string")') THEN
+		PERFORM automation._fail('22023', '"by" of a condition must name columns, in place of a link');
+	END IF;
+	relation := automation._child_relation(scope.relation, node ->> shape);
+	there.relation := relation;
+	is_related := automation._peers_sql(scope, there, node);
+END
+$$;
+COMMENT ON FUNCTION automation._related_rows(automation._scope, text, jsonb) IS 'The table that a node about other rows reads, and SQL that tells which rows of it';
+
+CREATE FUNCTION automation._related_sql(scope automation._scope, shape text, node jsonb, depth integer) RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	related CONSTANT record := automation._related_rows(scope, shape, node);
 	inner_scope automation._scope := scope;
 	aggregate record;
 	rows text;
 BEGIN
-	SELECT c.* INTO child FROM automation._child(scope.relation, node ->> shape, node ->> 'link') AS c;
-	inner_scope.relation := child.relation;
+	inner_scope.relation := related.relation;
 	inner_scope.base := automation._child_alias(scope);
 	inner_scope.via := NULL;
-	rows := format('FROM %s AS %s WHERE %s = %s AND (%s)', child.relation, inner_scope.base,
-		(automation._path(inner_scope, ARRAY[child.source_column], 'column')).sql,
-		(automation._path(scope, ARRAY[child.target_column], 'column')).sql,
+	rows := format('FROM %s AS %s WHERE %s AND (%s)', related.relation, inner_scope.base, related.is_related,
 		CASE WHEN node ? 'where' THEN automation._tree_sql(inner_scope, node -> 'where', depth + 1) ELSE 'true' END);
 	IF shape = 'exists' THEN
 		RETURN format('EXISTS (SELECT 1 %s)', rows);
@@ -545,15 +629,15 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	-- In order of precedence; "field" stands in some of the others too.
-	shapes CONSTANT text[] := '{exists,count,sum,min,max,rules,all,any,none,field}';
+	shapes CONSTANT text[] := '{exists,count,sum,min,max,rules,all,any,none,became,field}';
 	others CONSTANT jsonb := '{
-		"exists": ["link", "where"],
-		"count": ["link", "where", "operator", "value", "valueSource"],
-		"sum": ["link", "where", "field", "operator", "value", "valueSource"],
-		"min": ["link", "where", "field", "operator", "value", "valueSource"],
-		"max": ["link", "where", "field", "operator", "value", "valueSource"],
+		"exists": ["link", "by", "where"],
+		"count": ["link", "by", "where", "operator", "value", "valueSource"],
+		"sum": ["link", "by", "where", "field", "operator", "value", "valueSource"],
+		"min": ["link", "by", "where", "field", "operator", "value", "valueSource"],
+		"max": ["link", "by", "where", "field", "operator", "value", "valueSource"],
 		"rules": ["combinator"],
-		"field": ["operator", "value", "valueSource"]}';
+		"field": ["operator", "value", "valueSource", "times", "plus"]}';
 	shape text := (SELECT s FROM unnest(shapes) WITH ORDINALITY AS u(s, place) WHERE node ? s ORDER BY place LIMIT 1);
 	valid text[] := shape || '{not}'::text[] || ARRAY(SELECT jsonb_array_elements_text(others -> shape));
 	key text;
@@ -600,6 +684,25 @@ END
 $$;
 COMMENT ON FUNCTION automation._group_sql(automation._scope, jsonb, text, text, integer) IS 'SQL for the nodes of a group';
 
+CREATE FUNCTION automation._became_sql(scope automation._scope, node jsonb, depth integer) RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	before automation._scope := scope;
+BEGIN
+	IF scope.base <> 'new' OR jsonb_path_exists(node, '$.**.field ? (@ like_regex "^(new|old)[.]")') THEN
+		PERFORM automation._fail('22023', '"became" needs plain columns of the changed row');
+	END IF;
+	before.base := 'old';
+	-- Before it is inserted, nothing holds for a row.
+	RETURN format('(%s) AND ((%s) IS NOT TRUE OR old.%I IS NULL)',
+		automation._tree_sql(scope, node, depth + 1), automation._tree_sql(before, node, depth + 1),
+		(automation._key(scope.row_relation))[1]);
+END
+$$;
+COMMENT ON FUNCTION automation._became_sql(automation._scope, jsonb, integer) IS 'SQL for a condition that holds now and did not before';
+
 CREATE FUNCTION automation._positive_sql(scope automation._scope, shape text, node jsonb, depth integer) RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
@@ -615,6 +718,8 @@ BEGIN
 		RETURN automation._group_sql(scope, node -> 'all', 'and', 'true', depth);
 	WHEN 'any', 'none' THEN
 		RETURN automation._group_sql(scope, node -> shape, 'or', 'false', depth);
+	WHEN 'became' THEN
+		RETURN automation._became_sql(scope, node -> 'became', depth);
 	WHEN 'field' THEN
 		SELECT f.* INTO field FROM automation._field(scope, node -> 'field') AS f;
 		RETURN automation._comparison_sql(scope, field.sql, field.type, node);

@@ -12,7 +12,7 @@ CREATE TABLE automation.pending (
 	version integer NOT NULL,
 	entity_id integer NOT NULL,
 	step smallint NOT NULL,
-	awaits text CHECK (awaits IN ('previous', 'leaving', 'field', 'entered')),
+	awaits text,
 	run_id bigint,
 	parked_at timestamptz,
 	key text NOT NULL,
@@ -468,6 +468,21 @@ BEGIN ATOMIC
 	FROM (SELECT d.ctid AS place FROM automation.pending AS d WHERE d.rule_id = _cancel_runs.rule_id FOR UPDATE) AS p;
 END;
 COMMENT ON FUNCTION automation._cancel_runs(integer, text) IS 'Ends everything that a rule has planned';
+
+CREATE FUNCTION automation._discard_plans(reason text) RETURNS void
+LANGUAGE sql
+BEGIN ATOMIC
+	-- What a date of the row or a schedule brings about later stays planned.
+	SELECT automation._cancel(p.place, _discard_plans.reason)
+	FROM (
+		SELECT d.ctid AS place
+		FROM automation.pending AS d
+		WHERE d.step > 0 OR d.parked_at IS NOT NULL OR d.due_at <= automation._now()
+		FOR UPDATE
+	) AS p;
+	SELECT automation._plan_schedule(r.id) FROM automation.rule AS r;
+END;
+COMMENT ON FUNCTION automation._discard_plans(text) IS 'Ends every run that waits, and everything that is overdue';
 
 CREATE FUNCTION automation._resume(place tid, on_overdue text, late interval) RETURNS void
 LANGUAGE plpgsql

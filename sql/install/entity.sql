@@ -5,12 +5,14 @@ CREATE TABLE automation.entity (
 	id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	relation regclass NOT NULL UNIQUE,
 	object_type text NOT NULL,
+	include_children boolean NOT NULL,
 	attached_at timestamptz NOT NULL DEFAULT automation._now()
 );
 COMMENT ON TABLE automation.entity IS 'Attached tables. Their column roles and key are compiled: automation_compiled.entity_<id>_roles, entity_<id>_key';
 COMMENT ON COLUMN automation.entity.id IS 'What the triggers on the table know it by, whatever it is called';
 COMMENT ON COLUMN automation.entity.relation IS 'The table; the root of partitions, the parent of inheritance children';
 COMMENT ON COLUMN automation.entity.object_type IS 'What a row is: job, deal, invoice, ...';
+COMMENT ON COLUMN automation.entity.include_children IS 'Whether rows of inheritance children are rows of it';
 COMMENT ON COLUMN automation.entity.attached_at IS 'When it was attached first';
 
 CREATE TRIGGER pg_automation_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON automation.entity
@@ -278,7 +280,7 @@ END
 $$;
 COMMENT ON FUNCTION automation._watch(automation.entity, regclass) IS 'Puts our triggers on a table: the entity''s own, or a child of it';
 
-CREATE FUNCTION automation._watch_children(entity automation.entity, include_children boolean) RETURNS void
+CREATE FUNCTION automation._watch_children(entity automation.entity) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -288,7 +290,7 @@ DECLARE
 BEGIN
 	IF children = '{}' THEN
 		RETURN;
-	ELSIF include_children IS NOT TRUE THEN
+	ELSIF NOT entity.include_children THEN
 		PERFORM automation._unwatch(entity.id, kept => entity.relation);
 		RAISE WARNING 'rows of the child tables of "%" fire no rules', entity.relation
 			USING DETAIL = format('Child tables: %s.', automation._list(children::text[]));
@@ -299,7 +301,7 @@ BEGIN
 	END LOOP;
 END
 $$;
-COMMENT ON FUNCTION automation._watch_children(automation.entity, boolean) IS 'The triggers of inheritance children, which PostgreSQL does not clone';
+COMMENT ON FUNCTION automation._watch_children(automation.entity) IS 'The triggers of inheritance children, which PostgreSQL does not clone';
 
 CREATE FUNCTION automation._unwatch(entity integer, kept regclass DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql
@@ -432,13 +434,15 @@ BEGIN
 	key := automation._checked_key(relation, key_columns);
 	PERFORM automation._check_key_is_free(relation, key);
 
-	INSERT INTO automation.entity AS e (relation, object_type) VALUES (_attach.relation, _attach.object_type)
-	ON CONFLICT ON CONSTRAINT entity_relation_key DO UPDATE SET object_type = excluded.object_type
+	INSERT INTO automation.entity AS e (relation, object_type, include_children)
+	VALUES (_attach.relation, _attach.object_type, coalesce(_attach.include_children, false))
+	ON CONFLICT ON CONSTRAINT entity_relation_key
+	DO UPDATE SET object_type = excluded.object_type, include_children = excluded.include_children
 	RETURNING e.* INTO entity;
 	PERFORM automation._compile_entity(entity, 'roles', columns);
 	PERFORM automation._compile_entity(entity, 'key', (SELECT jsonb_object_agg(k, k) FROM unnest(key) AS k));
 	PERFORM automation._watch(entity, relation);
-	PERFORM automation._watch_children(entity, include_children);
+	PERFORM automation._watch_children(entity);
 END
 $$;
 COMMENT ON FUNCTION automation._attach(regrole, regclass, text, jsonb, text[], boolean) IS 'automation.attach()';
@@ -704,10 +708,22 @@ DECLARE
 	tables regclass[] := ARRAY(
 		SELECT d.objid FROM pg_event_trigger_dropped_objects() AS d
 		WHERE d.classid = 'pg_class'::regclass AND d.objsubid = 0);
+	compiled text[] := ARRAY(
+		SELECT DISTINCT substring(d.object_identity FROM '^automation_compiled\.rule_(\d+_\d+)_')
+		FROM pg_event_trigger_dropped_objects() AS d
+		WHERE d.classid = 'pg_proc'::regclass AND d.schema_name = 'automation_compiled');
 BEGIN
 	-- Only when there is something to forget: each DELETE makes all sessions read the rules again.
 	IF EXISTS (SELECT FROM automation.link AS l WHERE l.relation = ANY (tables) OR l.target = ANY (tables)) THEN
 		DELETE FROM automation.link AS l WHERE l.relation = ANY (tables) OR l.target = ANY (tables);
+	END IF;
+	IF EXISTS (SELECT FROM automation.rule AS r WHERE r.relation = ANY (tables) OR r.event_relation = ANY (tables)) THEN
+		DELETE FROM automation.rule AS r WHERE r.relation = ANY (tables) OR r.event_relation = ANY (tables);
+	END IF;
+	-- A rule of which part was dropped by force is met by every change, so that the log tells.
+	IF EXISTS (SELECT FROM automation._indexed(compiled)) THEN
+		DELETE FROM automation.rule_index AS i USING automation._indexed(compiled) AS b
+		WHERE i.rule_id = b.rule_id AND i.version = b.version;
 	END IF;
 	IF EXISTS (SELECT FROM automation.entity AS e WHERE e.relation = ANY (tables)) THEN
 		DELETE FROM automation.entity AS e WHERE e.relation = ANY (tables);
@@ -717,11 +733,11 @@ BEGIN
 	WHERE f.relation = ANY (tables) OR (d.classid = 'pg_proc'::regclass AND d.object_identity = f.function);
 END
 $$;
-COMMENT ON FUNCTION automation._forget_dropped() IS 'Forgets entities, links and approvals of what was dropped';
+COMMENT ON FUNCTION automation._forget_dropped() IS 'Forgets entities, links, rules and approvals of what was dropped';
 
 CREATE EVENT TRIGGER pg_automation_dropped ON sql_drop EXECUTE FUNCTION automation._forget_dropped();
 ALTER EVENT TRIGGER pg_automation_dropped ENABLE ALWAYS; -- whatever session_replication_role says
-COMMENT ON EVENT TRIGGER pg_automation_dropped IS 'Forgets entities, links and approvals of what was dropped';
+COMMENT ON EVENT TRIGGER pg_automation_dropped IS 'Forgets entities, links, rules and approvals of what was dropped';
 
 -- Paths: new.status, customer.phone, owner.team.name
 

@@ -45,6 +45,16 @@ END
 $$;
 COMMENT ON FUNCTION automation._with_names(text) IS 'A reason with the names of rules for their numbers';
 
+CREATE FUNCTION automation._readable_reason(reader regrole, relation regclass, status text, reason text) RETURNS text
+LANGUAGE sql STABLE
+-- A table that is gone has nobody left who may read it but who may read everything here.
+RETURN CASE
+	WHEN coalesce(has_table_privilege(reader, relation, 'SELECT'), has_table_privilege(reader, 'automation.run', 'SELECT')) THEN reason
+	WHEN status = 'failed' AND reason IS NOT NULL THEN concat(substring(reason FROM '^step [0-9]+: '), 'error, not shown without SELECT on the table')
+	ELSE coalesce(substring(reason FROM '^(?:step [0-9]+: )?field .*? changed'), reason)
+END;
+COMMENT ON FUNCTION automation._readable_reason(regrole, regclass, text, text) IS 'A reason without the values of columns that PostgreSQL''s messages and changes of fields have in them, unless the reader may read the table';
+
 CREATE VIEW automation._step AS
 SELECT
 	u.id AS run_id,
@@ -93,7 +103,7 @@ SELECT
 	u.event,
 	s.status,
 	automation._status_icon(s.status) AS icon,
-	automation._with_names(coalesce(u.reason, s.reasons -> s.status ->> 0)) AS reason,
+	automation._readable_reason(quote_ident(current_user)::regrole, e.relation, s.status, automation._with_names(coalesce(u.reason, s.reasons -> s.status ->> 0))) AS reason,
 	u.sqlstate,
 	-- Old and new values are for those who may read the table.
 	CASE WHEN has_table_privilege(e.relation, 'SELECT') THEN u.changes END AS changes,
@@ -127,7 +137,8 @@ COMMENT ON COLUMN automation.execution_log.id IS 'Number of the run';
 COMMENT ON COLUMN automation.execution_log.at IS 'When the rule fired';
 COMMENT ON COLUMN automation.execution_log.rule IS 'What the rule is called now, or was called when it was dropped';
 COMMENT ON COLUMN automation.execution_log.status IS 'Worst of its steps: succeeded, failed, waiting, delivering, retrying, dead, cancelled, suppressed, not_run';
-COMMENT ON COLUMN automation.execution_log.reason IS 'Why it is not succeeded';
+COMMENT ON COLUMN automation.execution_log.event IS 'created, updated, deleted; due: a time came; fired: by automation.fire(); started: by a step of another rule; activated: for all rows';
+COMMENT ON COLUMN automation.execution_log.reason IS 'Why it is not succeeded; the text of an error, and values of columns, only with SELECT on the table';
 COMMENT ON COLUMN automation.execution_log.changes IS 'Columns the trigger watches, each with its old and new value; null without SELECT on the table';
 COMMENT ON COLUMN automation.execution_log.cause IS 'The run that wrote what fired this one';
 
@@ -142,7 +153,7 @@ SELECT
 	s.action,
 	s.status,
 	automation._status_icon(s.status) AS icon,
-	automation._with_names(s.reason) AS reason,
+	automation._readable_reason(quote_ident(current_user)::regrole, e.relation, s.status, automation._with_names(s.reason)) AS reason,
 	s.sqlstate,
 	CASE WHEN has_table_privilege(e.relation, 'SELECT') THEN s.result END AS result,
 	coalesce(s.deliveries, '{}') AS deliveries,
@@ -204,17 +215,18 @@ LANGUAGE C STRICT AS 'MODULE_PATHNAME', 'automation_ask';
 COMMENT ON FUNCTION automation._ask(regrole, text, jsonb)
 	IS 'The one jsonb value that a query about $1 answers, asked with the rights of a role, in a restricted context';
 
-CREATE FUNCTION automation._row_query(relation regclass) RETURNS text
+CREATE FUNCTION automation._row_query(relation regclass, answer text DEFAULT 'pg_catalog.to_jsonb(t)') RETURNS text
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-	SELECT format('SELECT pg_catalog.to_jsonb(t) FROM %s AS t, pg_catalog.jsonb_to_record($1) AS k (%s) WHERE %s',
+	SELECT format('SELECT %s FROM %s AS t, pg_catalog.jsonb_to_record($1) AS k (%s) WHERE %s',
+		answer,
 		relation,
 		string_agg(format('%I %s', a.attname, format_type(a.atttypid, a.atttypmod)), ', '),
 		string_agg(format('t.%1$I %2$s k.%1$I', a.attname, automation._type_operator('=', a.atttypid::regtype)), ' AND '))
 	FROM unnest(automation._key(relation)) AS c
 	JOIN pg_catalog.pg_attribute AS a ON a.attrelid = relation AND a.attname = c;
 END;
-COMMENT ON FUNCTION automation._row_query(regclass) IS 'Query for the row whose key is the jsonb object $1';
+COMMENT ON FUNCTION automation._row_query(regclass, text) IS 'Query for the row t whose key is the jsonb object $1';
 
 CREATE FUNCTION automation._row(relation regclass, key text) RETURNS jsonb
 LANGUAGE plpgsql STABLE
@@ -232,6 +244,22 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION automation._row(regclass, text) IS 'A row of an attached table by its key, as it is now';
+
+CREATE FUNCTION automation._place(entity_id integer, key text) RETURNS TABLE (table_id oid, place tid)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	relation regclass := (SELECT e.relation FROM automation.entity AS e WHERE e.id = entity_id);
+	owner regrole := (SELECT c.relowner FROM pg_class AS c WHERE c.oid = relation);
+	answer jsonb := automation._ask(owner,
+		automation._row_query(relation, 'pg_catalog.jsonb_build_array(t.tableoid::text, t.ctid::text)') || ' FOR NO KEY UPDATE OF t',
+		automation._key_json(relation, key));
+BEGIN
+	RETURN QUERY SELECT (answer ->> 0)::oid, (answer ->> 1)::tid WHERE answer IS NOT NULL;
+END
+$$;
+COMMENT ON FUNCTION automation._place(integer, text) IS 'Where a row of an attached table is, by its key; locks it, so that it stays there';
 
 CREATE FUNCTION automation.item_status(relation regclass, key text)
 RETURNS TABLE (
@@ -509,6 +537,7 @@ BEGIN
 	)
 	SELECT count(*) INTO purged FROM old_run;
 	DELETE FROM automation.touch AS t WHERE t.at < horizon;
+	DELETE FROM automation.event AS e WHERE e.at < horizon;
 	DELETE FROM automation.step_run AS s WHERE NOT EXISTS (SELECT FROM automation.run AS u WHERE u.id = s.run_id);
 	PERFORM automation._purge_versions();
 	RETURN purged;

@@ -20,7 +20,7 @@ CREATE TABLE automation.delivery (
 	rule_owner oid NOT NULL,
 	server oid NOT NULL,
 	channel text NOT NULL,
-	kind text NOT NULL CHECK (kind IN ('sms', 'email', 'webhook')),
+	kind text NOT NULL,
 	recipient text,
 	message jsonb NOT NULL,
 	watched smallint[]
@@ -96,7 +96,8 @@ CREATE TABLE automation.worker (
 	singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
 	identity uuid NOT NULL DEFAULT gen_random_uuid(),
 	epoch bigint NOT NULL DEFAULT 0,
-	settled_below bigint NOT NULL DEFAULT 0
+	settled_below bigint NOT NULL DEFAULT 0,
+	discarded_below bigint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 20);
 INSERT INTO automation.worker DEFAULT VALUES;
 COMMENT ON TABLE automation.worker IS 'What the worker of this database remembers from one start to the next';
@@ -104,6 +105,7 @@ COMMENT ON COLUMN automation.worker.singleton IS 'There is one row';
 COMMENT ON COLUMN automation.worker.identity IS 'Makes the ids that receivers see unique in the world';
 COMMENT ON COLUMN automation.worker.epoch IS 'Counts its starts';
 COMMENT ON COLUMN automation.worker.settled_below IS 'All attempts below this number have an outcome';
+COMMENT ON COLUMN automation.worker.discarded_below IS 'No attempt is made for deliveries below this number any more';
 
 CREATE TABLE automation.channel_state (
 	server oid PRIMARY KEY,
@@ -135,7 +137,7 @@ SELECT
 		WHEN a.id IS NOT NULL AND a.outcome IS NULL THEN 'delivering'
 		WHEN a.outcome = 'delivered' THEN 'delivered'
 		WHEN a.id IS NOT NULL AND r.delivery_id IS NULL THEN a.outcome
-		WHEN s.server IS NOT NULL OR current_setting('pg_automation.delivery', true) = 'off' THEN 'held'
+		WHEN s.server IS NOT NULL OR current_setting('pg_automation.delivery', true) = 'off' OR (SELECT automation._is_copy()) THEN 'held'
 		WHEN r.delivery_id IS NOT NULL THEN 'retrying'
 		ELSE 'ready'
 	END AS state,
@@ -198,6 +200,15 @@ CREATE FUNCTION automation._wake_launcher() RETURNS void
 LANGUAGE C AS 'MODULE_PATHNAME', 'automation_wake_launcher';
 COMMENT ON FUNCTION automation._wake_launcher() IS 'Makes the launcher ask all databases for the extension once this transaction commits';
 
+CREATE FUNCTION automation._discard_deliveries() RETURNS void
+LANGUAGE sql
+BEGIN ATOMIC
+	-- Other ids than those of the database that was copied: to receivers, these are other messages.
+	UPDATE automation.worker
+	SET identity = gen_random_uuid(), discarded_below = coalesce((SELECT max(d.id) + 1 FROM automation.delivery AS d), 0);
+END;
+COMMENT ON FUNCTION automation._discard_deliveries() IS 'What is on its way will be cancelled when the worker comes to it';
+
 -- Verbs
 
 CREATE FUNCTION automation.retry(delivery bigint) RETURNS void
@@ -211,10 +222,15 @@ AS $$
 DECLARE
 	outbox automation.delivery;
 	outcome text;
+	copy record;
 BEGIN
+	SELECT * INTO copy FROM automation._copy_warning();
+	IF copy.message IS NOT NULL THEN
+		PERFORM automation._fail('55000', copy.message, copy.detail, copy.hint);
+	END IF;
 	SELECT * INTO outbox FROM automation.delivery AS d WHERE d.id = delivery;
 	IF NOT FOUND THEN
-		RAISE undefined_object USING MESSAGE = format('delivery %s does not exist', delivery);
+		PERFORM automation._fail('42704', format('delivery %s does not exist', delivery));
 	END IF;
 	DELETE FROM automation.retry AS r WHERE r.delivery_id = delivery; -- waits for the worker, who may be claiming it
 	SELECT coalesce(a.outcome, 'in flight') INTO outcome
@@ -223,11 +239,11 @@ BEGIN
 	ORDER BY a.id DESC
 	LIMIT 1;
 	IF outcome = 'delivered' THEN
-		RAISE object_not_in_prerequisite_state USING MESSAGE = format('delivery %s is already delivered', delivery);
+		PERFORM automation._fail('55000', format('delivery %s is already delivered', delivery));
 	ELSIF outcome = 'in flight' THEN
-		RAISE object_not_in_prerequisite_state USING MESSAGE = format('delivery %s is being delivered', delivery);
+		PERFORM automation._fail('55000', format('delivery %s is being delivered', delivery));
 	ELSIF outcome IS NULL THEN
-		RAISE object_not_in_prerequisite_state USING MESSAGE = format('delivery %s has not been attempted yet', delivery);
+		PERFORM automation._fail('55000', format('delivery %s has not been attempted yet', delivery));
 	END IF;
 	INSERT INTO automation.retry (delivery_id, server, due_at)
 	VALUES (delivery, outbox.server, automation._now())

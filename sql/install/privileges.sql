@@ -6,19 +6,21 @@ RETURNS TABLE (access text, verbs text[])
 LANGUAGE sql IMMUTABLE
 BEGIN ATOMIC
 	VALUES
-		('viewer', '{item_status,explain}'::text[]),
+		('viewer', '{item_status,explain,cascade,why_not,told,rule_to_text,rule_to_mermaid,report_html,export_rules,rule_schema,playbook_diff}'::text[]),
 		('author', '{item_status,explain,check,
 			create_rule,alter_rule,drop_rule,copy_rule,move_rule,rollback_rule,
 			activate_rule,pause_rule,resume_rule,disable_rule,enable_rule,fire,
 			action,send_sms,send_email,send_webhook,notify,create_task,update_field,assign_user,create_record,
 			call_function,start_rule,stop_rule,only_if,after_previous,after,at,stop_item,resume_item,cancel,
-			matching_rows,cancel_activation}'),
-		('operator', '{item_status,explain,check,
+			matching_rows,cancel_activation,install_playbook,playbook_diff,apply_rules,whatif,watch,test_rule,cascade,why_not,told,messages,plans,lint,rule_to_text,rule_to_mermaid,report_html,export_rules,rule_schema,
+			fires_ok,fires_not_ok,sends_ok,due_ok,cancelled_ok,explains_like}'),
+		('operator', '{item_status,explain,check,playbook_diff,whatif,watch,test_rule,cascade,why_not,told,messages,plans,lint,rule_to_text,rule_to_mermaid,report_html,export_rules,rule_schema,
+			fires_ok,fires_not_ok,sends_ok,due_ok,cancelled_ok,explains_like,
 			pause_rule,resume_rule,disable_rule,enable_rule,fire,retry,pause_channel,resume_channel,purge_log,
-			tick,stop_item,resume_item,cancel,housekeep,cancel_activation}'),
+			tick,stop_item,resume_item,cancel,housekeep,cancel_activation,set_consent,consents}'),
 		('admin', '{attach,detach,link,unlink,approve_function,disapprove_function,
 			create_channel,alter_channel,drop_channel,create_calendar,alter_calendar,drop_calendar,add_holiday,remove_holiday,
-			grant_access,revoke_access,set_clock,advance,schedule_jobs,unschedule_jobs}');
+			grant_access,revoke_access,adopt,set_clock,advance,schedule_jobs,unschedule_jobs}');
 END;
 COMMENT ON FUNCTION automation._verbs() IS 'What each kind of access may call; an admin may call everything';
 
@@ -113,6 +115,10 @@ COMMENT ON FUNCTION automation._revoke_access(regrole, regrole) IS 'automation.r
 ALTER FUNCTION automation._key(regclass) SECURITY DEFINER;
 ALTER FUNCTION automation._roles(regclass) SECURITY DEFINER;
 ALTER FUNCTION automation._links(regclass) SECURITY DEFINER;
+ALTER FUNCTION automation._needs(regclass, automation.trigger_definition) SECURITY DEFINER;
+ALTER FUNCTION automation._playbook_needs(automation.playbook) SECURITY DEFINER;
+ALTER FUNCTION automation._playbook_schema(automation.playbook) SECURITY DEFINER;
+ALTER FUNCTION automation._is_copy() SECURITY DEFINER;
 
 REVOKE ALL ON SCHEMA automation, automation_compiled FROM PUBLIC;
 REVOKE ALL ON ALL TABLES IN SCHEMA automation FROM PUBLIC;
@@ -123,6 +129,9 @@ REVOKE ALL ON FOREIGN DATA WRAPPER pg_automation FROM PUBLIC;
 -- What compiled SQL calls in the name of a rule's owner.
 GRANT EXECUTE ON FUNCTION
 	automation.changed(anyelement, anyelement),
+	automation.gained(anyarray, anyarray, anyarray),
+	automation.gained(jsonb, jsonb, text[]),
+	automation._same_table(oid, oid),
 	automation._now(),
 	automation._base(),
 	automation.html_escape(text),
@@ -141,11 +150,14 @@ GRANT EXECUTE ON FUNCTION
 	automation._cron_next(text, timestamptz, text),
 	automation._recur_next(timestamptz, interval, timestamptz, text)
 TO PUBLIC;
+-- What assertions call in the name of whoever tests.
+GRANT EXECUTE ON FUNCTION automation._tap(boolean, text, text) TO PUBLIC;
 -- What the builders of steps call in the name of an author.
 GRANT EXECUTE ON FUNCTION automation._timed(automation.step, jsonb) TO PUBLIC;
 
 -- A dump carries what users defined, not what happened. What was compiled is no member of the extension
 -- and is dumped like any function.
+SELECT pg_catalog.pg_extension_config_dump('automation.home', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.entity', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.entity_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.link', '');
@@ -153,6 +165,10 @@ SELECT pg_catalog.pg_extension_config_dump('automation.link_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.calendar', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.holiday', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.approved_function', '');
+SELECT pg_catalog.pg_extension_config_dump('automation.hash_key', '');
+SELECT pg_catalog.pg_extension_config_dump('automation.consent', '');
+SELECT pg_catalog.pg_extension_config_dump('automation.consent_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.rule', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.rule_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.rule_version', '');
+SELECT pg_catalog.pg_extension_config_dump('automation.playbook_rule', '');

@@ -291,9 +291,10 @@ BEGIN
 	END IF;
 	IF starts_with(anchor, 'field:') THEN
 		PERFORM automation._compile_part(rule, 'anchor_' || number, 'jsonb',
-			automation._fields_of(scope.relation, ARRAY[substr(anchor, 7)]));
+			automation._fields_of(scope.relation, ARRAY[
+				automation._role_or_column(scope.relation, (automation._parse_path(substr(anchor, 7)))[1])]));
 	ELSIF anchor IN ('left', 'entered') THEN
-		PERFORM automation._check_has_roles(automation._entity(scope.relation), format('anchor %s', anchor), '{status}');
+		PERFORM automation._check_has_roles(automation._entity(scope.relation), format('anchor "%s"', anchor), '{status}');
 		PERFORM automation._compile_part(rule, 'anchor_' || number, 'jsonb',
 			automation._fields_of(scope.relation, ARRAY[automation._roles(scope.relation) ->> 'status']));
 	END IF;
@@ -417,7 +418,8 @@ BEGIN
 	condition := automation._condition_sql(scope, version.condition);
 	IF version.timing IS NOT NULL THEN
 		PERFORM automation._compile_wait(rule, scope, 0, version.timing);
-		PERFORM automation._compile_part(rule, 'still', 'boolean', automation._select_sql(version.event_relation, condition));
+		PERFORM automation._compile_part(rule, 'still', 'boolean',
+			automation._select_sql(version.event_relation, format('(%s) AND (%s)', fires.still, condition)));
 	END IF;
 	PERFORM automation._compile_part(rule, 'when', 'boolean',
 		automation._select_sql(version.event_relation, format('(%s) AND (%s)', fires.expression, condition)));
@@ -542,15 +544,15 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	function regprocedure;
+	part text;
+	name text;
 BEGIN
-	FOR function IN
-		SELECT automation._copy_compiled(
-			automation._rule_part(rule.id, source, p), automation._rule_function(rule.id, rule.version, p))
-		FROM unnest(parts) AS p
-		WHERE automation._rule_part(rule.id, source, p) IS NOT NULL
-	LOOP
-		EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', function);
+	FOREACH part IN ARRAY parts LOOP
+		CONTINUE WHEN automation._rule_part(rule.id, source, part) IS NULL;
+		name := automation._rule_function(rule.id, rule.version, part);
+		PERFORM automation._drop_compiled(name);
+		EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC',
+			automation._copy_compiled(automation._rule_part(rule.id, source, part), name));
 	END LOOP;
 END
 $$;
@@ -1211,35 +1213,6 @@ BEGIN ATOMIC
 	JOIN automation.rule_index AS i ON i.rule_id = split_part(c.name, '_', 1)::integer AND i.version = split_part(c.name, '_', 2)::integer;
 END;
 COMMENT ON FUNCTION automation._indexed(text[]) IS 'The versions of rules ("1_2": of rule 1 the second) that are indexed';
-
-CREATE FUNCTION automation._forget_rules() RETURNS event_trigger
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	tables regclass[] := ARRAY(
-		SELECT d.objid FROM pg_event_trigger_dropped_objects() AS d
-		WHERE d.classid = 'pg_class'::regclass AND d.objsubid = 0);
-	compiled text[] := ARRAY(
-		SELECT DISTINCT substring(d.object_identity FROM '^automation_compiled\.rule_(\d+_\d+)_')
-		FROM pg_event_trigger_dropped_objects() AS d
-		WHERE d.classid = 'pg_proc'::regclass AND d.schema_name = 'automation_compiled');
-BEGIN
-	IF EXISTS (SELECT FROM automation.rule AS r WHERE r.relation = ANY (tables) OR r.event_relation = ANY (tables)) THEN
-		DELETE FROM automation.rule AS r WHERE r.relation = ANY (tables) OR r.event_relation = ANY (tables);
-	END IF;
-	-- A rule of which part was dropped by force is met by every change, so that the log tells.
-	IF EXISTS (SELECT FROM automation._indexed(compiled)) THEN
-		DELETE FROM automation.rule_index AS i USING automation._indexed(compiled) AS b
-		WHERE i.rule_id = b.rule_id AND i.version = b.version;
-	END IF;
-END
-$$;
-COMMENT ON FUNCTION automation._forget_rules() IS 'Drops the rules of tables that were dropped with CASCADE';
-
-CREATE EVENT TRIGGER pg_automation_rules ON sql_drop EXECUTE FUNCTION automation._forget_rules();
-ALTER EVENT TRIGGER pg_automation_rules ENABLE ALWAYS; -- whatever session_replication_role says
-COMMENT ON EVENT TRIGGER pg_automation_rules IS 'Drops the rules of tables that were dropped with CASCADE';
 
 -- The list
 

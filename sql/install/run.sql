@@ -1,4 +1,5 @@
 -- What rules did: one row for each run, and what runs leave besides messages. Writers only insert here.
+-- No CHECK: PostgreSQL would read its text anew for each row.
 
 CREATE TABLE automation.run (
 	id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -9,8 +10,7 @@ CREATE TABLE automation.run (
 	key text NOT NULL,
 	event text NOT NULL,
 	changes jsonb,
-	status text NOT NULL CHECK (status IN ('succeeded', 'failed', 'waiting', 'not_run', 'running', 'delivering',
-		'retrying', 'cancelled', 'suppressed', 'dead')),
+	status text NOT NULL,
 	reason text,
 	sqlstate text,
 	steps jsonb NOT NULL DEFAULT '[]',
@@ -27,8 +27,8 @@ COMMENT ON COLUMN automation.run.rule_id IS 'The rule';
 COMMENT ON COLUMN automation.run.version IS 'What the rule said then: automation.rule_version';
 COMMENT ON COLUMN automation.run.entity_id IS 'Attached table of the row the rule is about';
 COMMENT ON COLUMN automation.run.key IS 'Key of that row: a scalar as text, a composite one as jsonb';
-COMMENT ON COLUMN automation.run.event IS 'What happened: created, updated, deleted';
-COMMENT ON COLUMN automation.run.changes IS 'Columns the trigger watches, each with its old and new value';
+COMMENT ON COLUMN automation.run.event IS 'What happened to the row: created, updated, deleted; or due: a time came; fired: by automation.fire(); started: by a step of another rule; activated: the rule was, for all rows';
+COMMENT ON COLUMN automation.run.changes IS 'Columns the trigger watches, each with its old and new value, 200 characters of them at most';
 COMMENT ON COLUMN automation.run.status IS 'What was known at commit; automation.execution_log tells what has become of it';
 COMMENT ON COLUMN automation.run.reason IS 'Why it is not succeeded';
 COMMENT ON COLUMN automation.run.sqlstate IS 'Code of the error';

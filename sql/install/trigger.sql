@@ -1,15 +1,20 @@
 -- What a rule can fire on: the library of triggers, and what turns one into SQL.
 --
 -- A trigger is a JSON condition (condition.sql) over roles and parameters. "{to}" stands for a
--- parameter and "{role.status}" for the column of a role; a part whose parameter is not given is left out.
+-- parameter, "{role.status}" for the column of a role, "{role.end?}" for that of one the table may lack, and
+-- "{child.status}" for that of a child row's role; a part that names what is not given is left out.
+-- Here are the generic ones, for rows of any kind; library.sql has those with a name of the trade.
 
 CREATE TABLE automation.trigger_definition (
 	name text PRIMARY KEY,
 	object_type text,
 	kind text NOT NULL CHECK (kind IN ('event', 'time', 'external', 'system')),
 	event_kinds text[] NOT NULL CHECK (event_kinds <@ '{insert,update,delete}'),
-	condition jsonb NOT NULL,
+	condition jsonb NOT NULL DEFAULT '{"all": []}',
+	still jsonb NOT NULL DEFAULT '{"all": []}',
+	generic text,
 	roles text[] NOT NULL DEFAULT '{}',
+	child_roles text[] NOT NULL DEFAULT '{}',
 	params jsonb NOT NULL DEFAULT '{"properties": {}}',
 	defaults jsonb NOT NULL DEFAULT '{}',
 	timing jsonb,
@@ -23,8 +28,11 @@ COMMENT ON COLUMN automation.trigger_definition.object_type IS 'Object type of t
 COMMENT ON COLUMN automation.trigger_definition.kind IS 'event: a row changed; time: something is due; external: something outside happened; system: somebody asked for it';
 COMMENT ON COLUMN automation.trigger_definition.event_kinds IS 'Changes that can fire it: some of insert, update, delete';
 COMMENT ON COLUMN automation.trigger_definition.condition IS 'JSON condition that tells whether the change is one';
+COMMENT ON COLUMN automation.trigger_definition.still IS 'JSON condition that must hold, too, when a run begins later than the change';
+COMMENT ON COLUMN automation.trigger_definition.generic IS 'The generic trigger that it is a case of; null: it is generic itself';
 COMMENT ON COLUMN automation.trigger_definition.roles IS 'Roles that the table must have';
-COMMENT ON COLUMN automation.trigger_definition.params IS 'JSON schema of the parameters';
+COMMENT ON COLUMN automation.trigger_definition.child_roles IS 'Roles that the table of its child rows must have';
+COMMENT ON COLUMN automation.trigger_definition.params IS 'JSON schema of the parameters; "role": the columns that one is about, "table": it names a table by its object type';
 COMMENT ON COLUMN automation.trigger_definition.defaults IS 'Parameters that are not given';
 COMMENT ON COLUMN automation.trigger_definition.timing IS 'When the run begins, if not with the change: as in automation.after(), parameters filled in';
 COMMENT ON COLUMN automation.trigger_definition.is_standing IS 'It waits for a date of the row for as long as the rule''s condition holds, not from a change on';
@@ -77,14 +85,14 @@ INSERT INTO automation.trigger_definition
 		{"field": "{role.status}", "operator": "was", "value": "{from}"},
 		{"field": "new.{role.status}", "operator": "isOneOf", "value": "{to}"}]}', '{status}',
 	'{"properties": {
-		"from": {"type": ["string", "number", "boolean", "array"], "description": "the status before, or an array of them"},
-		"to": {"type": ["string", "number", "boolean", "array"], "description": "the status now, or an array of them"}}}',
+		"from": {"type": ["string", "number", "boolean", "array"], "role": "status", "description": "the status before, or an array of them"},
+		"to": {"type": ["string", "number", "boolean", "array"], "role": "status", "description": "the status now, or an array of them"}}}',
 	'the status changes',
 	$$trigger => 'status_changed', params => '{"from": "Scheduled", "to": "Dispatched"}'$$),
 ('status_entered', 'event', '{insert,update}',
 	'{"field": "{role.status}", "operator": "changedTo", "value": "{to}"}', '{status}',
 	'{"required": ["to"], "properties": {
-		"to": {"type": ["string", "number", "boolean", "array"], "description": "the status, or an array of them"}}}',
+		"to": {"type": ["string", "number", "boolean", "array"], "role": "status", "description": "the status, or an array of them"}}}',
 	'a row gets a status, or is inserted with it',
 	$$trigger => 'status_entered', params => '{"to": "Dispatched"}'$$),
 ('status_left', 'event', '{update}',
@@ -92,7 +100,7 @@ INSERT INTO automation.trigger_definition
 		{"field": "{role.status}", "operator": "changedFrom", "value": "{from}"},
 		{"field": "new.{role.status}", "operator": "isNoneOf", "value": "{from}"}]}', '{status}',
 	'{"required": ["from"], "properties": {
-		"from": {"type": ["string", "number", "boolean", "array"], "description": "the status, or an array of them"}}}',
+		"from": {"type": ["string", "number", "boolean", "array"], "role": "status", "description": "the status, or an array of them"}}}',
 	'a row leaves a status',
 	$$trigger => 'status_left', params => '{"from": "On Hold"}'$$),
 ('threshold_crossed', 'event', '{insert,update}',
@@ -127,193 +135,244 @@ INSERT INTO automation.trigger_definition
 		{"field": "new.{role.owner}", "operator": "empty"}]}', '{owner}', '{"properties": {}}',
 	'a row loses its owner',
 	$$trigger => 'unassigned'$$),
-('child_added', 'event', '{insert}', '{"all": []}', '{}',
-	'{"required": ["child"], "properties": {
-		"child": {"type": "string", "description": "an attached table whose rows lead to this one, or its object type"},
-		"link": {"type": "string", "description": "the column that leads here, when there are several"}}}',
-	'a row that leads to this one is inserted; in conditions new is that row, a plain column is of this one',
-	$$trigger => 'child_added', params => '{"child": "crm.note"}'$$),
+('field_matches', 'event', '{insert,update}', '{"became": "{filter}"}', '{}',
+	'{"required": ["filter"], "properties": {
+		"filter": {"type": "object", "description": "a JSON condition over columns of the row"}}}',
+	'a condition holds that did not hold before, at insertion too',
+	$$trigger => 'field_matches', params => '{"filter": {"all": [{"field": "amount", "operator": ">", "value": 10000}, {"field": "status", "operator": "=", "value": "Open"}]}}'$$),
+('flag_set', 'event', '{insert,update}', '{"became": {"field": "{field}", "operator": "isSet"}}', '{}',
+	'{"required": ["field"], "properties": {
+		"field": {"type": ["string", "array"], "description": "a column, or an array of columns"}}}',
+	'a yes-or-no column becomes true, or any other, such as the time of a signature, gets a value',
+	$$trigger => 'flag_set', params => '{"field": "signed_at"}'$$),
+('flag_cleared', 'event', '{update}',
+	'{"all": [{"field": "{field}", "operator": "changed"}, {"became": {"field": "{field}", "operator": "isNotSet"}}]}', '{}',
+	'{"required": ["field"], "properties": {
+		"field": {"type": ["string", "array"], "description": "a column, or an array of columns"}}}',
+	'a yes-or-no column is true no more, or any other loses its value',
+	$$trigger => 'flag_cleared', params => '{"field": "do_not_call"}'$$),
+('field_increased', 'event', '{update}',
+	'{"all": [
+		{"field": "{field}", "operator": "increased"},
+		{"field": "{field}", "operator": "increasedBy", "value": "{by}"}]}', '{}',
+	'{"required": ["field"], "properties": {
+		"field": {"type": ["string", "array"], "description": "a column, or an array of columns"},
+		"by": {"type": ["string", "number"], "description": "by so much at least"}}}',
+	'a number grows, or a date is put off',
+	$$trigger => 'field_increased', params => '{"field": "amount", "by": 100}'$$),
+('field_decreased', 'event', '{update}',
+	'{"all": [
+		{"field": "{field}", "operator": "decreased"},
+		{"field": "{field}", "operator": "decreasedBy", "value": "{by}"}]}', '{}',
+	'{"required": ["field"], "properties": {
+		"field": {"type": ["string", "array"], "description": "a column, or an array of columns"},
+		"by": {"type": ["string", "number"], "description": "by so much at least"}}}',
+	'a number falls, or a date is brought forward',
+	$$trigger => 'field_decreased', params => '{"field": "amount", "by": 100}'$$),
+('date_moved', 'event', '{update}', '{"field": "{field}", "operator": "movedBy", "value": "{by}"}', '{}',
+	'{"required": ["field", "by"], "properties": {
+		"field": {"type": ["string", "array"], "description": "a column, or an array of columns"},
+		"by": {"type": "string", "description": "by so much at least, an interval"}}}',
+	'a date or time moves so far, either way',
+	$$trigger => 'date_moved', params => '{"field": "starts_at", "by": "15 minutes"}'$$),
+('tag_added', 'event', '{insert,update}',
+	'{"all": [
+		{"field": "{role.tags}", "operator": "gained"},
+		{"field": "{role.tags}", "operator": "gainedAny", "value": "{tag}"}]}', '{tags}',
+	'{"properties": {
+		"tag": {"type": ["string", "array"], "description": "the tag, or an array of them; any by default"}}}',
+	'a row gets a tag, or is inserted with it',
+	$$trigger => 'tag_added', params => '{"tag": "VIP"}'$$),
+('tag_removed', 'event', '{update}',
+	'{"all": [
+		{"field": "{role.tags}", "operator": "lost"},
+		{"field": "{role.tags}", "operator": "lostAny", "value": "{tag}"}]}', '{tags}',
+	'{"properties": {
+		"tag": {"type": ["string", "array"], "description": "the tag, or an array of them; any by default"}}}',
+	'a row loses a tag',
+	$$trigger => 'tag_removed', params => '{"tag": "VIP"}'$$),
 ('manual', 'system', '{}', '{"all": []}', '{}', '{"properties": {}}',
 	'somebody asks for it: automation.fire(), or a step start_rule of another rule',
 	$$trigger => 'manual'$$);
 
 UPDATE automation.trigger_definition SET defaults = '{"direction": "up"}' WHERE name = 'threshold_crossed';
 
--- A status has two usual spellings, Title Case and snake_case; "to" or "from" names any other.
-CREATE FUNCTION automation._spellings(statuses text[]) RETURNS jsonb
-LANGUAGE sql IMMUTABLE
-RETURN (
-	SELECT jsonb_agg(s.spelling ORDER BY u.place, s.spelling)
-	FROM unnest(statuses) WITH ORDINALITY AS u(status, place),
-		LATERAL (SELECT u.status UNION SELECT replace(lower(u.status), ' ', '_')) AS s(spelling)
-);
-COMMENT ON FUNCTION automation._spellings(text[]) IS 'Each status as "En Route" and as "en_route"';
-
+-- Child rows: the rule is about the row that they lead to.
 INSERT INTO automation.trigger_definition
-	(name, object_type, kind, event_kinds, condition, roles, params, defaults, description, example)
-SELECT n.name, split_part(n.name, '.', 1), d.kind, d.event_kinds, d.condition, d.roles, d.params,
-	jsonb_build_object(n.param, automation._spellings(n.statuses)), n.description,
-	format($$trigger => '%s'$$, n.name)
+	(name, kind, event_kinds, condition, child_roles, params, description, example)
+SELECT c.name, 'event', c.event_kinds::text[], c.condition::jsonb, c.child_roles::text[],
+	jsonb_build_object(
+		'required', '["child"]' || coalesce(c.params::jsonb -> 'required', '[]'),
+		'properties', '{
+			"child": {"type": "string", "table": true, "description": "an attached table whose rows lead to this one, or its object type"},
+			"link": {"type": "string", "description": "the column that leads here, when there are several"}}'
+			|| coalesce(c.params::jsonb -> 'properties', '{}')),
+	c.description, c.example
 FROM (VALUES
-	('job.scheduled', 'status_entered', 'to', '{Scheduled}'::text[], 'a job is scheduled'),
-	('job.dispatched', 'status_entered', 'to', '{Dispatched}', 'a technician is sent to a job'),
-	('job.en_route', 'status_entered', 'to', '{En Route}', 'the technician is on the way'),
-	('job.on_site', 'status_entered', 'to', '{On Site}', 'the technician has arrived'),
-	('job.completed', 'status_entered', 'to', '{Completed}', 'a job is done'),
-	('job.closed', 'status_entered', 'to', '{Closed}', 'a job is closed'),
-	('job.cancelled', 'status_entered', 'to', '{Cancelled,Canceled}', 'a job is cancelled'),
-	('job.reopened', 'status_left', 'from', '{Completed,Closed,Cancelled,Canceled}', 'a job that was done, closed or cancelled is taken up again'),
-	('job.on_hold', 'status_entered', 'to', '{On Hold}', 'a job is put on hold'),
-	('job.resumed', 'status_left', 'from', '{On Hold}', 'a job that was on hold goes on'),
-	('appointment.confirmed', 'status_entered', 'to', '{Confirmed}', 'an appointment is confirmed'),
-	('appointment.cancelled', 'status_entered', 'to', '{Cancelled,Canceled}', 'an appointment is cancelled'),
-	('appointment.no_show', 'status_entered', 'to', '{No Show}', 'the customer was not there'),
-	('estimate.sent', 'status_entered', 'to', '{Sent}', 'an estimate is sent'),
-	('estimate.viewed', 'status_entered', 'to', '{Viewed}', 'the customer has opened an estimate'),
-	('estimate.approved', 'status_entered', 'to', '{Approved,Accepted}', 'the customer has approved an estimate'),
-	('estimate.declined', 'status_entered', 'to', '{Declined,Rejected}', 'the customer has declined an estimate'),
-	('invoice.sent', 'status_entered', 'to', '{Sent}', 'an invoice is sent'),
-	('invoice.viewed', 'status_entered', 'to', '{Viewed}', 'the customer has opened an invoice'),
-	('invoice.partially_paid', 'status_entered', 'to', '{Partially Paid}', 'part of an invoice is paid'),
-	('invoice.paid', 'status_entered', 'to', '{Paid}', 'an invoice is paid'),
-	('invoice.voided', 'status_entered', 'to', '{Void,Voided}', 'an invoice is voided'),
-	('invoice.disputed', 'status_entered', 'to', '{Disputed}', 'the customer disputes an invoice'),
-	('payment.received', 'status_entered', 'to', '{Received,Succeeded,Paid}', 'a payment has arrived'),
-	('payment.failed', 'status_entered', 'to', '{Failed,Declined}', 'a payment has failed'),
-	('payment.refunded', 'status_entered', 'to', '{Refunded}', 'a payment is refunded'),
-	('lead.qualified', 'status_entered', 'to', '{Qualified}', 'a lead is found to be worth the work'),
-	('lead.converted', 'status_entered', 'to', '{Converted}', 'a lead has become a customer'),
-	('lead.lost', 'status_entered', 'to', '{Lost}', 'a lead is lost'),
-	('deal.won', 'status_entered', 'to', '{Won,Closed Won}', 'a deal is won'),
-	('deal.lost', 'status_entered', 'to', '{Lost,Closed Lost}', 'a deal is lost'),
-	('task.completed', 'status_entered', 'to', '{Completed,Done}', 'a task is done'),
-	('task.reopened', 'status_left', 'from', '{Completed,Done}', 'a task that was done is taken up again')
-) AS n(name, generic, param, statuses, description)
-JOIN automation.trigger_definition AS d ON d.name = n.generic;
-
-INSERT INTO automation.trigger_definition
-	(name, object_type, kind, event_kinds, condition, roles, params, defaults, description, example)
-SELECT n.name, split_part(n.name, '.', 1), d.kind, d.event_kinds, d.condition, d.roles, d.params,
-	n.defaults, n.description, format($$trigger => '%s'$$, n.name)
-FROM (VALUES
-	('deal.stage_changed', 'status_changed', '{}'::jsonb, 'a deal moves to another stage'),
-	('appointment.booked', 'created', '{}', 'an appointment is made'),
-	('note.added', 'created', '{}', 'a note is written'),
-	('attachment.added', 'created', '{}', 'a file is attached'),
-	('job.note_added', 'child_added', '{"child": "note"}', 'a note is written on a job'),
-	('job.photo_added', 'child_added', '{"child": "photo"}', 'a photo is added to a job'),
-	('contact.note_added', 'child_added', '{"child": "note"}', 'a note is written on a contact'),
-	('deal.note_added', 'child_added', '{"child": "note"}', 'a note is written on a deal')
-) AS n(name, generic, defaults, description)
-JOIN automation.trigger_definition AS d ON d.name = n.generic;
-
--- field_changed, whose field is the column of a role.
-INSERT INTO automation.trigger_definition
-	(name, object_type, kind, event_kinds, condition, roles, params, defaults, description, example)
-SELECT n.name, split_part(n.name, '.', 1), d.kind, d.event_kinds,
-	replace(d.condition::text, '{field}', format('{role.%s}', n.role))::jsonb, ARRAY[n.role],
-	jsonb_build_object('properties', (d.params -> 'properties') - 'field'::text), '{}', n.description,
-	format($$trigger => '%s'$$, n.name)
-FROM (VALUES
-	('job.priority_changed', 'priority', 'the priority of a job changes'),
-	('appointment.moved', 'start', 'an appointment is moved to another time'),
-	('estimate.amount_changed', 'amount', 'the amount of an estimate changes'),
-	('deal.amount_changed', 'amount', 'the amount of a deal changes'),
-	('contact.address_changed', 'address', 'a contact moves'),
-	('task.due_changed', 'due', 'the due date of a task changes')
-) AS n(name, role, description)
-JOIN automation.trigger_definition AS d ON d.name = 'field_changed';
+	('child_added', '{insert}', '{"all": []}', '{}', '{}',
+		'a row that leads to this one is inserted; in conditions new is that row, a plain column is of this one',
+		$$trigger => 'child_added', params => '{"child": "crm.note"}'$$),
+	('child_changed', '{update}', '{"all": [{"field": "new.{field}", "operator": "changed"}]}', '{}',
+		'{"properties": {"field": {"type": ["string", "array"], "description": "a column of the child row, or an array of columns any of which may change; any by default"}}}',
+		'a row that leads to this one is changed',
+		$$trigger => 'child_changed', params => '{"child": "crm.line_item", "field": "price"}'$$),
+	('child_removed', '{delete}', '{"all": []}', '{}', '{}',
+		'a row that leads to this one is deleted; in conditions old is that row',
+		$$trigger => 'child_removed', params => '{"child": "crm.line_item"}'$$),
+	('child_status_entered', '{insert,update}', '{"field": "new.{child.status}", "operator": "changedTo", "value": "{to}"}', '{status}',
+		'{"required": ["to"], "properties": {"to": {"type": ["string", "number", "boolean", "array"], "child_role": "status", "description": "the status, or an array of them"}}}',
+		'a row that leads to this one gets a status, or is inserted with it',
+		$$trigger => 'child_status_entered', params => '{"child": "crm.visit", "to": "Done"}'$$)
+) AS c(name, event_kinds, condition, child_roles, params, description, example);
 
 -- Time
 
+CREATE FUNCTION automation._clock_params() RETURNS jsonb
+LANGUAGE sql IMMUTABLE
+RETURN '{
+	"time_of_day": {"type": "string", "description": "at that time of the day, HH:MM"},
+	"weekdays": {"type": "array", "description": "days that are allowed"},
+	"calendar": {"type": "string", "description": "a calendar whose workdays and hours are allowed"},
+	"window": {"type": "object", "description": "hours that are allowed, {\"from\": \"08:00\", \"to\": \"20:00\"}"},
+	"zone": {"type": "string", "description": "whose clocks count, or field:path"}}'::jsonb;
+COMMENT ON FUNCTION automation._clock_params() IS 'Parameters of triggers with a time, as in docs/time.md';
+
 INSERT INTO automation.trigger_definition
-	(name, kind, event_kinds, condition, roles, params, defaults, timing, is_standing, description, example) VALUES
-('date_approaching', 'time', '{insert,update}', '{"all": []}', '{}',
-	'{"required": ["field", "before"], "properties": {
-		"field": {"type": "string", "description": "a column: a date or a time"},
-		"before": {"type": "string", "description": "how long before it, an interval"}}}',
-	'{}',
-	'{"anchor": "field:{field}", "before": "{before}"}', true,
-	'a date of the row is so near; once for each date, while the condition holds',
-	$$trigger => 'date_approaching', params => '{"field": "starts_at", "before": "1 day"}'$$),
-('date_passed', 'time', '{insert,update}', '{"all": []}', '{}',
-	'{"required": ["field"], "properties": {
-		"field": {"type": "string", "description": "a column: a date or a time"},
-		"after": {"type": "string", "description": "how long after it, an interval; at once by default"}}}',
-	'{"after": "0"}',
-	'{"anchor": "field:{field}", "delay": "{after}"}', true,
-	'a date of the row is so long ago; once for each date, while the condition holds',
-	$$trigger => 'date_passed', params => '{"field": "due_on", "after": "7 days"}'$$),
-('stayed_in_status', 'time', '{insert,update}',
-	'{"all": [
-		{"field": "{role.status}", "operator": "changed"},
-		{"field": "new.{role.status}", "operator": "isOneOf", "value": "{status}"}]}', '{status}',
-	'{"required": ["for"], "properties": {
-		"status": {"type": ["string", "array"], "description": "the status, or an array of them; any by default"},
-		"for": {"type": "string", "description": "how long, an interval"}}}',
-	'{}',
-	'{"delay": "{for}", "cancel_if_changed": ["{role.status}"]}', false,
-	'the row has stayed in a status for so long',
-	$$trigger => 'stayed_in_status', params => '{"status": "Offer sent", "for": "3 days"}'$$),
-('no_activity', 'time', '{insert,update}', '{"all": []}', '{}',
-	'{"required": ["for"], "properties": {
-		"for": {"type": "string", "description": "how long, an interval"}}}',
-	'{}',
-	'{"delay": "{for}"}', false,
-	'nothing in the row has changed for so long',
-	$$trigger => 'no_activity', params => '{"for": "30 days"}'$$),
-('recurring', 'time', '{insert,update}', '{"all": []}', '{}',
-	'{"required": ["field", "every"], "properties": {
-		"field": {"type": "string", "description": "a column: the date or time from which it is counted"},
-		"every": {"type": "string", "description": "an interval"},
-		"zone": {"type": "string", "description": "whose clocks count, or field:column"}}}',
-	'{}', '{"anchor": "field:{field}", "every": "{every}", "zone": "{zone}"}', true,
-	'again and again for each row, counted from a date of the row, while the condition holds',
-	$$trigger => 'recurring', params => '{"field": "starts_on", "every": "1 month"}'$$),
-('schedule', 'time', '{}', '{"all": []}', '{}',
-	'{"required": ["cron"], "properties": {
-		"cron": {"type": "string", "description": "minute, hour, day of the month, month, day of the week"},
-		"zone": {"type": "string", "description": "whose clocks count"}}}',
-	'{}', '{"cron": "{cron}", "zone": "{zone}"}', false,
-	'at fixed times, for no row in particular',
-	$$trigger => 'schedule', params => '{"cron": "0 9 * * mon-fri", "zone": "Europe/Berlin"}'$$);
+	(name, kind, event_kinds, condition, still, roles, params, defaults, timing, is_standing, description, example)
+SELECT t.name, 'time', t.event_kinds::text[], t.condition::jsonb, t.still::jsonb, t.roles::text[], t.params::jsonb, t.defaults::jsonb,
+	t.timing::jsonb, t.is_standing, t.description, t.example
+FROM (VALUES
+	('date_approaching', '{insert,update}', '{"all": []}', '{"all": []}', '{}',
+		'{"required": ["field", "before"], "properties": {
+			"field": {"type": "string", "description": "a column: a date or a time"},
+			"before": {"type": "string", "description": "how long before it, an interval"}}}',
+		'{}', '{"anchor": "field:{field}", "before": "{before}"}', true,
+		'a date of the row is so near; once for each date, while the condition holds',
+		$$trigger => 'date_approaching', params => '{"field": "starts_at", "before": "1 day"}'$$),
+	('date_passed', '{insert,update}', '{"all": []}', '{"all": []}', '{}',
+		'{"required": ["field"], "properties": {
+			"field": {"type": "string", "description": "a column: a date or a time"},
+			"after": {"type": "string", "description": "how long after it, an interval; at once by default"},
+			"days": {"type": "number", "description": "the same in days"}}}',
+		'{"after": "0"}', '{"anchor": "field:{field}", "delay": "{after}"}', true,
+		'a date of the row is so long ago; once for each date, while the condition holds',
+		$$trigger => 'date_passed', params => '{"field": "due_on", "after": "7 days"}'$$),
+	('stayed_in_status', '{insert,update}',
+		'{"all": [
+			{"field": "{role.status}", "operator": "changed"},
+			{"field": "new.{role.status}", "operator": "isOneOf", "value": "{status}"}]}', '{"all": []}', '{status}',
+		'{"required": ["for"], "properties": {
+			"status": {"type": ["string", "number", "boolean", "array"], "role": "status", "description": "the status, or an array of them; any by default"},
+			"for": {"type": "string", "description": "how long, an interval"}}}',
+		'{}', '{"delay": "{for}", "cancel_if_changed": ["{role.status}"]}', false,
+		'the row has stayed in a status for so long',
+		$$trigger => 'stayed_in_status', params => '{"status": "Offer sent", "for": "3 days"}'$$),
+	('held_for', '{insert,update}', '{"became": "{filter}"}', '"{filter}"', '{}',
+		'{"required": ["filter", "for"], "properties": {
+			"filter": {"type": "object", "description": "a JSON condition over columns of the row"},
+			"for": {"type": "string", "description": "how long, an interval"}}}',
+		'{}', '{"delay": "{for}"}', false,
+		'a condition began to hold so long ago, and holds',
+		$$trigger => 'held_for', params => '{"filter": {"field": "owner", "operator": "empty"}, "for": "15 minutes"}'$$),
+	('no_activity', '{insert,update}', '{"all": []}', '{"all": []}', '{}',
+		'{"required": ["for"], "properties": {
+			"for": {"type": "string", "description": "how long, an interval"}}}',
+		'{}', '{"delay": "{for}"}', false,
+		'nothing in the row has changed for so long',
+		$$trigger => 'no_activity', params => '{"for": "30 days"}'$$),
+	('recurring', '{insert,update}', '{"all": []}', '{"all": []}', '{}',
+		'{"required": ["field", "every"], "properties": {
+			"field": {"type": "string", "description": "a column: the date or time from which it is counted"},
+			"every": {"type": "string", "description": "an interval"},
+			"zone": {"type": "string", "description": "whose clocks count, or field:column"}}}',
+		'{}', '{"anchor": "field:{field}", "every": "{every}", "zone": "{zone}"}', true,
+		'again and again for each row, counted from a date of the row, while the condition holds',
+		$$trigger => 'recurring', params => '{"field": "starts_on", "every": "1 month"}'$$),
+	('schedule', '{}', '{"all": []}', '{"all": []}', '{}',
+		'{"required": ["cron"], "properties": {
+			"cron": {"type": "string", "description": "minute, hour, day of the month, month, day of the week"},
+			"zone": {"type": "string", "description": "whose clocks count"}}}',
+		'{}', '{"cron": "{cron}", "zone": "{zone}"}', false,
+		'at fixed times, for no row in particular',
+		$$trigger => 'schedule', params => '{"cron": "0 9 * * mon-fri", "zone": "Europe/Berlin"}'$$)
+) AS t(name, event_kinds, condition, still, roles, params, defaults, timing, is_standing, description, example);
+
+-- These know when, so they may be told at what time of the day.
+UPDATE automation.trigger_definition
+SET params = jsonb_set(params, '{properties}', params -> 'properties' || automation._clock_params()),
+	timing = timing || (SELECT jsonb_object_agg(k, format('{%s}', k)) FROM jsonb_object_keys(automation._clock_params()) AS k)
+WHERE name IN ('date_approaching', 'date_passed', 'stayed_in_status', 'held_for', 'no_activity');
+
+-- What each table supports
+
+CREATE FUNCTION automation._tables_of(definition automation.trigger_definition) RETURNS SETOF text
+LANGUAGE sql IMMUTABLE
+BEGIN ATOMIC
+	SELECT definition.defaults ->> p.key
+	FROM jsonb_each(definition.params -> 'properties') AS p
+	WHERE p.value ? 'table' AND definition.defaults ? p.key;
+END;
+COMMENT ON FUNCTION automation._tables_of(automation.trigger_definition) IS 'Object types of the child rows that a trigger looks at';
+
+CREATE FUNCTION automation._needs(relation regclass, definition automation.trigger_definition) RETURNS text[]
+LANGUAGE sql STABLE
+RETURN ARRAY(
+	SELECT 'role ' || r
+	FROM unnest((definition).roles) AS r
+	WHERE NOT automation._roles(relation) ? r
+	UNION ALL
+	SELECT concat('table ' || t, (
+		SELECT ' with role ' || string_agg(r, ', ' ORDER BY r) FROM unnest((definition).child_roles) AS r))
+	FROM automation._tables_of(definition) AS t
+	WHERE NOT EXISTS (
+		SELECT FROM automation.entity AS e
+		WHERE e.object_type = t AND automation._roles(e.relation) ?& (definition).child_roles
+			AND EXISTS (SELECT FROM automation._leads(e.relation) AS l WHERE l.target = _needs.relation))
+);
+COMMENT ON FUNCTION automation._needs(regclass, automation.trigger_definition) IS 'What a table lacks to support a trigger: roles of columns, tables whose rows lead to it';
 
 CREATE VIEW automation.triggers AS
 SELECT
 	n.name,
 	n.object_type,
+	e.relation,
+	CASE
+		WHEN e.relation IS NOT NULL THEN automation._needs(e.relation, d)
+		WHEN n.object_type IS NOT NULL THEN ARRAY['table ' || n.object_type]
+	END AS needs,
 	d.kind,
+	d.generic,
 	d.description AS detects,
 	d.event_kinds AS events,
 	d.roles,
 	d.params -> 'properties' AS params,
 	d.params -> 'required' AS required,
 	d.defaults,
-	replace(d.example, format('''%s''', d.name), format('''%s''', n.name)) AS example,
-	ARRAY(
-		SELECT e.relation FROM automation.entity AS e
-		WHERE e.object_type = coalesce(n.object_type, e.object_type)
-		ORDER BY e.id) AS tables
-FROM automation.trigger_definition AS d,
-	LATERAL (
-		SELECT d.name, d.object_type
-		UNION ALL
-		SELECT t.object_type || '.' || d.name, t.object_type
-		FROM (
-			SELECT k.object_type FROM automation.trigger_definition AS k WHERE k.object_type IS NOT NULL
-			UNION
-			SELECT e.object_type FROM automation.entity AS e
-		) AS t
-		WHERE d.object_type IS NULL
-	) AS n(name, object_type);
-COMMENT ON VIEW automation.triggers IS 'What rules can fire on, with the parameters of each, and the attached tables it is for';
+	replace(d.example, format('''%s''', d.name), format('''%s''', n.name)) AS example
+FROM automation.trigger_definition AS d
+CROSS JOIN LATERAL (
+	SELECT d.name, d.object_type
+	UNION ALL
+	SELECT t.object_type || '.' || d.name, t.object_type
+	FROM (
+		SELECT k.object_type FROM automation.trigger_definition AS k WHERE k.object_type IS NOT NULL
+		UNION
+		SELECT e.object_type FROM automation.entity AS e
+	) AS t
+	WHERE d.object_type IS NULL
+		AND NOT EXISTS (SELECT FROM automation.trigger_definition AS k WHERE k.name = t.object_type || '.' || d.name)
+) AS n(name, object_type)
+LEFT JOIN automation.entity AS e ON e.object_type = n.object_type;
+COMMENT ON VIEW automation.triggers IS 'What rules can fire on, with the parameters of each: once for every attached table of its object type, and the generic ones once more for any';
+COMMENT ON COLUMN automation.triggers.relation IS 'Attached table; null: none of that object type, or any';
+COMMENT ON COLUMN automation.triggers.needs IS 'What the table lacks to support it; empty: it does';
 
 -- From a name and parameters to SQL
 
 CREATE FUNCTION automation._trigger_names(object_type text) RETURNS text[]
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-	SELECT array_agg(t.name ORDER BY t.name)
+	SELECT array_agg(DISTINCT t.name ORDER BY t.name)
 	FROM automation.triggers AS t
 	WHERE t.object_type = _trigger_names.object_type OR t.object_type IS NULL;
 END;
@@ -328,7 +387,9 @@ DECLARE
 	definition automation.trigger_definition;
 BEGIN
 	SELECT d.* INTO definition FROM automation.trigger_definition AS d
-	WHERE d.name = _trigger.name OR (d.object_type IS NULL AND d.name = substring(_trigger.name FROM '\.(.*)$'));
+	WHERE d.name = _trigger.name OR (d.object_type IS NULL AND d.name = substring(_trigger.name FROM '\.(.*)$'))
+	ORDER BY d.object_type
+	LIMIT 1;
 	IF NOT FOUND THEN
 		PERFORM automation._fail('22023', format('unrecognized trigger: "%s"', name),
 			hint => coalesce(automation._perhaps(name, automation._trigger_names(entity.object_type)),
@@ -344,7 +405,7 @@ END
 $$;
 COMMENT ON FUNCTION automation._trigger(automation.entity, text) IS 'The trigger of this name, for rows of an entity';
 
-CREATE FUNCTION automation._check_has_roles(entity automation.entity, trigger text, needed text[]) RETURNS void
+CREATE FUNCTION automation._check_has_roles(entity automation.entity, who text, needed text[]) RETURNS void
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -354,49 +415,48 @@ DECLARE
 BEGIN
 	IF missing IS NOT NULL THEN
 		PERFORM automation._fail('55000',
-			format('trigger "%s" needs a column with the role "%s", and table "%s" has none',
-				trigger, missing, entity.relation),
+			format('%s needs a column with the role "%s", and table "%s" has none', who, missing, entity.relation),
 			hint => format('Name it: SELECT automation.attach(%L, object_type => %L, columns => %L);',
 				entity.relation, entity.object_type, roles || jsonb_build_object(missing, '...')));
 	END IF;
 END
 $$;
-COMMENT ON FUNCTION automation._check_has_roles(automation.entity, text, text[]) IS 'Raises an error unless the table has the roles that a trigger needs';
+COMMENT ON FUNCTION automation._check_has_roles(automation.entity, text, text[]) IS 'Raises an error unless the table has the roles that somebody needs';
 
-CREATE FUNCTION automation._usable_defaults(entity automation.entity, trigger text, defaults jsonb) RETURNS jsonb
+CREATE FUNCTION automation._labels(relation regclass, role text) RETURNS jsonb
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT jsonb_agg(l.enumlabel)
+	FROM pg_catalog.pg_attribute AS a
+	JOIN pg_catalog.pg_enum AS l ON l.enumtypid = a.atttypid
+	WHERE a.attrelid = relation AND a.attname = automation._roles(relation) ->> role;
+END;
+COMMENT ON FUNCTION automation._labels(regclass, text) IS 'Labels of the enum that the column of a role has; null when that is none';
+
+CREATE FUNCTION automation._usable(relation regclass, trigger text, role text, param text, choices jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	column_type CONSTANT oid := (
-		SELECT a.atttypid FROM pg_attribute AS a
-		WHERE a.attrelid = entity.relation AND a.attname = automation._roles(entity.relation) ->> 'status');
-	labels CONSTANT jsonb := (SELECT jsonb_agg(l.enumlabel) FROM pg_enum AS l WHERE l.enumtypid = column_type);
-	param record;
-	known jsonb;
+	labels CONSTANT jsonb := automation._labels(relation, role);
+	known CONSTANT jsonb := (SELECT jsonb_agg(v) FROM jsonb_array_elements_text(choices) AS v WHERE labels ? v);
 BEGIN
-	FOR param IN
-		SELECT d.key, d.value FROM jsonb_each(defaults) AS d
-		WHERE jsonb_typeof(d.value) = 'array' AND labels IS NOT NULL
-	LOOP
-		known := (SELECT jsonb_agg(v) FROM jsonb_array_elements_text(param.value) AS v WHERE labels ? v);
-		IF known IS NULL THEN
-			PERFORM automation._fail('55000',
-				format('no status of table "%s" is one of those that trigger "%s" looks for', entity.relation, trigger),
-				format('It looks for %s.', (SELECT string_agg(v, ', ') FROM jsonb_array_elements_text(param.value) AS v)),
-				format('Name the status: params => %L.', jsonb_build_object(param.key, '...')));
-		END IF;
-		defaults := defaults || jsonb_build_object(param.key, known);
-	END LOOP;
-	RETURN defaults;
+	IF labels IS NOT NULL AND known IS NULL THEN
+		PERFORM automation._fail('55000',
+			format('no %s of table "%s" is one of those that trigger "%s" looks for', role, relation, trigger),
+			format('It looks for %s.', (SELECT string_agg(v, ', ') FROM jsonb_array_elements_text(choices) AS v)),
+			format('Name the %s: params => %L.', role, jsonb_build_object(param, '...')));
+	END IF;
+	RETURN coalesce(known, choices);
 END
 $$;
-COMMENT ON FUNCTION automation._usable_defaults(automation.entity, text, jsonb) IS 'Defaults without the statuses that an enum column does not have';
+COMMENT ON FUNCTION automation._usable(regclass, text, text, text, jsonb) IS 'Default values without those that an enum column does not have';
 
 CREATE FUNCTION automation._bind_text(value text, params jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE
 RETURN CASE
 	WHEN value ~ '^\{[^{}]+\}$' THEN params -> trim(BOTH '{}' FROM value)
+	WHEN EXISTS (SELECT FROM regexp_matches(value, '\{([^{}]+)\}', 'g') AS m(name) WHERE NOT params ? m.name[1]) THEN NULL
 	ELSE to_jsonb(automation._fill(value, params))
 END;
 COMMENT ON FUNCTION automation._bind_text(text, jsonb) IS 'The parameter that the text is, or the text with its parameters filled in; null when one is not given';
@@ -428,12 +488,16 @@ END
 $$;
 COMMENT ON FUNCTION automation._bind(jsonb, jsonb) IS 'The condition of a trigger with its parameters';
 
-CREATE FUNCTION automation._trigger_params(
-	entity automation.entity,
-	trigger text,
-	definition automation.trigger_definition,
-	params jsonb)
-RETURNS jsonb
+CREATE FUNCTION automation._spelled_out(params jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE
+RETURN CASE
+	WHEN params ? 'fields' AND NOT params ? 'field' THEN params - 'fields' || jsonb_build_object('field', params -> 'fields')
+	WHEN params ? 'days' AND NOT params ? 'after' THEN params || jsonb_build_object('after', params ->> 'days' || ' days')
+	ELSE params
+END;
+COMMENT ON FUNCTION automation._spelled_out(jsonb) IS 'Parameters of a trigger without their shorter forms: fields for field, days for after';
+
+CREATE FUNCTION automation._trigger_params(trigger text, definition automation.trigger_definition, params jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -441,22 +505,54 @@ DECLARE
 	given jsonb := coalesce(nullif(params, 'null'), '{}');
 BEGIN
 	IF jsonb_typeof(given) = 'object' THEN
-		IF given ? 'fields' AND NOT given ? 'field' THEN
-			given := given - 'fields' || jsonb_build_object('field', given -> 'fields');
-		END IF;
-		given := automation._usable_defaults(
-			entity, trigger, definition.defaults - ARRAY(SELECT jsonb_object_keys(given))) || given;
+		given := definition.defaults || automation._spelled_out(given);
 	END IF;
 	PERFORM automation._check_params(format('trigger "%s"', trigger), definition.params, given - 'settle'::text);
 	IF given -> 'field' = '[]' THEN
 		PERFORM automation._fail('22023', format('parameter "field" of trigger "%s" is empty', trigger));
 	END IF;
-	RETURN given || (
-		SELECT coalesce(jsonb_object_agg('role.' || r.key, automation._path_text(ARRAY[r.value])), '{}')
-		FROM jsonb_each_text(automation._roles(entity.relation)) AS r);
+	RETURN given;
 END
 $$;
-COMMENT ON FUNCTION automation._trigger_params(automation.entity, text, automation.trigger_definition, jsonb) IS 'Parameters of a trigger, checked, with its defaults and the columns of roles';
+COMMENT ON FUNCTION automation._trigger_params(text, automation.trigger_definition, jsonb) IS 'Parameters of a trigger, checked, with its defaults';
+
+CREATE FUNCTION automation._role_parts(
+	entity automation.entity,
+	trigger text,
+	definition automation.trigger_definition,
+	params jsonb,
+	kind text)
+RETURNS jsonb
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	about CONSTANT text := CASE kind WHEN 'role' THEN 'role' ELSE 'child_role' END;
+	who CONSTANT text := format('trigger "%s"', trigger);
+	param record;
+	parts jsonb;
+BEGIN
+	PERFORM automation._check_has_roles(
+		entity, who, CASE kind WHEN 'role' THEN definition.roles ELSE definition.child_roles END);
+	SELECT jsonb_object_agg(kind || '.' || r.key || s.mark, automation._path_text(ARRAY[r.value])) INTO parts
+	FROM jsonb_each_text(automation._roles(entity.relation)) AS r, (VALUES (''), ('?')) AS s(mark);
+	FOR param IN
+		SELECT p.key, p.value -> about AS roles, params -> p.key AS value
+		FROM jsonb_each(definition.params -> 'properties') AS p
+		WHERE p.value ? about AND params ? p.key
+	LOOP
+		IF param.value IS DISTINCT FROM definition.defaults -> param.key THEN
+			PERFORM automation._check_has_roles(entity, who, ARRAY(SELECT jsonb_path_query(param.roles, '$[*]') #>> '{}'));
+		ELSIF jsonb_typeof(param.value) = 'array' THEN
+			parts := parts || jsonb_build_object(
+				param.key, automation._usable(entity.relation, trigger, param.roles #>> '{}', param.key, param.value));
+		END IF;
+	END LOOP;
+	RETURN coalesce(parts, '{}');
+END
+$$;
+COMMENT ON FUNCTION automation._role_parts(automation.entity, text, automation.trigger_definition, jsonb, text)
+	IS 'Columns of the roles (kind role or child), and those parameters about them that are adjusted to the columns; raises an error when one is missing';
 
 CREATE FUNCTION automation._bound_sql(scope automation._scope, condition jsonb, params jsonb) RETURNS text
 LANGUAGE plpgsql STABLE
@@ -474,7 +570,7 @@ BEGIN
 			FROM jsonb_array_elements(params -> 'field') WITH ORDINALITY AS f(field, place));
 	END IF;
 	-- So that "old." can stand before it, a column First Name is written ["First Name"].
-	RETURN automation._tree_sql(scope, automation._bind(condition, params || jsonb_build_object('field', field)));
+	RETURN automation._tree_sql(scope, automation._bind(condition, params || jsonb_strip_nulls(jsonb_build_object('field', field))));
 END
 $$;
 COMMENT ON FUNCTION automation._bound_sql(automation._scope, jsonb, jsonb) IS 'SQL for the condition of a trigger';
@@ -513,6 +609,7 @@ CREATE FUNCTION automation._trigger_sql(
 	OUT row_relation regclass,
 	OUT via text,
 	OUT timing jsonb,
+	OUT still text,
 	OUT is_standing boolean)
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
@@ -520,22 +617,26 @@ AS $$
 DECLARE
 	entity CONSTANT automation.entity := automation._entity(scope.relation);
 	definition CONSTANT automation.trigger_definition := automation._trigger(entity, trigger);
-	given jsonb;
+	given jsonb := automation._trigger_params(trigger, definition, params);
 BEGIN
-	PERFORM automation._check_has_roles(entity, trigger, definition.roles);
-	given := automation._trigger_params(entity, trigger, definition, params);
-	events := definition.event_kinds;
-	timing := automation._trigger_timing(definition, given);
-	is_standing := definition.is_standing;
 	row_relation := scope.relation;
+	given := given || automation._role_parts(entity, trigger, definition, given, 'role')
+		|| jsonb_build_object('relation', scope.relation);
 	IF given ? 'child' THEN
 		SELECT c.relation, c.source_column INTO row_relation, via
 		FROM automation._child(scope.relation, given ->> 'child', given ->> 'link') AS c;
-		PERFORM automation._entity(row_relation);
-		expression := format('new.%I IS NOT NULL', via);
-	ELSE
-		expression := automation._bound_sql(
-			automation._scope(scope.relation, scope.owner, events), definition.condition, given);
+		given := given || automation._role_parts(automation._entity(row_relation), trigger, definition, given, 'child');
+	END IF;
+	events := definition.event_kinds;
+	timing := automation._trigger_timing(definition, given);
+	is_standing := definition.is_standing;
+	scope := automation._scope(scope.relation, scope.owner, events, row_relation, via);
+	expression := automation._bound_sql(scope, definition.condition, given);
+	IF via IS NOT NULL THEN
+		expression := concat(format('%s.%I IS NOT NULL', scope.base, via), ' AND (' || nullif(expression, 'true') || ')');
+	END IF;
+	IF timing IS NOT NULL THEN
+		still := automation._bound_sql(scope, definition.still, given);
 	END IF;
 END
 $$;

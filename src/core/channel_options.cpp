@@ -7,6 +7,7 @@
 #include "core/option_value.hpp"
 #include "core/provider.hpp"
 #include "core/recipient.hpp"
+#include "core/signature.hpp"
 
 #include <fmt/format.h>
 
@@ -136,22 +137,6 @@ void check_email(const Entries &options)
 			{.hint = "Valid values are: required, optional, off."});
 }
 
-// Never shows the secret.
-void check_signing_secret(std::string_view secret)
-{
-	constexpr std::string_view prefix = "whsec_";
-	constexpr std::size_t least = 32, most = 88; // characters of base64: 24 to 64 bytes
-	std::string_view text = secret.starts_with(prefix) ? secret.substr(prefix.size()) : "";
-	const bool whole = text.size() % 4 == 0 && text.size() >= least && text.size() <= most;
-	const std::size_t end = std::min(text.find('='), text.size());
-	const bool padded = text.size() - end <= 2 && text.find_first_not_of('=', end) == text.npos;
-	const bool base64 = std::ranges::all_of(
-		text.substr(0, end), [](char c) { return is_alphanumeric(c) || c == '+' || c == '/'; });
-	if (!whole || !padded || !base64 || text.size() / 4 * 3 - (text.size() - end) > 64)
-		fail("invalid signing secret",
-			{.detail = "The secret must be \"whsec_\" followed by 24 to 64 bytes in base64."});
-}
-
 } // namespace
 
 void refuse_option(std::string_view name, std::span<const std::string_view> valid)
@@ -206,7 +191,7 @@ std::vector<std::string> check_mapping_options(const Entries &options)
 			secret_name(value);
 		} else {
 			if (name == "signing_secret")
-				check_signing_secret(value);
+				signing_secrets(value);
 			in_the_clear.push_back(name);
 		}
 	}

@@ -7,7 +7,13 @@
 
 namespace automation::core {
 
-Request make_request(const Channel &channel, const Message &message, std::int64_t now)
+namespace {
+
+constexpr std::string_view twilio_url = "https://api.twilio.com";
+
+} // namespace
+
+Request make_request(const Channel &channel, const Message &message, std::int64_t now, Hmac hmac)
 {
 	Request request;
 	switch (channel.kind) {
@@ -18,13 +24,18 @@ Request make_request(const Channel &channel, const Message &message, std::int64_
 		request = email_request(channel, message, now);
 		break;
 	case Kind::webhook:
-		request = webhook_request(channel, message, now);
+		request = webhook_request(channel, message, now, hmac);
 		break;
 	}
 	request.username = channel.credential("username");
 	request.password = channel.credential("password");
 	request.token = channel.credential("token");
 	return request;
+}
+
+std::string base_url(const Channel &channel)
+{
+	return channel.option("base_url", channel.kind == Kind::sms ? twilio_url : "");
 }
 
 void check_recipient(Kind kind, std::string_view recipient)

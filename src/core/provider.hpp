@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/message.hpp"
+#include "core/signature.hpp"
 
 #include <cstdint>
 
@@ -9,7 +10,10 @@ namespace automation::core {
 
 // Throws Failure: of class 22 when the message is at fault and no later attempt can help, of
 // another class when the channel is. now: seconds since 1970.
-Request make_request(const Channel &channel, const Message &message, std::int64_t now);
+Request make_request(const Channel &channel, const Message &message, std::int64_t now, Hmac hmac);
+
+// Where the channel's messages go.
+std::string base_url(const Channel &channel);
 
 // Throws Failure 22023 when no such message can go there: to a phone number, an e-mail address, or
 // a path below a webhook's URL.
@@ -18,7 +22,8 @@ void check_recipient(Kind kind, std::string_view recipient);
 // The providers, one file each.
 Request sms_request(const Channel &channel, const Message &message);
 Request email_request(const Channel &channel, const Message &message, std::int64_t now);
-Request webhook_request(const Channel &channel, const Message &message, std::int64_t now);
+Request webhook_request(
+	const Channel &channel, const Message &message, std::int64_t now, Hmac hmac);
 void check_webhook_path(std::string_view path);
 
 // Fills {{recipient}}, {{sender}}, {{body}} and {{id}} of a described SMS request, written so that

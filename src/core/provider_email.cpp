@@ -22,7 +22,7 @@ Request email_request(const Channel &channel, const Message &message, std::int64
 	check_email_address(message.recipient);
 	const Mailbox sender = parse_mailbox(channel.option("sender"));
 	Request request;
-	request.url = channel.option("base_url");
+	request.url = base_url(channel);
 	request.encryption = encryption_of(channel);
 	request.mail_from = sender.address;
 	request.mail_to = message.recipient;

@@ -14,7 +14,6 @@ namespace automation::core {
 namespace {
 
 constexpr std::size_t longest_sms = 1600; // characters
-constexpr std::string_view twilio_url = "https://api.twilio.com";
 constexpr std::string_view default_type = "application/json";
 constexpr std::string_view default_body =
 	R"({"to": "{{recipient}}", "from": "{{sender}}", "body": "{{body}}", "id": "{{id}}"})";
@@ -52,8 +51,8 @@ Request twilio_request(const Channel &channel, const Message &message)
 	needed(channel, "password");
 	const std::string sender = channel.option("sender");
 	Request request;
-	request.url = join_url(channel.option("base_url", twilio_url),
-		fmt::format("/2010-04-01/Accounts/{}/Messages.json", account));
+	request.url =
+		join_url(base_url(channel), fmt::format("/2010-04-01/Accounts/{}/Messages.json", account));
 	request.method = "POST";
 	request.headers = {"Content-Type: application/x-www-form-urlencoded"};
 	request.body = form({{"To", message.recipient},
@@ -68,7 +67,7 @@ Request described_request(const Channel &channel, const Message &message)
 	const std::string type = channel.option("content_type", default_type);
 	Request request;
 	request.method = channel.option("method", "POST");
-	request.url = join_url(channel.option("base_url"),
+	request.url = join_url(base_url(channel),
 		fill(channel.option("path"), fields, "application/x-www-form-urlencoded"));
 	if (request.method == "GET")
 		return request;

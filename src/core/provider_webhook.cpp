@@ -25,12 +25,12 @@ void check_webhook_path(std::string_view path)
 			"path of the webhook must not contain spaces, control characters or a fragment");
 }
 
-Request webhook_request(const Channel &channel, const Message &message, std::int64_t now)
+Request webhook_request(const Channel &channel, const Message &message, std::int64_t now, Hmac hmac)
 {
 	Request request;
 	check_webhook_path(message.path);
 	// The part that the message adds cannot lead to another host: the base is never changed.
-	request.url = join_url(channel.option("base_url"), message.path);
+	request.url = join_url(base_url(channel), message.path);
 	request.method = message.method.empty() ? "POST" : message.method;
 	if (std::ranges::find(methods, request.method) == std::end(methods))
 		throw Failure("22023", fmt::format("unrecognized method: \"{}\"", request.method));
@@ -46,6 +46,9 @@ Request webhook_request(const Channel &channel, const Message &message, std::int
 	request.headers.push_back("webhook-id: " + message.id);
 	request.headers.push_back(fmt::format("webhook-timestamp: {}", now));
 	request.body = message.body;
+	if (const std::string *secrets = find(channel.credentials, "signing_secret"))
+		request.headers.push_back(
+			"webhook-signature: " + sign_webhook(message.id, now, message.body, *secrets, hmac));
 	return request;
 }
 

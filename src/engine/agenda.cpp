@@ -9,10 +9,10 @@ using pg::Value;
 
 namespace {
 
-std::vector<Task> read_tasks(pg::Statement &statement, int most)
+std::vector<Task> read_tasks(pg::Statement &statement, std::initializer_list<Value> values)
 {
 	pg::Spi spi;
-	const pg::Rows found = statement.execute({Value::int4(most)});
+	const pg::Rows found = statement.execute(values);
 	std::vector<Task> tasks;
 	for (std::uint64_t i = 0; i < found.size(); ++i) {
 		const auto number = [&](int column) { return static_cast<int>(found.integer(i, column)); };
@@ -34,12 +34,19 @@ void release_next(const Task &task)
 
 } // namespace
 
+bool has_to_wait()
+{
+	static pg::Statement copy("SELECT automation._is_copy()");
+	pg::Spi spi;
+	return copy.execute({}).boolean(0, 1) && !pg::clock_is_set();
+}
+
 std::vector<Task> coming_due(int most)
 {
 	static pg::Statement statement("SELECT place, id, due_at, rule_id, version, entity_id, step, "
 								   "awaits, run_id, key, source_key, seen, relation::oid, "
 								   "source::oid, source_entity FROM automation._coming_due($1)");
-	return read_tasks(statement, most);
+	return read_tasks(statement, {Value::int4(most)});
 }
 
 std::vector<Task> touched(int most)
@@ -47,7 +54,23 @@ std::vector<Task> touched(int most)
 	static pg::Statement statement("SELECT place, id, due_at, rule_id, version, entity_id, step, "
 								   "awaits, run_id, key, source_key, seen, relation::oid, "
 								   "source::oid, source_entity FROM automation._touched($1)");
-	return read_tasks(statement, most);
+	return read_tasks(statement, {Value::int4(most)});
+}
+
+std::vector<Task> own_due(std::int64_t since, pg::Instant until)
+{
+	static pg::Statement statement("SELECT place, id, due_at, rule_id, version, entity_id, step, "
+								   "awaits, run_id, key, source_key, seen, relation::oid, "
+								   "source::oid, source_entity FROM automation._own_due($1, $2)");
+	return read_tasks(statement, {Value::int8(since), pg::instant(until)});
+}
+
+std::vector<Task> own_touched(std::int64_t since)
+{
+	static pg::Statement statement("SELECT place, id, due_at, rule_id, version, entity_id, step, "
+								   "awaits, run_id, key, source_key, seen, relation::oid, "
+								   "source::oid, source_entity FROM automation._own_touched($1)");
+	return read_tasks(statement, {Value::int8(since)});
 }
 
 bool lock(const Task &task)

@@ -24,9 +24,17 @@ struct Task {
 	pg::Oid relation, source_relation;
 };
 
+// A copy of another database does nothing by itself before it is adopted; tests let time pass
+// there, too.
+bool has_to_wait();
+
 std::vector<Task> coming_due(int most); // locked
 std::vector<Task> touched(int most);	// not locked
-bool lock(const Task &task);			// false: another tick has it
+// What this transaction has planned under numbers higher than this: what is due first, by then;
+// what it has touched.
+std::vector<Task> own_due(std::int64_t since, pg::Instant until);
+std::vector<Task> own_touched(std::int64_t since);
+bool lock(const Task &task); // false: another tick has it
 
 void move(const Task &task, pg::Instant due);
 void park(const Task &task); // until its rule, or its row, is resumed

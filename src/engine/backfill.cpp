@@ -60,7 +60,7 @@ void look_at(const Candidate &candidate)
 	const std::string key = key_text(chapter, *rule, row);
 	if (has_fired(*rule, key))
 		return;
-	meet(chapter, *rule, row);
+	meet(chapter, *rule, row, "activated");
 	if (has_fired(*rule, key))
 		count_fired(*rule);
 }

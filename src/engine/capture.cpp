@@ -2,10 +2,12 @@
 
 #include "core/failure.hpp"
 #include "engine/cascade.hpp"
+#include "engine/journal.hpp"
 #include "engine/ledger.hpp"
 #include "engine/rulebook.hpp"
 #include "engine/run.hpp"
 #include "pg/definitions.hpp"
+#include "pg/fields.hpp"
 #include "pg/identity.hpp"
 #include "pg/settings.hpp"
 
@@ -21,37 +23,38 @@ struct Departure {
 	unsigned int transaction;
 	unsigned int command;
 	int entity;
-	pg::Oid leaf;
-	HeapTupleData *row;
+	pg::Place from;
+
+	bool is_half_of(const pg::TriggerCall &call) const
+	{
+		return transaction == pg::TriggerCall::transaction() && entity == call.entity() &&
+			command == call.command();
+	}
 };
 
+// Both halves are made by one command, the INSERT right after its DELETE; of a command that runs
+// within another, between the two halves of that one. So few wait, however many rows move.
 class Departures {
 public:
 	void add(const pg::TriggerCall &call)
 	{
-		std::erase_if(waiting_,
-			[](const Departure &old) { return old.transaction != pg::TriggerCall::transaction(); });
-		waiting_.push_back({pg::TriggerCall::transaction(), call.command(), call.entity(),
-			call.relation(), call.copy_old()});
+		// One that still waits has been refused by a trigger of the other partition.
+		std::erase_if(waiting_, [&](const Departure &old) {
+			return old.transaction != pg::TriggerCall::transaction() || old.is_half_of(call);
+		});
+		waiting_.push_back(
+			{pg::TriggerCall::transaction(), call.command(), call.entity(), call.left()});
 	}
 
-	// Both halves are made by one command, the INSERT right after its DELETE: of several, the last
-	// one (a trigger of the other partition may have refused the rows before).
-	std::optional<Departure> take(const pg::TriggerCall &call)
+	std::optional<pg::Place> take(const pg::TriggerCall &call)
 	{
-		if (waiting_.empty())
+		const auto found = std::ranges::find_if(
+			waiting_, [&](const Departure &departure) { return departure.is_half_of(call); });
+		if (found == waiting_.end())
 			return std::nullopt;
-		const unsigned int command = call.command();
-		const auto found =
-			std::find_if(waiting_.rbegin(), waiting_.rend(), [&](const Departure &departure) {
-				return departure.transaction == pg::TriggerCall::transaction() &&
-					departure.command == command && departure.entity == call.entity();
-			});
-		if (found == waiting_.rend())
-			return std::nullopt;
-		const Departure departure = *found;
-		waiting_.erase(std::next(found).base());
-		return departure;
+		const pg::Place from = found->from;
+		waiting_.erase(found);
+		return from;
 	}
 
 private:
@@ -69,7 +72,24 @@ Departures &departures()
 template <typename Note> void let_the_write_live(Note &&note)
 {
 	if (const std::optional<pg::Error> error = pg::subtransaction(note))
-		error->log("record of a change that ends what waits for a row");
+		error->log("record of a change");
+}
+
+std::string logged(const std::optional<std::string> &value)
+{
+	return value ? pg::clipped(*value, longest_logged_value) : "null";
+}
+
+const char *event_name(pg::Event event)
+{
+	switch (event) {
+	case pg::Event::insert:
+		return "created";
+	case pg::Event::update:
+		return "updated";
+	default:
+		return "deleted";
+	}
 }
 
 // What waits for the row may end with this change. Noted before any rule runs: whatever begins with
@@ -85,8 +105,7 @@ void note_touch(const Chapter &chapter, const pg::RowChange &change)
 				continue;
 			touch.columns.push_back(column);
 			touch.reason += (touch.reason.empty() ? "field " : ", field ") + name + " changed " +
-				change.old_text(column).value_or("null") + "→" +
-				change.new_text(column).value_or("null");
+				logged(change.old_text(column)) + "→" + logged(change.new_text(column));
 		}
 		if (touch.columns.empty())
 			return;
@@ -103,12 +122,14 @@ void meet_as_it_is_now(int entity, int id, const pg::RowChange &change)
 	Chapter &chapter = book.chapter(entity);
 	Rule *rule = chapter.active(id);
 	if (rule && rule->is_active && rule->listens_to(change.event()))
-		meet(chapter, *rule, change);
+		meet(chapter, *rule, change, event_name(change.event()));
 }
 
 // Candidates by the index, in listed order; each judged on the row as the event left it.
 void handle(Chapter &chapter, const pg::RowChange &change)
 {
+	if (Journal::is_kept())
+		let_the_write_live([&] { Journal::note(chapter, change); });
 	if (chapter.something_waits && change.event() != pg::Event::insert)
 		let_the_write_live([&] { note_touch(chapter, change); });
 	for (const int number : chapter.candidates(change)) {
@@ -116,7 +137,7 @@ void handle(Chapter &chapter, const pg::RowChange &change)
 		if (!rule || !rule->is_active || rule->was_replaced())
 			meet_as_it_is_now(chapter.entity, chapter.listed_id(number), change);
 		else if (rule->listens_to(change.event()))
-			meet(chapter, *rule, change);
+			meet(chapter, *rule, change, event_name(change.event()));
 	}
 }
 
@@ -128,17 +149,18 @@ void on_row(const pg::TriggerCall &call)
 		return;
 	const Rulebook book;
 	Chapter &chapter = book.chapter(call.entity());
-	if (chapter.is_empty())
+	if (chapter.is_empty() && !Journal::is_kept())
 		return;
 	if (call.moved_away())
 		return departures().add(call);
 	const Cascade::Root root;
-	const std::optional<Departure> departure =
+	const pg::RowChange change = call.change(*chapter.type);
+	const std::optional<pg::Place> left =
 		call.event() == pg::Event::insert ? departures().take(call) : std::nullopt;
-	if (departure)
-		handle(chapter, call.arrival(*chapter.type, departure->row, departure->leaf));
-	else
-		handle(chapter, call.change(*chapter.type));
+	if (!left)
+		return handle(chapter, change);
+	Cascade::current().note_move(*left, change.place());
+	handle(chapter, change.after_leaving(*left));
 }
 
 // There are no row images: what waits for the rows ends, nothing fires.
@@ -163,8 +185,8 @@ std::int64_t fire(int id, std::string_view row)
 		return pg::row_from_json(identity, chapter->type->type(), row);
 	}();
 	const Cascade::Root root;
-	return run_if_it_applies(
-		*chapter, *rule, pg::change_of(*chapter->type, pg::Event::insert, std::nullopt, value));
+	return run_if_it_applies(*chapter, *rule,
+		pg::change_of(*chapter->type, pg::Event::insert, std::nullopt, value), "fired");
 }
 
 } // namespace automation::engine

@@ -35,6 +35,18 @@ bool Cascade::gives_way_to(const pg::Error &error) const
 		(error.sqlstate() == pg::lock_not_available || error.sqlstate() == pg::deadlock_detected);
 }
 
+void Cascade::note_move(const pg::Place &from, const pg::Place &to)
+{
+	if (depth() > 0)
+		moves_[from] = to;
+}
+
+pg::Place Cascade::moved_to(const pg::Place &from) const
+{
+	const auto move = moves_.find(from);
+	return move == moves_.end() ? pg::Place() : move->second;
+}
+
 // The numbers of the rules that set each other off; the log puts their names.
 std::string Cascade::chain(int rule) const
 {

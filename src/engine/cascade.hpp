@@ -26,6 +26,9 @@ public:
 	std::string refusal(const Rule &rule, const std::string &key) const;
 	// Whether the event gives way to whoever has locked what it needs, to be handled again later.
 	bool gives_way_to(const pg::Error &error) const;
+	// A row has gone to another partition, while a rule runs that may have more to do with it.
+	void note_move(const pg::Place &from, const pg::Place &to);
+	pg::Place moved_to(const pg::Place &from) const; // nowhere: it has not moved
 	int depth() const { return static_cast<int>(running_.size()); }
 	std::int64_t cause() const // the run that the present event comes from; 0: a person's write
 	{
@@ -43,6 +46,7 @@ private:
 	std::vector<Running> running_;
 	// Once per rule, row and root event; in which subtransaction.
 	std::map<std::pair<int, std::string>, std::uint32_t> fired_;
+	std::map<pg::Place, pg::Place> moves_;
 };
 
 class Cascade::Root {

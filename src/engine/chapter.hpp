@@ -38,6 +38,7 @@ public:
 	bool holds_back(const Rule &rule, const std::string &key) const;
 	const pg::Expression &compile(const Rule &rule, Part &part) const;
 	std::string key_of(const pg::RowChange &change) const; // of the changed row itself
+	pg::Oid owner() const { return owner_; }			   // of the table
 	bool has_changed_shape() const { return type && !type->is_current(); }
 
 	pg::Memory memory{"pg_automation rules", pg::Memory::Life::backend};

@@ -8,7 +8,6 @@
 #include "engine/schedule.hpp"
 #include "engine/steps.hpp"
 #include "pg/identity.hpp"
-#include "pg/process.hpp"
 
 namespace automation::engine {
 
@@ -200,36 +199,29 @@ template <typename Body> bool deal_with(const Task &task, Body &&body)
 
 } // namespace
 
+void settle(const Task &task)
+{
+	deal_with(task, [](Performance &&performance) { return performance.settle(), true; });
+}
+
+bool perform(const Task &task)
+{
+	return deal_with(task, [](Performance &&performance) { return performance.perform(); });
+}
+
 int tick(int most)
 {
 	const pg::ActAs identity = pg::ActAs::engine();
 	const pg::BriefLockWaits brief;
 	keep_index();
+	if (has_to_wait())
+		return 0;
 	int count = backfill();
 	for (const Task &task : touched(most))
 		if (lock(task))
-			deal_with(task, [](Performance &&performance) { return performance.settle(), true; });
+			settle(task);
 	for (const Task &task : coming_due(most))
-		count += deal_with(task, [](Performance &&performance) { return performance.perform(); });
-	return count;
-}
-
-int advance(pg::Datum interval)
-{
-	static pg::Statement next("SELECT min(due_at) FROM automation.pending WHERE due_at > $1");
-	const pg::Instant end = pg::later(pg::present(), interval);
-	int count = 0;
-	for (;;) {
-		pg::set_clock(pg::present());
-		while (const int done = tick(1000))
-			count += done;
-		pg::Spi spi;
-		const pg::Rows found = next.execute({pg::instant(pg::present())});
-		if (found.is_null(0, 1) || found.integer(0, 1) > end)
-			break;
-		pg::set_clock(found.integer(0, 1));
-	}
-	pg::set_clock(end);
+		count += perform(task);
 	return count;
 }
 

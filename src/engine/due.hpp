@@ -9,7 +9,8 @@ namespace automation::engine {
 // else has locked it leaves for the next time.
 int tick(int most);
 
-// Lets the transaction's clock go on by an interval, doing on the way what comes due.
-int advance(pg::Datum interval);
+struct Task;
+void settle(const Task &task);	// its row has been touched
+bool perform(const Task &task); // its time has come; false: somebody else has locked what it needs
 
 } // namespace automation::engine

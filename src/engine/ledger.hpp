@@ -3,12 +3,16 @@
 #pragma once
 
 #include "pg/clock.hpp"
+#include "pg/row.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace automation::engine {
+
+constexpr int longest_logged_value = 200; // characters of a column's old and new value
 
 // What became of one step.
 struct StepRecord {
@@ -56,6 +60,7 @@ struct Delivery {
 // {3,5}; empty for none.
 std::string array_text(const std::vector<int> &numbers);
 
+const char *event_name(pg::Event event); // in the log's vocabulary
 std::int64_t next_run();
 void write_run(const RunRecord &run);
 std::int64_t write_delivery(const Delivery &delivery); // its id
@@ -88,5 +93,15 @@ struct Touch {
 	std::string reason;
 };
 void write_touch(const Touch &touch);
+
+// A row of the event journal.
+struct Happening {
+	int entity;
+	std::string key;
+	const char *event;
+	std::optional<std::string> old_row, new_row; // JSON text
+	std::int64_t cause;							 // run that did it; 0: none
+};
+void write_event(const Happening &happening);
 
 } // namespace automation::engine

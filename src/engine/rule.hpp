@@ -108,6 +108,13 @@ struct Rule {
 	}
 	// What it was compiled to was there when it was read.
 	bool was_replaced() const { return when && !pg::function_exists(when.function); }
+	// What its steps do is undone with them, so that a run that fails can be done over.
+	bool can_be_done_over() const
+	{
+		return std::ranges::all_of(steps, [](const Step &step) {
+			return step.kind == StepKind::message || step.action == "notify";
+		});
+	}
 	bool has_waits() const
 	{
 		return std::ranges::any_of(steps, [](const Step &step) { return step.wait.has_value(); });

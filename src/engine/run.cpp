@@ -6,6 +6,7 @@
 #include "engine/judgement.hpp"
 #include "engine/schedule.hpp"
 #include "engine/steps.hpp"
+#include "pg/fields.hpp"
 #include "pg/identity.hpp"
 #include "pg/json.hpp"
 
@@ -15,21 +16,9 @@ namespace {
 
 constexpr std::size_t longest_key = 2'000; // bytes; an index has room for it
 
-const char *event_name(pg::Event event)
-{
-	switch (event) {
-	case pg::Event::insert:
-		return "created";
-	case pg::Event::update:
-		return "updated";
-	default:
-		return "deleted";
-	}
-}
-
 std::string json_or_null(const std::optional<std::string> &text)
 {
-	return text ? core::json_string(*text) : "null";
+	return text ? core::json_string(pg::clipped(*text, longest_logged_value)) : "null";
 }
 
 // The watched columns that changed: {"status": ["Scheduled", "Dispatched"]}.
@@ -92,23 +81,22 @@ void fail(const Rule &rule, RunRecord &run, const char *part, pg::Error error)
 	run.sqlstate = error.sqlstate();
 }
 
-// The key may be in a related row that the rule's owner can no longer read.
-std::optional<pg::Error> find_key(
-	const Chapter &chapter, Rule &rule, const pg::RowChange &change, RunRecord &run)
+void find_key(const Chapter &chapter, Rule &rule, const pg::RowChange &change, RunRecord &run)
 {
-	std::optional<pg::Error> error = pg::subtransaction([&] {
-		run.key = key_text(chapter, rule, change);
-		if (rule.has_waits())
-			run.source_key = source_key(chapter, rule, change);
-	});
-	// The log still says which row it was.
-	const std::string own = error && rule.subject == chapter.entity ? chapter.key_of(change) : "";
-	if (!own.empty() && own.size() <= longest_key)
-		run.key = own;
-	return error;
+	run.key = key_text(chapter, rule, change);
+	if (rule.has_waits())
+		run.source_key = source_key(chapter, rule, change);
 }
 
-void take_steps_once(Chapter &chapter, Rule &rule, const pg::RowChange &change, RunRecord &run)
+// When the rule cannot say which row it is about, the log says which one was changed.
+std::string own_key(const Chapter &chapter, const Rule &rule, const pg::RowChange &change)
+{
+	const std::string key = rule.subject == chapter.entity ? chapter.key_of(change) : "";
+	return key.size() <= longest_key ? key : "";
+}
+
+void take_steps_once(
+	Chapter &chapter, Rule &rule, const pg::RowChange &change, RunRecord &run, Care care)
 {
 	run.reason = chapter.holds_back(rule, run.key) ? "stopped for this row"
 												   : Cascade::current().refusal(rule, run.key);
@@ -117,7 +105,7 @@ void take_steps_once(Chapter &chapter, Rule &rule, const pg::RowChange &change, 
 		return;
 	}
 	const Cascade::Scope scope(rule, run.key, run.id);
-	run.steps = take_steps(chapter, rule, change, run);
+	run.steps = take_steps(chapter, rule, change, run, care);
 	run.status = status_of(run.steps);
 	run.reason = first_reason(run.steps);
 }
@@ -137,29 +125,47 @@ std::string key_text(const Chapter &chapter, Rule &rule, const pg::RowChange &ch
 
 namespace {
 
-void perform(
-	Chapter &chapter, Rule &rule, const pg::RowChange &change, Judgement judgement, RunRecord &run)
+// An error of any part ends all of it.
+void perform_boldly(Chapter &chapter, Rule &rule, const pg::RowChange &change, RunRecord run)
 {
 	run.changes = changes_json(rule, change);
-	std::optional<pg::Error> no_key = find_key(chapter, rule, change, run);
+	find_key(chapter, rule, change, run);
+	take_steps_once(chapter, rule, change, run, Care::none);
+	write_run(run);
+}
+
+// What fails is undone alone, and recorded.
+void perform_carefully(
+	Chapter &chapter, Rule &rule, const pg::RowChange &change, Judgement judgement, RunRecord run)
+{
+	run.changes = changes_json(rule, change);
+	// The key may be in a related row that the rule's owner can no longer read.
+	std::optional<pg::Error> no_key =
+		pg::subtransaction([&] { find_key(chapter, rule, change, run); });
+	if (no_key)
+		run.key = own_key(chapter, rule, change);
 	if (judgement.error)
 		fail(rule, run, judgement.failed, std::move(*judgement.error));
 	else if (no_key)
 		fail(rule, run, "key: ", std::move(*no_key));
 	else
-		take_steps_once(chapter, rule, change, run);
+		take_steps_once(chapter, rule, change, run, Care::each_step);
 	write_run(run);
 }
 
-// All of the run or nothing: what cannot be recorded has not happened, and the write goes on.
+// All of the run or nothing: what cannot be recorded has not happened, and the write goes on. One
+// savepoint is enough as long as nothing fails; else a run that can be is done over, with more.
 std::int64_t conclude(Chapter &chapter, Rule &rule, const pg::RowChange &change, const char *event,
 	Judgement judgement)
 {
 	if (!judgement.error && !judgement.applies)
 		return 0;
-	RunRecord run = new_record(rule, event);
-	std::optional<pg::Error> error =
-		pg::subtransaction([&] { perform(chapter, rule, change, std::move(judgement), run); });
+	const RunRecord run = new_record(rule, event);
+	if (!judgement.error && rule.can_be_done_over() &&
+		!pg::subtransaction([&] { perform_boldly(chapter, rule, change, run); }))
+		return run.id;
+	std::optional<pg::Error> error = pg::subtransaction(
+		[&] { perform_carefully(chapter, rule, change, std::move(judgement), run); });
 	if (!error)
 		return run.id;
 	if (rule.fails_the_write)
@@ -170,7 +176,7 @@ std::int64_t conclude(Chapter &chapter, Rule &rule, const pg::RowChange &change,
 
 } // namespace
 
-void meet(Chapter &chapter, Rule &rule, const pg::RowChange &change)
+void meet(Chapter &chapter, Rule &rule, const pg::RowChange &change, const char *event)
 {
 	const InHand in_hand(rule);
 	Judgement judgement;
@@ -183,16 +189,16 @@ void meet(Chapter &chapter, Rule &rule, const pg::RowChange &change)
 						 else if (judgement.applies)
 							 plan_run(chapter, rule, change);
 					 })};
-	conclude(chapter, rule, change, event_name(change.event()), std::move(judgement));
+	conclude(chapter, rule, change, event, std::move(judgement));
 }
 
-std::int64_t run_if_it_applies(Chapter &chapter, Rule &rule, const pg::RowChange &change)
+std::int64_t run_if_it_applies(
+	Chapter &chapter, Rule &rule, const pg::RowChange &change, const char *event)
 {
 	const InHand in_hand(rule);
 	if (rule.wait)
 		return run_when_due(chapter, rule, change);
-	return conclude(
-		chapter, rule, change, event_name(change.event()), judge_event(chapter, rule, change));
+	return conclude(chapter, rule, change, event, judge_event(chapter, rule, change));
 }
 
 std::int64_t run_when_due(Chapter &chapter, Rule &rule, const pg::RowChange &change)

@@ -9,12 +9,13 @@
 
 namespace automation::engine {
 
-// A change meets a rule: its run begins now, or is planned.
-void meet(Chapter &chapter, Rule &rule, const pg::RowChange &change);
+// A change meets a rule: its run begins now, or is planned. event: the log's word for it.
+void meet(Chapter &chapter, Rule &rule, const pg::RowChange &change, const char *event);
 
 // Runs the rule if its condition holds. Leaves exactly one row in the log, unless the condition
 // does not hold. Returns the run's number, or 0.
-std::int64_t run_if_it_applies(Chapter &chapter, Rule &rule, const pg::RowChange &change);
+std::int64_t run_if_it_applies(
+	Chapter &chapter, Rule &rule, const pg::RowChange &change, const char *event);
 
 // Runs the rule for a row whose time has come.
 std::int64_t run_when_due(Chapter &chapter, Rule &rule, const pg::RowChange &change);

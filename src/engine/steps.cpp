@@ -2,6 +2,8 @@
 
 #include "core/failure.hpp"
 #include "engine/cascade.hpp"
+#include "engine/message.hpp"
+#include "engine/present_row.hpp"
 #include "engine/rulebook.hpp"
 #include "engine/run.hpp"
 #include "engine/schedule.hpp"
@@ -12,12 +14,12 @@ namespace automation::engine {
 
 namespace {
 
-constexpr std::size_t longest_recipient = 2'000; // bytes; an index has room for it
-
 class StepTaker {
 public:
-	StepTaker(const Chapter &chapter, Rule &rule, const pg::RowChange &change, const RunRecord &run)
-		: chapter_(chapter), rule_(rule), change_(change), run_(run)
+	StepTaker(const Chapter &chapter, Rule &rule, const pg::RowChange &change, const RunRecord &run,
+		Care care)
+		: chapter_(chapter), rule_(rule), run_(run), care_(care),
+		  row_(change, run.key, rule.subject, rule.subject == chapter.entity)
 	{
 	}
 
@@ -26,7 +28,7 @@ public:
 		std::optional<StepRecord> planned;
 		if (step.wait)
 			if (auto error =
-					try_to([&] { planned = plan_step(chapter_, rule_, step, row(), run_); }))
+					try_to(step, [&] { planned = plan_step(chapter_, rule_, step, row(), run_); }))
 				return failed(step, std::move(*error));
 		return planned ? *planned : take(step);
 	}
@@ -40,26 +42,27 @@ public:
 	StepRecord take(Step &step)
 	{
 		StepRecord record{step.number, step.action, "succeeded"};
-		if (auto error = try_to([&] {
+		if (auto error = try_to(step, [&] {
 				if (condition_holds(step))
 					finish(step, result_of(step), record);
 				else
 					decline(record, "condition of the step does not hold");
 			}))
 			return failed(step, std::move(*error));
-		if (step.kind == StepKind::statement)
-			is_stale_ = rule_.subject == chapter_.entity && change_.event() != pg::Event::remove;
 		return record;
 	}
 
 private:
-	template <typename Body> std::optional<pg::Error> try_to(Body &&body)
+	template <typename Body> std::optional<pg::Error> try_to(const Step &step, Body &&body)
 	{
-		return pg::subtransaction([&] {
-			if (is_stale_)
-				read_row_again();
+		const auto attempt = [&] {
+			row_.look(step.kind == StepKind::statement);
 			body();
-		});
+		};
+		if (care_ == Care::each_step)
+			return pg::subtransaction(attempt);
+		attempt();
+		return std::nullopt;
 	}
 
 	StepRecord failed(const Step &step, pg::Error error) const
@@ -83,26 +86,7 @@ private:
 		return as_owner(rule_, only_if, StepKind::message, [&] { return only_if.holds(row()); });
 	}
 
-	// A step sees what the steps before it made of the row, not the event's image of it.
-	void read_row_again()
-	{
-		static pg::Statement row_of(
-			"SELECT automation._row(relation, $2) FROM automation.entity WHERE id = $1");
-		std::string json;
-		{
-			const pg::ActAs identity = pg::ActAs::engine();
-			pg::Spi spi;
-			const pg::Rows found =
-				row_of.execute({pg::Value::int4(rule_.subject), pg::Value::text(run_.key)});
-			json = found.text(0, 1).value_or("null");
-		}
-		const pg::ActAs identity(rule_.owner, pg::ActAs::Manner::restricted, rule_.search_path);
-		const pg::Datum row = pg::row_from_json(identity, change_.type().type(), json);
-		present_.emplace(change_.with_new_row(row));
-		is_stale_ = false;
-	}
-
-	const pg::RowChange &row() const { return present_ ? *present_ : change_; }
+	const pg::RowChange &row() const { return row_.image(); }
 
 	std::optional<pg::Datum> result_of(Step &step) const
 	{
@@ -113,7 +97,7 @@ private:
 	void finish(const Step &step, std::optional<pg::Datum> result, StepRecord &record)
 	{
 		if (step.kind == StepKind::message)
-			send(step, result, record);
+			send(rule_, step, run_, result, record);
 		else if (step.kind == StepKind::engine)
 			act(step, result, record);
 		else if (result)
@@ -122,44 +106,16 @@ private:
 			record.reason = "no row to change";
 	}
 
-	static std::vector<std::string> recipients_of(
-		const Step &step, std::optional<pg::Datum> message)
-	{
-		const std::vector<std::string> recipients =
-			message ? pg::json_texts(*message, "recipient") : std::vector<std::string>();
-		const std::string subject = "recipient of step " + std::to_string(step.number);
-		if (recipients.empty())
-			pg::fail("22004", subject + " is null");
-		for (const std::string &recipient : recipients)
-			if (recipient.size() > longest_recipient)
-				pg::fail("22001",
-					subject + " is longer than " + std::to_string(longest_recipient) + " bytes");
-		return recipients;
-	}
-
-	// Hands the finished message to the outbox, once for each recipient.
-	void send(const Step &step, std::optional<pg::Datum> message, StepRecord &record) const
-	{
-		if (step.server == 0)
-			pg::fail("42704", "server \"" + step.channel + "\" does not exist");
-		record.status = "delivering";
-		for (const std::string &recipient : recipients_of(step, message))
-			record.deliveries.push_back(write_delivery({run_.id, step.number, rule_.owner,
-				step.server, step.channel, step.channel_kind, recipient, *message,
-				step.wait && !step.wait->by_difference ? step.wait->cancelled_by
-													   : std::vector<int>()}));
-	}
-
 	// What the engine itself does.
 	void act(const Step &step, std::optional<pg::Datum> parameters, StepRecord &record) const
 	{
 		const auto parameter = [&](const char *name) {
-			const auto texts =
-				parameters ? pg::json_texts(*parameters, name) : std::vector<std::string>();
-			return texts.empty() ? std::string() : texts.front();
+			const auto texts = parameters ? pg::json_texts(*parameters, name)
+										  : std::vector<std::optional<std::string>>();
+			return texts.empty() ? std::string() : texts.front().value_or("");
 		};
 		if (step.action == "notify")
-			for (const std::string &recipient : recipients_of(step, parameters))
+			for (const std::string &recipient : recipients_of(rule_, step, parameters, record))
 				write_notification(run_.id, recipient, parameter("body"));
 		else if (step.action == "start_rule")
 			start(std::stoi(parameter("rule")), record);
@@ -176,7 +132,7 @@ private:
 		Rule *rule = book.rule(id, &chapter);
 		if (!rule || chapter->entity != chapter_.entity)
 			return decline(record, "rule #" + std::to_string(id) + " is not active on this table");
-		if (const std::int64_t started = run_if_it_applies(*chapter, *rule, row()))
+		if (const std::int64_t started = run_if_it_applies(*chapter, *rule, row(), "started"))
 			record.result = "{\"run\":" + std::to_string(started) + "}";
 		else
 			decline(record, "condition of rule #" + std::to_string(id) + " does not hold");
@@ -184,10 +140,9 @@ private:
 
 	const Chapter &chapter_;
 	Rule &rule_;
-	const pg::RowChange &change_;
 	const RunRecord &run_;
-	std::optional<pg::RowChange> present_ = {}; // the row as earlier steps left it
-	bool is_stale_ = false;
+	Care care_;
+	PresentRow row_;
 };
 
 bool is_finished(const StepRecord &record)
@@ -202,10 +157,10 @@ bool has_failed(const StepRecord &record)
 
 } // namespace
 
-std::vector<StepRecord> take_steps(
-	const Chapter &chapter, Rule &rule, const pg::RowChange &change, const RunRecord &run)
+std::vector<StepRecord> take_steps(const Chapter &chapter, Rule &rule, const pg::RowChange &change,
+	const RunRecord &run, Care care)
 {
-	StepTaker taker(chapter, rule, change, run);
+	StepTaker taker(chapter, rule, change, run, care);
 	std::vector<StepRecord> records;
 	for (Step &step : rule.steps) {
 		const bool waits = step.wait && step.wait->after_previous && !records.empty();
@@ -222,7 +177,7 @@ std::vector<StepRecord> take_steps(
 StepRecord take_step(const Chapter &chapter, Rule &rule, Step &step, const pg::RowChange &change,
 	const RunRecord &run)
 {
-	return StepTaker(chapter, rule, change, run).take(step);
+	return StepTaker(chapter, rule, change, run, Care::each_step).take(step);
 }
 
 } // namespace automation::engine

@@ -20,14 +20,14 @@ int image_number(const RangeTblEntry *entry)
 	return strcmp(entry->eref->aliasname, "new") == 0 ? new_parameter : 0;
 }
 
-Node *row_parameter(const Images &images, int number)
+Node *parameter(int number, Oid type)
 {
-	Param *row = makeNode(Param);
-	row->paramkind = PARAM_EXTERN;
-	row->paramid = number;
-	row->paramtype = images.row_type[number];
-	row->paramtypmod = row->location = -1;
-	return reinterpret_cast<Node *>(row);
+	Param *parameter = makeNode(Param);
+	parameter->paramkind = PARAM_EXTERN;
+	parameter->paramid = number;
+	parameter->paramtype = type;
+	parameter->paramtypmod = parameter->location = -1;
+	return reinterpret_cast<Node *>(parameter);
 }
 
 Node *field_of(Node *row, const Var *column)
@@ -51,7 +51,11 @@ Node *to_parameters(Node *node, void *context)
 		for (int number = old_parameter; number <= new_parameter; ++number)
 			if (column->varlevelsup == images->depth &&
 				static_cast<Index>(column->varno) == images->varno[number]) {
-				Node *row = row_parameter(*images, number);
+				if (column->varattno == SelfItemPointerAttributeNumber)
+					return parameter(place_parameter, TIDOID);
+				if (column->varattno == TableOidAttributeNumber)
+					return parameter(table_parameter, OIDOID);
+				Node *row = parameter(number, images->row_type[number]);
 				return column->varattno == InvalidAttrNumber ? row : field_of(row, column);
 			}
 		return copy_of(node);

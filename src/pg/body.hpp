@@ -7,6 +7,8 @@ namespace automation::pg {
 
 constexpr int old_parameter = 1;
 constexpr int new_parameter = 2;
+constexpr int place_parameter = 3; // new.ctid: where the row is now
+constexpr int table_parameter = 4; // new.tableoid
 
 // PostgreSQL 15 declares its walkers' callbacks without parameters, which C++ takes literally.
 template <typename Callback, typename Function> Callback untyped(Function *function)
@@ -20,7 +22,7 @@ template <typename NodeType> NodeType *copy_of(const NodeType *node)
 }
 
 // The one query of the function, its old and new turned from tables of its FROM clause into the
-// parameters $1 and $2 of the row's type.
+// parameters $1 and $2 of the row's type, and where the new row is into $3 and $4.
 Query *body_of(Oid function);
 // SELECT count(*) FROM t AS new WHERE condition, old the parameter $1.
 Query *count_query_of(Oid condition);

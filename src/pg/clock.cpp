@@ -24,6 +24,14 @@ CountingFrom::~CountingFrom()
 	base_time = never;
 }
 
+ClockKept::ClockKept() : time_(set_time), transaction_(set_in) {}
+
+ClockKept::~ClockKept()
+{
+	set_time = time_;
+	set_in = transaction_;
+}
+
 Instant base()
 {
 	return base_time == never ? present() : base_time;

@@ -15,6 +15,19 @@ Instant present();			  // when the transaction began, or what a test has set it 
 void set_clock(Instant time); // until the end of this transaction
 bool clock_is_set();
 
+// What is done to the clock while it lives is undone.
+class ClockKept {
+public:
+	ClockKept();
+	~ClockKept();
+	ClockKept(const ClockKept &) = delete;
+	ClockKept &operator=(const ClockKept &) = delete;
+
+private:
+	Instant time_;
+	std::uint32_t transaction_;
+};
+
 // What compiled delays count from: now, but for the time that this lives.
 class CountingFrom {
 public:

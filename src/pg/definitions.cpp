@@ -31,10 +31,10 @@ void relation_changed(::Datum, Oid relation)
 {
 	++seen;
 	count(relations, relation, !OidIsValid(relation));
-	if (!OidIsValid(relation) || relation == rule_table) {
-		++generation;
-		rule_table = InvalidOid; // the extension may be dropped and made again
-	}
+	if (OidIsValid(relation) && relation != rule_table)
+		return;
+	++generation;
+	rule_table = InvalidOid; // the extension may have been made anew
 }
 
 void function_changed(::Datum, int, uint32 hash)

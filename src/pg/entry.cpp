@@ -58,11 +58,8 @@ void note(Escaped &escaped) noexcept
 
 void raise(const Escaped &escaped)
 {
-	if (escaped.error) {
-		// FlushErrorState frees it together with the error itself.
-		MemoryContextSetParent(GetMemoryChunkContext(escaped.error), ErrorContext);
-		ReThrowError(escaped.error);
-	}
+	if (escaped.error)
+		throw_again(escaped.error);
 	ereport(ERROR, errcode(escaped.sqlerrcode), errmsg_internal("%s", escaped.message),
 		tell_detail(escaped), escaped.hint[0] ? errhint("%s", escaped.hint) : 0);
 	pg_unreachable();

@@ -10,23 +10,54 @@ namespace {
 struct HandlerStacks {
 	sigjmp_buf *handler = PG_exception_stack;
 	ErrorContextCallback *context = error_context_stack;
-	~HandlerStacks() { restore(); }
-	void restore() const
+	~HandlerStacks()
 	{
 		PG_exception_stack = handler;
 		error_context_stack = context;
 	}
 };
 
-// Moves the pending ERROR off PostgreSQL's error stack into storage of its own.
+// What is left to say when there is no memory for an error.
+ErrorData *out_of_memory()
+{
+	static char message[] = "out of memory";
+	static ErrorData error{};
+	error.elevel = ERROR;
+	error.sqlerrcode = ERRCODE_OUT_OF_MEMORY;
+	error.message = message;
+	return &error;
+}
+
+// Runs a callable of plain PostgreSQL code. False when it raised an ERROR, which is pending then.
+template <typename Callable> bool survives(Callable &&callable)
+{
+	const HandlerStacks outer;
+	sigjmp_buf here;
+	if (sigsetjmp(here, 0) != 0)
+		return false;
+	PG_exception_stack = &here;
+	callable();
+	return true;
+}
+
+// Moves the pending ERROR off PostgreSQL's error stack into storage of its own. To copy it takes
+// memory, and to find none is another ERROR, that must not go past the frames above us.
 Error take_error(MemoryContext caller)
 {
-	MemoryContextSwitchTo(
-		AllocSetContextCreate(TopMemoryContext, "pg_automation error", ALLOCSET_SMALL_SIZES));
-	ErrorData *data = CopyErrorData();
+	static MemoryContext storage; // not in a register: it is set between sigsetjmp and siglongjmp
+	static ErrorData *data;
+	storage = nullptr;
+	const bool copied = survives([] {
+		storage =
+			AllocSetContextCreate(TopMemoryContext, "pg_automation error", ALLOCSET_SMALL_SIZES);
+		MemoryContextSwitchTo(storage);
+		data = CopyErrorData();
+	});
 	MemoryContextSwitchTo(caller);
 	FlushErrorState();
-	return Error(data);
+	if (!copied && storage)
+		MemoryContextDelete(storage);
+	return Error(copied ? data : out_of_memory());
 }
 
 bool is_internal(int sqlerrcode)
@@ -48,7 +79,15 @@ void forget_statement(void *)
 
 void Error::Free::operator()(ErrorData *data) const noexcept
 {
-	MemoryContextDelete(GetMemoryChunkContext(data));
+	if (data != out_of_memory())
+		MemoryContextDelete(GetMemoryChunkContext(data));
+}
+
+void detail::throw_again(ErrorData *error)
+{
+	if (error != out_of_memory()) // else FlushErrorState frees it together with the error itself
+		MemoryContextSetParent(GetMemoryChunkContext(error), ErrorContext);
+	ReThrowError(error);
 }
 
 std::string Error::sqlstate() const
@@ -100,30 +139,15 @@ void fail(const char *sqlstate, const std::string &message)
 void detail::run_guarded(void (*call)(void *), void *closure)
 {
 	const MemoryContext caller = CurrentMemoryContext;
-	const HandlerStacks outer;
-	sigjmp_buf here;
-
-	if (sigsetjmp(here, 0) == 0) {
-		PG_exception_stack = &here;
-		call(closure);
-		return;
-	}
-	outer.restore();
-	throw take_error(caller);
+	if (!survives([&] { call(closure); }))
+		throw take_error(caller);
 }
 
 void detail::run_guarded_noexcept(void (*call)(void *), void *closure) noexcept
 {
 	const MemoryContext caller = CurrentMemoryContext;
-	const HandlerStacks outer;
-	sigjmp_buf here;
-
-	if (sigsetjmp(here, 0) == 0) {
-		PG_exception_stack = &here;
-		call(closure);
+	if (survives([&] { call(closure); }))
 		return;
-	}
-	outer.restore();
 	MemoryContextSwitchTo(caller);
 	FlushErrorState(); // the transaction's abort releases what we could not
 }

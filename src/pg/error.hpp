@@ -41,6 +41,7 @@ namespace detail {
 void run_guarded(void (*call)(void *), void *closure);
 void run_guarded_noexcept(void (*call)(void *), void *closure) noexcept;
 void run_without_context(void (*call)(void *), void *closure);
+[[noreturn]] void throw_again(ErrorData *error); // what Error::release() returned
 } // namespace detail
 
 // Runs a callable that may ereport(ERROR); the ERROR arrives here as pg::Error. A longjmp skips the

@@ -189,7 +189,7 @@ std::optional<Datum> Expression::query(const RowChange &change) const
 {
 	if (!query_)
 		query_ = std::make_unique<StoredQuery>(Asked{function_, row_type_});
-	return query_->value(change.old_value(), change.new_value());
+	return query_->value(change.old_value(), change.new_value(), change.place());
 }
 
 std::string text_of(Datum value, Oid type)

@@ -77,6 +77,14 @@ std::optional<std::string> to_utf8(std::string text)
 	return converted ? std::optional<std::string>(converted) : std::nullopt;
 }
 
+std::string clipped(const std::string &text, int most)
+{
+	const int kept = pg_mbcharcliplen(text.data(), static_cast<int>(text.size()), most);
+	if (static_cast<std::size_t>(kept) == text.size())
+		return text;
+	return text.substr(0, static_cast<std::size_t>(kept)) + "...";
+}
+
 bool database_is_utf8()
 {
 	return GetDatabaseEncoding() == PG_UTF8;

@@ -16,4 +16,7 @@ core::Entries json_entries(Datum object);
 std::optional<std::string> to_utf8(std::string text);
 bool database_is_utf8();
 
+// So many characters of the text at most, and dots for what is left out.
+std::string clipped(const std::string &text, int most);
+
 } // namespace automation::pg

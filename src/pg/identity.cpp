@@ -182,6 +182,11 @@ Oid extension_owner()
 	});
 }
 
+Oid current_role()
+{
+	return GetUserId();
+}
+
 std::string session_user_name()
 {
 	return guard(

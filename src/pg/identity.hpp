@@ -98,6 +98,7 @@ bool has_rights_of_session(Oid role);
 
 void require_role(Oid role); // raises an error if there is none
 Oid extension_owner();		 // InvalidOid (0) when the extension is not installed
+Oid current_role();
 std::string session_user_name();
 
 } // namespace automation::pg

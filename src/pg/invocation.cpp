@@ -52,11 +52,21 @@ Datum call_as_extension_owner(FunctionCallInfoBaseData *call)
 	});
 }
 
+bool is_null_argument(FunctionCallInfoBaseData *call, int number)
+{
+	return call->args[number].isnull;
+}
+
 std::string text_argument(FunctionCallInfoBaseData *call, int number)
 {
 	return guard([&]() -> const char * {
 		return text_to_cstring(DatumGetTextPP(call->args[number].value));
 	});
+}
+
+std::optional<std::string> text_argument_or_null(FunctionCallInfoBaseData *call, int number)
+{
+	return call->args[number].isnull ? std::nullopt : std::optional(text_argument(call, number));
 }
 
 std::vector<std::string> text_array_argument(FunctionCallInfoBaseData *call, int number)

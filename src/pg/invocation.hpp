@@ -16,7 +16,9 @@ namespace automation::pg {
 // a SECURITY DEFINER wrapper of somebody else counts as that somebody.
 Datum call_as_extension_owner(FunctionCallInfoBaseData *call);
 
+bool is_null_argument(FunctionCallInfoBaseData *call, int number);
 std::string text_argument(FunctionCallInfoBaseData *call, int number); // from 0; not null
+std::optional<std::string> text_argument_or_null(FunctionCallInfoBaseData *call, int number);
 std::vector<std::string> text_array_argument(FunctionCallInfoBaseData *call, int number);
 std::string json_argument(FunctionCallInfoBaseData *call, int number); // jsonb as text
 std::optional<std::string> json_argument_or_null(FunctionCallInfoBaseData *call, int number);

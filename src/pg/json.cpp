@@ -26,7 +26,7 @@ const char *scalar_text(const JsonbValue *value)
 
 const Oid jsonb_type = JSONBOID;
 
-std::vector<std::string> json_texts(Datum object, const char *key)
+std::vector<std::optional<std::string>> json_texts(Datum object, const char *key)
 {
 	const JsonbValue *found = guard([&]() -> const JsonbValue * {
 		Jsonb *json = DatumGetJsonbP(object);
@@ -35,11 +35,10 @@ std::vector<std::string> json_texts(Datum object, const char *key)
 		return getKeyJsonValueFromContainer(
 			&json->root, key, static_cast<int>(strlen(key)), nullptr);
 	});
-	std::vector<std::string> texts;
+	std::vector<std::optional<std::string>> texts;
 	const auto add = [&](const JsonbValue *value) {
 		const char *text = guard([&] { return scalar_text(value); });
-		if (text)
-			texts.emplace_back(text);
+		texts.push_back(text ? std::optional<std::string>(text) : std::nullopt);
 	};
 	if (!found)
 		return texts;

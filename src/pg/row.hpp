@@ -2,6 +2,8 @@
 #pragma once
 
 #include "pg/definitions.hpp"
+#include "pg/spi.hpp"
+#include "pg/whereabouts.hpp"
 
 #include <optional>
 #include <string>
@@ -12,7 +14,6 @@ struct FunctionCallInfoBaseData;
 struct TupleDescData;
 struct TupleTableSlot;
 struct AttrMap;
-struct HeapTupleData;
 
 namespace automation::pg {
 
@@ -55,8 +56,9 @@ private:
 // One row change in the shape of its RowType. Lives inside one trigger call.
 class RowChange {
 public:
-	RowChange(Event event, const RowType &type, TupleTableSlot *old_row, TupleTableSlot *new_row)
-		: event_(event), type_(type), old_(old_row), new_(new_row)
+	RowChange(Event event, const RowType &type, TupleTableSlot *old_row, TupleTableSlot *new_row,
+		const Place &place = {})
+		: event_(event), type_(type), old_(old_row), new_(new_row), place_(place)
 	{
 	}
 
@@ -64,8 +66,14 @@ public:
 	const RowType &type() const { return type_; }
 	TupleTableSlot *old_row() const { return old_; }
 	TupleTableSlot *new_row() const { return new_; }
-	// The same event, the row as it is now (a composite value).
-	RowChange with_new_row(Datum row) const;
+	// Of the version that the change has left; nowhere for a deleted row.
+	const Place &place() const { return place_; }
+	// The same event, and the row as this transaction has made it since it was there; none when it
+	// has gone from there.
+	std::optional<RowChange> read_at(const Place &from) const;
+	RowChange placed(const Place &place) const; // the same images, and where the row is
+	// The INSERT half of a move to another partition, as the UPDATE that it is.
+	RowChange after_leaving(const Place &left) const;
 	// The row before the change, as if it had just been written.
 	RowChange as_it_was() const { return RowChange(Event::insert, type_, type_.no_row(), old_); }
 	// By value: the same bytes are equal, and so are 2 and 2.00.
@@ -86,6 +94,7 @@ private:
 	Event event_;
 	const RowType &type_;
 	TupleTableSlot *old_, *new_;
+	Place place_;
 	mutable std::vector<signed char> memo_; // per column: 0 unknown, 1 same, 2 changed
 };
 
@@ -99,10 +108,8 @@ public:
 	bool moved_away() const;
 	unsigned int command() const;	   // the command that made the change: joins the two halves
 	static unsigned int transaction(); // numbers this backend's transactions
-	HeapTupleData *copy_old() const;   // lives as long as the transaction
+	Place left() const;				   // where the row went away from
 	RowChange change(const RowType &type) const;
-	// The INSERT half of a move, with the row that went away.
-	RowChange arrival(const RowType &type, HeapTupleData *departed, Oid departed_from) const;
 	Oid relation() const; // the leaf
 
 private:

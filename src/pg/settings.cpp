@@ -44,6 +44,9 @@ void define_settings()
 	// The writer's session.
 	define("pg_automation.enabled", "Whether writes fire rules in this session.",
 		&settings::enabled, PGC_SUSET);
+	define("pg_automation.journal",
+		"Whether every change of an attached table is noted in automation.event.",
+		&settings::journal, PGC_SUSET);
 	define("pg_automation.max_depth", "How many rules may set each other off in a row.",
 		&settings::max_depth, {1, 64, 0}, PGC_SUSET);
 	define("pg_automation.superuser_rules", "Whether superusers may own rules.",

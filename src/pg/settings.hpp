@@ -8,6 +8,7 @@ void define_settings(); // from _PG_init
 namespace settings {
 
 inline bool enabled = true;
+inline bool journal = false;
 inline int max_depth = 8;
 inline int delivery = 1; // pg_automation.delivery: on or off
 inline char *databases = nullptr;

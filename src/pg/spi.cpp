@@ -8,11 +8,7 @@ namespace automation::pg {
 static_assert(std::is_same_v<::Datum, automation::pg::Datum>);
 static_assert(std::is_same_v<::Oid, automation::pg::Oid>);
 
-namespace {
-
-constexpr int most_parameters = 32;
-
-Oid type_oid(const Value &value)
+Oid detail::type_oid(const Value &value)
 {
 	switch (value.type) {
 	case Value::Type::int2:
@@ -21,6 +17,8 @@ Oid type_oid(const Value &value)
 		return INT4OID;
 	case Value::Type::int8:
 		return INT8OID;
+	case Value::Type::int2s:
+		return INT2ARRAYOID;
 	case Value::Type::oid:
 		return OIDOID;
 	case Value::Type::text:
@@ -39,8 +37,7 @@ Oid type_oid(const Value &value)
 	pg_unreachable();
 }
 
-// Runs inside a guard: may ereport, owns nothing.
-Datum make_datum(const Value &value)
+Datum detail::make_datum(const Value &value)
 {
 	switch (value.type) {
 	case Value::Type::int2:
@@ -58,19 +55,23 @@ Datum make_datum(const Value &value)
 		return static_cast<Datum>(value.number);
 	default: {
 		Oid input = InvalidOid, io_parameter = InvalidOid;
-		getTypeInputInfo(type_oid(value), &input, &io_parameter);
+		getTypeInputInfo(detail::type_oid(value), &input, &io_parameter);
 		return OidInputFunctionCall(
 			input, pnstrdup(value.characters.data(), value.characters.size()), io_parameter, -1);
 	}
 	}
 }
 
+namespace {
+
+constexpr int most_parameters = 32;
+
 struct Parameters {
 	Parameters(std::initializer_list<Value> values)
 	{
 		for (const Value &value : values) {
-			types[count] = type_oid(value);
-			datums[count] = value.is_null ? 0 : make_datum(value);
+			types[count] = detail::type_oid(value);
+			datums[count] = value.is_null ? 0 : detail::make_datum(value);
 			nulls[count] = value.is_null ? 'n' : ' ';
 			++count;
 		}
@@ -201,7 +202,7 @@ void Statement::prepare(std::initializer_list<Value> values)
 			Oid types[most_parameters];
 			int count = 0;
 			for (const Value &value : values)
-				types[count++] = type_oid(value);
+				types[count++] = detail::type_oid(value);
 			SPIPlanPtr plan = SPI_prepare_cursor(
 				command_, count, types, planning_ == Planning::once ? CURSOR_OPT_GENERIC_PLAN : 0);
 			if (!plan || SPI_keepplan(plan) != 0)

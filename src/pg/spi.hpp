@@ -23,7 +23,19 @@ using Datum = std::uintptr_t; // as PostgreSQL defines it; pg/ asserts that
 
 // One parameter of a statement.
 struct Value {
-	enum class Type { int2, int4, int8, oid, text, jsonb, timestamptz, interval, xid8, datum };
+	enum class Type {
+		int2,
+		int4,
+		int8,
+		int2s,
+		oid,
+		text,
+		jsonb,
+		timestamptz,
+		interval,
+		xid8,
+		datum
+	};
 
 	static Value int2(std::int64_t number) { return {Type::int2, false, number, {}, 0}; }
 	static Value int4(std::int64_t number) { return {Type::int4, false, number, {}, 0}; }
@@ -50,6 +62,11 @@ struct Value {
 	std::string_view characters;
 	Oid datum_type;
 };
+
+namespace detail { // inside a guard
+Oid type_oid(const Value &value);
+Datum make_datum(const Value &value);
+} // namespace detail
 
 // The rows of the statement executed last; gone with the next one. To ask for one that is not there
 // is an error.

@@ -39,25 +39,30 @@ void note_outdated(ParseState *, void *is_outdated)
 	*static_cast<bool *>(is_outdated) = true;
 }
 
-ParamListInfo images_of(Oid row_type, std::optional<Datum> before, std::optional<Datum> after)
+ParamListInfo parameters_of(Oid row_type, std::optional<Datum> before, std::optional<Datum> after,
+	const Place &place, Datum tid)
 {
-	ParamListInfo list = makeParamList(new_parameter);
-	const std::optional<Datum> images[] = {before, after};
-	for (int i = 0; i < new_parameter; ++i)
-		list->params[i] = {
-			images[i].value_or(0), !images[i].has_value(), PARAM_FLAG_CONST, row_type};
+	ParamListInfo list = makeParamList(table_parameter);
+	const auto set = [&](int number, Datum value, bool is_null, Oid type) {
+		list->params[number - 1] = {value, is_null, PARAM_FLAG_CONST, type};
+	};
+	set(old_parameter, before.value_or(0), !before, row_type);
+	set(new_parameter, after.value_or(0), !after, row_type);
+	set(place_parameter, tid, !place, TIDOID);
+	set(table_parameter, ObjectIdGetDatum(place.table), !place, OIDOID);
 	return list;
 }
 
-void execute(PlannedStmt *statement, const char *name, ParamListInfo images, DestReceiver *receiver)
+void execute(
+	PlannedStmt *statement, const char *name, ParamListInfo parameters, DestReceiver *receiver)
 {
 	if (statement->commandType == CMD_UTILITY) { // NOTIFY, of somebody's rewrite rule
 		ProcessUtility(
-			statement, name, true, PROCESS_UTILITY_QUERY, images, nullptr, receiver, nullptr);
+			statement, name, true, PROCESS_UTILITY_QUERY, parameters, nullptr, receiver, nullptr);
 		return;
 	}
 	QueryDesc *query = CreateQueryDesc(statement, name, GetActiveSnapshot(), InvalidSnapshot,
-		statement->canSetTag ? receiver : None_Receiver, images, nullptr, 0);
+		statement->canSetTag ? receiver : None_Receiver, parameters, nullptr, 0);
 	ExecutorStart(query, 0);
 	ExecutorRun(query, ForwardScanDirection, 0, true);
 	ExecutorFinish(query);
@@ -154,13 +159,13 @@ std::size_t StoredQuery::size() const
 }
 
 // Each statement sees what the one before it did, as in an SQL function.
-void StoredQuery::run(ParamListInfoData *images, void *receiver)
+void StoredQuery::run(ParamListInfoData *parameters, void *receiver)
 {
 	CachedPlan *current = plan();
 	for (int i = 0; i < list_length(current->stmt_list); ++i) {
 		CommandCounterIncrement();
 		PushActiveSnapshot(GetTransactionSnapshot());
-		execute(list_nth_node(PlannedStmt, current->stmt_list, i), name_.c_str(), images,
+		execute(list_nth_node(PlannedStmt, current->stmt_list, i), name_.c_str(), parameters,
 			static_cast<DestReceiver *>(receiver));
 		PopActiveSnapshot();
 	}
@@ -168,8 +173,10 @@ void StoredQuery::run(ParamListInfoData *images, void *receiver)
 	ReleaseCachedPlan(current, CurrentResourceOwner);
 }
 
-std::optional<Datum> StoredQuery::value(std::optional<Datum> before, std::optional<Datum> after)
+std::optional<Datum> StoredQuery::value(
+	std::optional<Datum> before, std::optional<Datum> after, const Place &place)
 {
+	const Datum tid = tid_of(place);
 	struct Outcome {
 		::Datum value;
 		bool is_null;
@@ -177,7 +184,7 @@ std::optional<Datum> StoredQuery::value(std::optional<Datum> before, std::option
 	const Outcome outcome = guard([&] {
 		FirstValue first{{receive, start_up, shut_down, shut_down, DestNone}, CurrentMemoryContext,
 			0, true, false};
-		run(images_of(asked_.row_type, before, after), &first.receiver);
+		run(parameters_of(asked_.row_type, before, after, place, tid), &first.receiver);
 		return Outcome{first.value, first.is_null};
 	});
 	return outcome.is_null ? std::nullopt : std::optional(outcome.value);

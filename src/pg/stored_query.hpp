@@ -4,6 +4,7 @@
 #pragma once
 
 #include "pg/spi.hpp"
+#include "pg/whereabouts.hpp"
 
 #include <optional>
 #include <string>
@@ -38,15 +39,16 @@ public:
 	// Raises the error that keeps it from being executed now.
 	void check();
 	std::size_t size() const; // in memory
-	// The one value it answers for the row before and after; none for NULL or no row. In the
-	// current memory.
-	std::optional<Datum> value(std::optional<Datum> before, std::optional<Datum> after);
+	// The one value it answers for the row before and after, which is there; none for NULL or no
+	// row. In the current memory.
+	std::optional<Datum> value(
+		std::optional<Datum> before, std::optional<Datum> after, const Place &place = {});
 
 private:
 	CachedPlan *plan(); // these run inside a guard
 	void prepare();
 	void forget() noexcept;
-	void run(ParamListInfoData *images, void *receiver);
+	void run(ParamListInfoData *parameters, void *receiver);
 
 	Asked asked_;
 	std::string name_;

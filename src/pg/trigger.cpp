@@ -24,14 +24,6 @@ TupleTableSlot *in_shape(const RowType &type, Oid leaf, TupleTableSlot *slot)
 	});
 }
 
-TupleTableSlot *slot_of(TupleDesc descriptor, HeapTuple tuple)
-{
-	return guard([&] {
-		TupleTableSlot *slot = MakeTupleTableSlot(descriptor, &TTSOpsHeapTuple);
-		return ExecStoreHeapTuple(tuple, slot, false);
-	});
-}
-
 TupleTableSlot *slot_with(const RowType &type, ::Datum row)
 {
 	return guard([&] {
@@ -103,14 +95,9 @@ unsigned int TriggerCall::command() const
 	});
 }
 
-HeapTupleData *TriggerCall::copy_old() const
+Place TriggerCall::left() const
 {
-	return guard([&] {
-		MemoryContext before = MemoryContextSwitchTo(TopTransactionContext);
-		HeapTuple copy = heap_copytuple(data_of(call_)->tg_trigtuple);
-		MemoryContextSwitchTo(before);
-		return copy;
-	});
+	return place_of(data_of(call_)->tg_trigslot);
 }
 
 unsigned int TriggerCall::transaction()
@@ -129,26 +116,13 @@ RowChange TriggerCall::change(const RowType &type) const
 	TupleTableSlot *row = in_shape(type, relation(), data->tg_trigslot);
 	switch (event()) {
 	case Event::insert:
-		return RowChange(Event::insert, type, type.no_row(), row);
+		return RowChange(Event::insert, type, type.no_row(), row, place_of(data->tg_trigslot));
 	case Event::update:
-		return RowChange(Event::update, type, row, in_shape(type, relation(), data->tg_newslot));
+		return RowChange(Event::update, type, row, in_shape(type, relation(), data->tg_newslot),
+			place_of(data->tg_newslot));
 	default:
 		return RowChange(Event::remove, type, row, type.no_row());
 	}
-}
-
-RowChange TriggerCall::arrival(
-	const RowType &type, HeapTupleData *departed, Oid departed_from) const
-{
-	const TupleDesc descriptor = guard([&] {
-		Relation leaf = relation_open(departed_from, AccessShareLock);
-		const TupleDesc copy = CreateTupleDescCopyConstr(RelationGetDescr(leaf));
-		relation_close(leaf, NoLock);
-		return copy;
-	});
-	TupleTableSlot *before = in_shape(type, departed_from, slot_of(descriptor, departed));
-	return RowChange(
-		Event::update, type, before, in_shape(type, relation(), data_of(call_)->tg_trigslot));
 }
 
 RowChange change_of(
@@ -156,11 +130,6 @@ RowChange change_of(
 {
 	return RowChange(event, type, old_row ? slot_with(type, *old_row) : type.no_row(),
 		new_row ? slot_with(type, *new_row) : type.no_row());
-}
-
-RowChange RowChange::with_new_row(Datum row) const
-{
-	return RowChange(event_, type_, old_, slot_with(type_, row));
 }
 
 Datum row_from_json(const ActAs &identity, Oid row_type, std::string_view json)

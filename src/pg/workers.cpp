@@ -167,6 +167,18 @@ Oid become_worker(Datum argument)
 	return database;
 }
 
+bool claim_database()
+{
+	constexpr uint16 ours = 0x7067; // the advisory functions of SQL know the classes 1 and 2 alone
+	return guard([] {
+		LOCKTAG tag;
+		SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, 0, 0, ours);
+		const bool for_the_session = true, without_waiting = true;
+		return LockAcquire(&tag, ExclusiveLock, for_the_session, without_waiting) !=
+			LOCKACQUIRE_NOT_AVAIL;
+	});
+}
+
 bool worker_called()
 {
 	return pg_atomic_exchange_u32(&mine->called, 0) != 0;

@@ -36,6 +36,9 @@ std::vector<Departure> departed_workers(); // each is told once; its place is fr
 
 // The database the launcher meant; 0 when it has changed its mind.
 Oid become_worker(Datum argument);
+// False while another process still works for the database. The lock that tells it lasts as long as
+// this process; no SQL can take it.
+bool claim_database();
 bool worker_called(); // since the last time
 bool told_to_leave(); // somebody needs the database without us, or the settings do not want us here
 void leave_for_lack_of_extension();

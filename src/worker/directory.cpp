@@ -2,6 +2,8 @@
 
 #include "core/channel_options.hpp"
 #include "core/option_value.hpp"
+#include "core/provider.hpp"
+#include "core/signature.hpp"
 #include "pg/channel.hpp"
 #include "pg/refusal.hpp"
 #include "pg/settings.hpp"
@@ -25,13 +27,16 @@ core::RetryPolicy policy_of(const core::Channel &channel)
 	return policy;
 }
 
-void resolve_secrets(Contact &contact)
+void resolve_secrets(Contact &contact, const std::string &host)
 {
 	const char *directory = pg::settings::secrets_directory;
 	for (auto &[name, value] : contact.channel.credentials) {
 		if (core::is_secret_reference(value))
-			value = read_secret(directory ? directory : "", core::secret_name(value));
-		if (name != "username")
+			value = read_secret(directory ? directory : "", host, core::secret_name(value));
+		if (name == "signing_secret")
+			for (const std::string_view secret : core::signing_secrets(value))
+				contact.secrets.emplace_back(secret);
+		else if (name != "username")
 			contact.secrets.push_back(value);
 	}
 }
@@ -73,10 +78,9 @@ Contact Directory::read(pg::Oid server, pg::Oid sender) const
 	contact.problem = pg::refusal([&] {
 		contact.channel = pg::read_channel(server, sender);
 		contact.policy = policy_of(contact.channel);
-		if (const std::string *url = core::find(contact.channel.options, "base_url"))
-			core::check_url(
-				*url, egress_.url_policy(contact.channel.kind)); // the policy may be newer
-		resolve_secrets(contact);
+		const core::Url url = core::check_url(core::base_url(contact.channel),
+			egress_.url_policy(contact.channel.kind)); // the policy may be newer
+		resolve_secrets(contact, url.host);
 		core::check_credentials(contact.channel);
 	});
 	return contact;

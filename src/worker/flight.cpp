@@ -4,6 +4,7 @@
 #include "core/failure.hpp"
 #include "core/provider.hpp"
 #include "pg/fields.hpp"
+#include "pg/hmac.hpp"
 #include "pg/process.hpp"
 
 #include <string_view>
@@ -43,7 +44,7 @@ core::Request request_for(const Claim &claim, const Contact &contact)
 		throw core::Failure(*contact.problem);
 	if (!claim.readable)
 		throw core::Failure("22021", "message is not text in UTF-8");
-	return core::make_request(contact.channel, claim.message, claim.now);
+	return core::make_request(contact.channel, claim.message, claim.now, pg::hmac_sha256);
 }
 
 // A channel can be mended and the message sent then; a dropped channel, or a message that the

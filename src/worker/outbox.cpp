@@ -10,13 +10,10 @@
 namespace automation::worker {
 
 using pg::Rows;
-using pg::Spi;
 using pg::Statement;
 using pg::Value;
 
 namespace {
-
-constexpr std::int64_t lock_key = 0x70675f6175746f; // "pg_auto"
 
 pg::Oid oid_at(const Rows &rows, std::uint64_t row, int column)
 {
@@ -43,25 +40,30 @@ core::Message read_message(const Rows &rows, std::uint64_t row, bool &readable)
 	return message;
 }
 
-} // namespace
-
-bool Outbox::lock()
+Claim read_claim(const Rows &rows, std::uint64_t row, pg::Oid server)
 {
-	const Spi spi;
-	static Statement take("SELECT pg_try_advisory_lock($1)");
-	return take.execute({Value::int8(lock_key)}).boolean(0, 1);
+	Claim claim{.attempt = rows.integer(row, 1),
+		.delivery = rows.integer(row, 3),
+		.number = static_cast<int>(rows.integer(row, 2)),
+		.server = server,
+		.sender = oid_at(rows, row, 4),
+		.kind = core::kind_named(rows.text(row, 5).value_or("")).value_or(core::Kind::webhook),
+		.readable = true,
+		.message = {},
+		.now = rows.integer(row, 13)};
+	claim.message = read_message(rows, row, claim.readable);
+	return claim;
 }
+
+} // namespace
 
 Leftovers Outbox::open()
 {
-	const Spi spi;
 	static Statement begin(
-		"UPDATE automation.worker SET epoch = epoch + 1 RETURNING epoch, identity, settled_below");
+		"UPDATE automation.worker SET epoch = epoch + 1 RETURNING epoch, settled_below");
 	const Rows worker = begin.execute({});
 	epoch_ = worker.integer(0, 1);
-	identity_ = worker.text(0, 2).value_or("");
-	std::erase(identity_, '-');
-	const std::int64_t settled_below = worker.integer(0, 3);
+	const std::int64_t settled_below = worker.integer(0, 2);
 
 	static Statement find("SELECT server, seen, until, txid, id FROM automation.lane");
 	const Rows lanes = find.execute({});
@@ -110,6 +112,15 @@ std::set<pg::Oid> Outbox::paused() const
 	return servers;
 }
 
+bool Outbox::is_at_home()
+{
+	static Statement find("SELECT NOT automation._is_copy(), identity FROM automation.worker");
+	const Rows rows = find.execute({});
+	identity_ = rows.text(0, 2).value_or("");
+	std::erase(identity_, '-');
+	return rows.boolean(0, 1);
+}
+
 void Outbox::find_lanes()
 {
 	for (const pg::Oid server : pg::channel_servers())
@@ -130,11 +141,14 @@ std::vector<Claim> Outbox::claim(Lane &lane, int room, const std::string &now_vi
 				e.reason,
 				CASE WHEN e.reason IS NOT NULL THEN automation._now() END
 			FROM unnest($1::bigint[]) AS c (id)
-			LEFT JOIN LATERAL (
-				SELECT automation._ended_by(u.entity_id, u.key, u.rule_id, u.id, u.id, w.watched) AS reason
-				FROM automation.delivery AS w
-				JOIN automation.run AS u ON u.id = w.run_id
-				WHERE w.id = c.id AND w.watched IS NOT NULL) AS e ON true
+			CROSS JOIN LATERAL (
+				SELECT CASE WHEN c.id < (SELECT w.discarded_below FROM automation.worker AS w)
+					THEN 'discarded when the database was adopted'
+					ELSE (SELECT automation._ended_by(u.entity_id, u.key, u.rule_id, u.id, u.id, w.watched)
+						FROM automation.delivery AS w
+						JOIN automation.run AS u ON u.id = w.run_id
+						WHERE w.id = c.id AND w.watched IS NOT NULL)
+				END AS reason) AS e
 			RETURNING id, delivery_id, number, outcome)
 		SELECT
 			c.id, c.number, d.id, d.rule_owner, d.kind, d.recipient,
@@ -161,18 +175,8 @@ std::vector<Claim> Outbox::claim(Lane &lane, int room, const std::string &now_vi
 			cancelled.add(rows.integer(row, 3));
 			continue;
 		}
-		Claim claim{.attempt = rows.integer(row, 1),
-			.delivery = rows.integer(row, 3),
-			.number = static_cast<int>(rows.integer(row, 2)),
-			.server = lane.server,
-			.sender = oid_at(rows, row, 4),
-			.kind = core::kind_named(rows.text(row, 5).value_or("")).value_or(core::Kind::webhook),
-			.readable = true,
-			.message = {},
-			.now = rows.integer(row, 13)};
-		claim.message = read_message(rows, row, claim.readable);
-		claim.message.id = message_id(claim.delivery);
-		claims.push_back(std::move(claim));
+		claims.push_back(read_claim(rows, row, lane.server));
+		claims.back().message.id = message_id(claims.back().delivery);
 	}
 	follow(cancelled);
 	return claims;

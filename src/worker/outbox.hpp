@@ -36,14 +36,13 @@ struct Leftovers {
 
 class Outbox {
 public:
-	// False when another worker serves this database, which its lock tells.
-	static bool lock();
-
 	Leftovers open(); // a new epoch
 
 	std::vector<Lane> &lanes() { return lanes_; }
 	void find_lanes(); // of channels that are new
 	std::set<pg::Oid> paused() const;
+	// False: the database is a copy that nobody has adopted, and nothing is to be sent.
+	bool is_at_home();
 
 	// At most room deliveries of the lane: those that are due again, then new ones.
 	std::vector<Claim> claim(Lane &lane, int room, const std::string &now_visible);

@@ -58,26 +58,29 @@ void check_access(const File &file, const std::string &name)
 
 } // namespace
 
-std::string read_secret(const std::string &directory, const std::string &name)
+std::string read_secret(
+	const std::string &directory, const std::string &host, const std::string &name)
 {
+	const std::string path = host + "/" + name;
 	if (directory.empty())
 		throw core::Failure("55000",
-			fmt::format("could not open secret \"{}\": no directory", name),
+			fmt::format("could not open secret \"{}\": no directory", path),
 			{.hint = "Set pg_automation.secrets_dir."});
-	const File folder(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	const int folder_flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+	const File folder(open(fmt::format("{}/{}", directory, host).c_str(), folder_flags));
 	if (!folder.is_open())
-		fail_to_open(name);
+		fail_to_open(path);
 	// A name that is a link, or a pipe that would keep us waiting, is not taken.
 	const int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
 	const File file(openat(folder.descriptor(), name.c_str(), flags));
 	if (!file.is_open())
-		fail_to_open(name);
-	check_access(file, name);
+		fail_to_open(path);
+	check_access(file, path);
 
 	std::string secret(longest_secret, '\0');
 	const ssize_t length = read(file.descriptor(), secret.data(), secret.size());
 	if (length < 0)
-		fail_to_open(name);
+		fail_to_open(path);
 	secret.resize(static_cast<std::size_t>(length));
 	while (secret.ends_with('\n') || secret.ends_with('\r'))
 		secret.pop_back();

@@ -71,6 +71,9 @@ std::vector<Worker::Task> Worker::claim(const std::string &now_visible)
 		outbox_.find_lanes();
 	if (directory_.egress_changed())
 		transfers_.obey(directory_.egress());
+	next_due_.reset();
+	if (!outbox_.is_at_home())
+		return {};
 
 	std::vector<Task> tasks;
 	std::set<pg::Oid> open;

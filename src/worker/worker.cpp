@@ -7,6 +7,7 @@
 #include "pg/workers.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace automation::worker {
 
@@ -54,9 +55,9 @@ Worker::Worker(pg::Oid extension)
 
 void Worker::run()
 {
-	if (!open())
-		return;
 	pg::Waiting waiting(transfers_.descriptor());
+	if (!wait_for_predecessor(waiting) || !open())
+		return;
 	while (!should_leave()) {
 		if (turn_is_due())
 			turn(Mode::sending);
@@ -73,24 +74,44 @@ void Worker::run()
 		pg::leave_for_lack_of_extension();
 }
 
+// There is one worker at a time. False when this one is to leave before its turn comes.
+bool Worker::wait_for_predecessor(pg::Waiting &waiting)
+{
+	bool told = false;
+	while (!pg::claim_database()) {
+		if (!std::exchange(told, true))
+			pg::warn("another process still delivers the messages of this database",
+				"This one begins when that one ends: see pg_locks where locktype = 'advisory' and "
+				"objsubid = 28775.");
+		waiting.wait(longest_wait);
+		pg::serve_requests();
+		if (should_leave())
+			return false;
+	}
+	return true;
+}
+
 bool Worker::open()
 {
-	bool locked = false;
+	bool at_home = true;
 	Leftovers left{};
 	const auto error = pg::transaction([&] {
-		locked = Outbox::lock();
-		if (locked)
-			left = outbox_.open();
+		const pg::Spi spi;
+		left = outbox_.open();
+		at_home = outbox_.is_at_home();
 	});
 	if (error)
 		error->log_warning();
+	if (!at_home)
+		pg::warn("deliveries are on hold because this database was restored or copied",
+			"Run automation.adopt('resume') or automation.adopt('discard').");
 	if (left.held > 0)
 		pg::warn(std::to_string(left.held) +
 				" messages were in flight when the last worker ended and are held, since sending "
 				"them "
 				"again could send them twice",
 			"See automation.deliveries where state = 'unknown', and automation.retry().");
-	return locked && !error;
+	return !error;
 }
 
 bool Worker::should_leave() const

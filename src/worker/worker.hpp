@@ -36,6 +36,7 @@ private:
 		const Contact *contact; // good until the next transaction
 	};
 
+	bool wait_for_predecessor(pg::Waiting &waiting);
 	bool open();
 	bool should_leave() const;
 	bool turn_is_due();

@@ -471,5 +471,65 @@ GRANT USAGE ON SCHEMA automation, crm TO tap_author;
 GRANT EXECUTE ON FUNCTION automation.approve_function(regclass, regprocedure) TO tap_author;
 SELECT throws_ok($$SELECT crm.approve_as_author()$$, '42501', 'must be owner of table deal', 'nobody else approves one');
 
+-- What became of a row, and what it is measured against
+
+SELECT crm.check_all('[
+["urgent", "isSet", null, {"urgent": true}, true],
+["urgent", "isSet", null, {"urgent": false}, false],
+["urgent", "isNotSet", null, {"urgent": false}, true],
+["urgent", "isNotSet", null, {}, true],
+["seen_at", "isSet", null, {"seen_at": "2026-01-01"}, true],
+["status", "isSet", null, {"status": " "}, false],
+["due_on", "movedBy", "2 days", {"due_on": "2026-01-01"}, true, {"due_on": "2026-01-03"}],
+["due_on", "movedBy", "2 days", {"due_on": "2026-01-02"}, false, {"due_on": "2026-01-03"}],
+["due_on", "movedBy", "2 days", {"due_on": "2026-01-02"}, null, {}],
+["seen_at", "movedBy", "15 minutes", {"seen_at": "2026-01-01 10:15+00"}, true, {"seen_at": "2026-01-01 10:00+00"}],
+["tags", "gained", null, {"tags": ["a", "b"]}, true, {"tags": ["b"]}],
+["tags", "gained", null, {"tags": ["b"]}, false, {"tags": ["a", "b"]}],
+["tags", "gained", null, {"tags": ["b"]}, true, {}],
+["tags", "gainedAny", ["a", "c"], {"tags": ["a", "b"]}, true, {"tags": ["b"]}],
+["tags", "gainedAny", "c", {"tags": ["a", "b"]}, false, {"tags": ["b"]}],
+["tags", "gainedAny", ["a", "c"], {"tags": ["c", "a"]}, true, {"tags": ["a"]}],
+["tags", "lost", null, {}, true, {"tags": ["a"]}],
+["tags", "lost", null, {"tags": ["a", "b"]}, false, {"tags": ["a"]}],
+["tags", "lostAny", "a", {"tags": ["b"]}, true, {"tags": ["a", "b"]}],
+["tags", "lostAny", "b", {"tags": ["b"]}, false, {"tags": ["a", "b"]}],
+["labels", "gained", null, {"labels": ["a"]}, true, {"labels": []}],
+["labels", "gainedAny", "b", {"labels": ["a", "b"]}, true, {"labels": ["a"]}],
+["labels", "lostAny", "a", {"labels": ["b"]}, true, {"labels": ["a", "b"]}],
+["labels", "lost", null, {"labels": ["b"]}, false, {"labels": ["b"]}]
+]');
+SELECT lives_ok($$SELECT automation.attach('crm.deal', 'deal')$$, 'what became of a row needs its key');
+SELECT is(crm.holds(condition, before::jsonb, after::jsonb), expected, concat_ws(' ', condition, 'from', before, 'to', after))
+FROM (VALUES
+	('{"became": {"all": [{"field": "amount", "operator": ">", "value": 10}, {"field": "status", "operator": "=", "value": "Won"}]}}', '{"id": 7, "amount": 20, "status": "New"}', '{"id": 7, "amount": 20, "status": "Won"}', true),
+	('{"became": {"all": [{"field": "amount", "operator": ">", "value": 10}, {"field": "status", "operator": "=", "value": "Won"}]}}', '{"id": 7, "amount": 20, "status": "Won"}', '{"id": 7, "amount": 30, "status": "Won"}', false),
+	('{"became": {"field": "status", "operator": "empty"}}', NULL, '{"id": 7}', true),
+	('{"became": {"field": "status", "operator": "empty"}}', '{"id": 7}', '{"id": 7, "amount": 1}', false),
+	('{"became": {"field": "customer.tier", "operator": "=", "value": "gold"}}', '{"id": 7, "customer_id": 2}', '{"id": 7, "customer_id": 1}', true),
+	('{"not": true, "became": {"field": "status", "operator": "=", "value": "Won"}}', '{"id": 7}', '{"id": 7, "status": "Won"}', false),
+	('{"field": "amount", "operator": ">=", "value": "priority", "valueSource": "field", "times": 0.5}', NULL, '{"amount": 5, "priority": 10}', true),
+	('{"field": "amount", "operator": ">=", "value": "priority", "valueSource": "field", "times": 0.5}', NULL, '{"amount": 4.99, "priority": 10}', false),
+	('{"field": "seen_at", "operator": ">", "value": "due_on", "valueSource": "field", "plus": "1 day"}', NULL, '{"seen_at": "2026-01-03", "due_on": "2026-01-01"}', true),
+	('{"field": "seen_at", "operator": ">", "value": "due_on", "valueSource": "field", "plus": "2 days"}', NULL, '{"seen_at": "2026-01-03", "due_on": "2026-01-01"}', false),
+	('{"count": "crm.line_item", "by": "id", "operator": "=", "value": 1}', NULL, '{"id": 1}', true),
+	('{"exists": "crm.line_item", "by": ["id"], "where": {"field": "product", "operator": "=", "value": "Pump"}}', NULL, '{"id": 2}', false),
+	('{"exists": "crm.deal", "by": ["id"]}', NULL, '{"id": 7}', false),
+	('{"count": "crm.deal", "by": ["id"], "operator": "=", "value": 1}', NULL, '{"id": 7}', true)
+) AS c(condition, before, after, expected);
+SELECT throws_ok(format('SELECT crm.sql_of(%L)', condition), code, message, condition)
+FROM (VALUES
+	('{"became": {"field": "new.status", "operator": "filled"}}', '22023', '"became" needs plain columns of the changed row'),
+	('{"exists": "crm.line_item", "where": {"became": {"field": "product", "operator": "filled"}}}', '22023', '"became" needs plain columns of the changed row'),
+	('{"became": {"field": "statuz", "operator": "filled"}}', '42703', 'column "statuz" does not exist'),
+	('{"field": "amount", "operator": ">", "value": 1, "times": 2}', '22023', '"times" and "plus" of a condition need "valueSource": "field"'),
+	('{"field": "amount", "operator": ">", "value": "priority", "valueSource": "field", "times": "much"}', '22P02', 'invalid input syntax for type numeric: "much"'),
+	('{"exists": "crm.line_item", "by": []}', '22023', '"by" of a condition must name columns, in place of a link'),
+	('{"exists": "crm.line_item", "by": "id", "link": "deal_id"}', '22023', '"by" of a condition must name columns, in place of a link'),
+	('{"exists": "crm.line_item", "by": "status"}', '42703', 'column "status" does not exist'),
+	('{"field": "priority", "operator": "gained"}', '42804', 'operator "gained" does not apply to type integer'),
+	('{"field": "priority", "operator": "movedBy", "value": "1 day"}', '42804', 'operator "movedBy" does not apply to type integer')
+) AS c(condition, code, message);
+
 SELECT * FROM finish();
 ROLLBACK;

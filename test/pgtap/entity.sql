@@ -207,6 +207,24 @@ ALTER TABLE crm.animal OWNER TO tap_owner;
 SELECT throws_ok($$SELECT crm.as_role('tap_owner', 'SELECT automation.attach(''crm.animal'')')$$, '42501',
 	'must be owner of table cat', 'children are attached only by their owner');
 
+-- Children that come later
+CREATE FUNCTION crm.unseen() RETURNS text LANGUAGE sql AS $$
+	SELECT detail || coalesce(E'\n' || hint, '') FROM automation.check() WHERE "check" = 'triggers' $$;
+SELECT is(crm.unseen(), 'enabled on every attached table', 'check() is content');
+CREATE TABLE crm.trainee () INHERITS (crm.employee);
+CREATE TABLE crm.guest (id integer NOT NULL, name text);
+ALTER TABLE crm.guest INHERIT crm.person;
+CREATE TABLE crm.bird () INHERITS (crm.animal);
+SELECT is(crm.unseen(), $$changes go unseen: crm.trainee, crm.guest
+SELECT automation.attach('crm.person', 'record', '{}', '{id}');$$, 'unless there are new children of a table that was attached with its own, which it tells how to watch');
+SELECT lives_ok(split_part(crm.unseen(), E'\n', 2), 'what it says can be done');
+SELECT is(crm.unseen(), 'enabled on every attached table', 'and then it is content');
+DROP TABLE crm.trainee, crm.guest, crm.bird;
+ALTER TABLE crm.p_low DISABLE TRIGGER pg_automation;
+SELECT is(crm.unseen(), $$changes go unseen: crm.p_low
+ALTER TABLE crm.p_low ENABLE TRIGGER pg_automation;$$, 'it tells of a single partition, too');
+ALTER TABLE crm.p_low ENABLE TRIGGER pg_automation;
+
 CREATE UNLOGGED TABLE crm.scratch (id integer PRIMARY KEY);
 SELECT lives_ok($$SELECT automation.attach('crm.scratch')$$, 'an unlogged table is attached, with a warning');
 
@@ -257,9 +275,7 @@ SELECT automation.attach('crm.lost', 'lost');
 SELECT automation.create_rule(name, 'crm.lost', 'created', steps => ARRAY[automation.notify('somebody', 'something')], activate => true)
 FROM unnest('{one,two}'::text[]) AS name;
 ALTER EVENT TRIGGER pg_automation_dropped DISABLE;
-ALTER EVENT TRIGGER pg_automation_rules DISABLE;
 DROP TABLE crm.lost CASCADE;
-ALTER EVENT TRIGGER pg_automation_rules ENABLE ALWAYS;
 ALTER EVENT TRIGGER pg_automation_dropped ENABLE ALWAYS;
 SELECT is((SELECT array_agg(detail ORDER BY detail) FROM automation.check() WHERE "check" IN ('tables', 'triggers')),
 	ARRAY[format('dropped: %s (lost)', (SELECT oid FROM lost)), 'enabled on every attached table'], 'is named by check()');

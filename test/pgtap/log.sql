@@ -116,7 +116,7 @@ SELECT throws_ok($$SELECT automation.fire('odd', 'crm.job', '2')$$, '55000', 'ru
 SELECT automation.alter_rule('odd', condition => 'new.amount > 100'), automation.activate_rule('odd');
 CREATE TEMP TABLE fired AS SELECT automation.fire('odd', 'crm.job', '2') AS run;
 SELECT is((SELECT run FROM fired), (SELECT max(id) FROM automation.execution_log), 'fire() answers the run');
-SELECT is((SELECT concat_ws(' ', rule, key, status) FROM automation.execution_log ORDER BY id DESC LIMIT 1), 'odd 2 succeeded', 'that is in the log');
+SELECT is((SELECT concat_ws(' ', rule, key, event, status) FROM automation.execution_log ORDER BY id DESC LIMIT 1), 'odd 2 fired succeeded', 'that is in the log as what it is');
 SELECT is(automation.fire('odd', 'crm.job', '1'), NULL, 'or null when the condition does not hold');
 SELECT throws_ok($$SELECT automation.fire('odd', 'crm.job', '77')$$, 'P0002', 'table "crm.job" has no row with the key 77', 'there must be such a row');
 SELECT is(automation.fire('round', 'crm.visit', '{"day": "2030-01-01", "site": "Paris"}') IS NOT NULL, true, 'by a composite key');
@@ -129,6 +129,39 @@ DELETE FROM crm.note;
 DELETE FROM crm.job WHERE id = 1;
 SELECT is((SELECT count(*) FROM automation.item_status('crm.job', '1') WHERE status <> 'not_run'), 2::bigint, 'a deleted row keeps its past');
 
+-- What the log says of a row
+
+SELECT automation.create_rule('begins', 'crm.visit', 'created', steps => ARRAY[automation.start_rule('goes on')], activate => true)
+FROM automation.create_rule('goes on', 'crm.visit', 'manual', steps => ARRAY[automation.notify('a', 'b')], activate => true);
+INSERT INTO crm.visit VALUES ('Rome', '2030-01-01', 'a') ON CONFLICT (site, day) DO UPDATE SET status = 'b';
+INSERT INTO crm.visit VALUES ('Rome', '2030-01-01', 'a') ON CONFLICT (site, day) DO UPDATE SET status = 'b';
+MERGE INTO crm.visit AS v USING (VALUES ('Rome', 'c'), ('Bonn', 'c')) AS n (site, status) ON v.site = n.site
+WHEN MATCHED THEN UPDATE SET status = n.status WHEN NOT MATCHED THEN INSERT VALUES (n.site, '2030-01-01', n.status);
+SELECT is((SELECT string_agg(concat_ws(' ', rule, substring(key FROM 'Rome|Bonn'), event), ', ' ORDER BY id) FROM automation.execution_log WHERE key ~ 'Rome|Bonn' AND depth < 2 AND status <> 'suppressed'),
+	'begins Rome created, goes on Rome started, round Rome updated, round Rome updated, begins Bonn created, goes on Bonn started', 'one word for each event, whatever the statement');
+SELECT automation.drop_rule(name) FROM unnest('{begins,goes on,round}'::text[]) AS name;
+SELECT automation.create_rule('long', 'crm.visit', 'status_changed', steps => ARRAY[automation.notify('{{ status | truncate: 3 }}', 'b'),
+	automation.after('1 day', automation.update_field('day', '{{ status }}'), cancel_if_changed => '{status}'),
+	automation.update_field('day', '{{ status }}')], activate => true);
+UPDATE crm.visit SET status = repeat('ä', 250) WHERE site = 'Bonn';
+SELECT is((SELECT changes FROM automation.execution_log ORDER BY id DESC LIMIT 1), jsonb_build_object('status', jsonb_build_array('c', repeat('ä', 200) || '...')), 'of a long value it keeps 200 characters');
+UPDATE crm.visit SET status = repeat('ö', 250) WHERE site = 'Bonn';
+SELECT automation.tick();
+CREATE FUNCTION crm.reasons() RETURNS text LANGUAGE sql AS $$
+	SELECT string_agg(concat_ws(': ', step, status, regexp_replace(reason, 'ä+|ö+| at 20.*', '~', 'g')), E'\n' ORDER BY step) FROM automation.step_log WHERE run_id = (SELECT min(id) FROM automation.execution_log WHERE rule = 'long') AND step > 1 $$;
+SELECT is(crm.reasons(), E'2: cancelled: field status changed ~...→~...~\n3: failed: invalid input syntax for type date: "~"', 'so does a reason');
+CREATE ROLE tap_reader;
+SELECT automation.grant_access('tap_reader', 'viewer');
+GRANT USAGE ON SCHEMA crm TO tap_reader;
+SET ROLE tap_reader;
+SELECT is(crm.reasons(), E'2: cancelled: field status changed\n3: failed: error, not shown without SELECT on the table', 'which shows no value of a column');
+SELECT is((SELECT min(reason) FROM automation.execution_log WHERE rule = 'long'), 'step 3: error, not shown without SELECT on the table', 'in neither log');
+RESET ROLE;
+GRANT SELECT ON crm.visit TO tap_reader;
+SET ROLE tap_reader;
+SELECT matches(crm.reasons(), 'changed ~', 'to who may not read the table');
+RESET ROLE;
+
 -- Dropped rules
 
 SELECT automation.drop_rule('tell');
@@ -137,7 +170,7 @@ SELECT is((SELECT count(*) FROM automation.item_status('crm.job', '2') WHERE rul
 
 -- check()
 
-SELECT results_eq('SELECT "check" FROM automation.check()', '{library,worker,"worker processes",pg_cron,delivery,"secrets directory",credentials,channels,rules,"channels of rules",tables,triggers}'::text[], 'what is checked');
+SELECT results_eq('SELECT "check" FROM automation.check()', '{library,worker,"worker processes",pg_cron,delivery,home,"secrets directory",credentials,channels,rules,"channels of rules",tables,triggers}'::text[], 'what is checked');
 SELECT is((SELECT bool_and((hint IS NULL) = ok AND detail IS NOT NULL) FROM automation.check()), true, 'a hint where something is wrong, a detail everywhere');
 SELECT is((SELECT ok FROM automation.check() WHERE "check" = 'triggers'), true, 'triggers are enabled');
 ALTER TABLE crm.visit DISABLE TRIGGER pg_automation;

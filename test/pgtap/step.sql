@@ -98,5 +98,75 @@ SELECT is(tap.logged(), 'greets b failed step 1: recipient of step 1 is null', '
 SELECT automation.alter_rule('greets', on_error => 'fail');
 SELECT throws_ok($$INSERT INTO person VALUES ('c')$$, '22004', 'recipient of step 1 is null', 'which may abort the write');
 
+SELECT throws_ok($$INSERT INTO person VALUES ('d', ' ')$$, '22004', 'recipient of step 1 is empty', 'nor does an empty one pass');
+SELECT automation.alter_rule('greets', on_error => 'log');
+INSERT INTO person VALUES ('e', ' ');
+SELECT is(tap.logged(), 'greets e failed step 1: recipient of step 1 is empty', 'one that is empty is none either');
+SELECT automation.drop_rule('greets');
+SELECT tap.rule('greets all', 'person', 'created', '{}', automation.action('notify', '{"recipient": ["{{ id }}", "{{ name }}"], "body": "hello"}'));
+INSERT INTO person VALUES ('f');
+SELECT is((SELECT steps #>> '{0,status}' || ': ' || (steps #>> '{0,reason}') FROM automation.run), 'succeeded: recipient of step 1 is missing: 1 of 2', 'one of several is missed in the log');
+SELECT is((SELECT string_agg(recipient, ' ') FROM automation.notification), 'f', 'and the others are told');
+SELECT automation.alter_rule('greets all', on_error => 'fail');
+SELECT throws_ok($$INSERT INTO person VALUES ('g')$$, '22004', 'recipient of step 1 is missing: 1 of 2', 'unless the rule aborts the write');
+SELECT automation.drop_rule('greets all');
+SELECT tap.logged(), tap.told();
+
+-- A step sees the row as it is now, whoever has changed it since the event.
+TRUNCATE job;
+SELECT automation.drop_rule(name) FROM automation.rules;
+SELECT tap.rule('another', 'job', 'manual', '{}', automation.update_field('note', 'from another'));
+SELECT tap.rule('starts', 'job', 'created', '{}', automation.start_rule('another'), automation.notify('log', 'starts: {{ note }}'));
+INSERT INTO job VALUES (1, 'New');
+SELECT is(tap.told(), 'starts: from another', 'after a rule that it has started');
+SELECT tap.rule('late', 'job', 'status_entered', '{"to": "New"}', automation.notify('log', 'late: {{ status }} {{ note }}'));
+SELECT tap.rule('never', 'job', 'status_entered', '{"to": "Seen"}', automation.notify('log', 'never'));
+SELECT tap.rule('first', 'job', 'created', '{}', automation.update_field('status', 'Seen'));
+SELECT automation.move_rule('first', before => 'starts');
+SELECT tap.logged();
+INSERT INTO job VALUES (2, 'New');
+SELECT is(tap.told(), 'never, starts: from another, late: Seen from another', 'after an earlier rule, though whether the later one applies is for the event to tell');
+SELECT automation.drop_rule(name) FROM unnest('{first,never,starts,another}'::text[]) AS name;
+CREATE FUNCTION tap.before_rules() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	UPDATE tap.job SET note = 'by trigger' WHERE id = NEW.id;
+	RETURN NULL;
+END
+$$;
+CREATE TRIGGER aa AFTER INSERT ON job FOR EACH ROW EXECUTE FUNCTION tap.before_rules();
+SELECT tap.rule('sets', 'job', 'created', '{}', automation.update_field('status', '{{ note }}!'));
+INSERT INTO job VALUES (3, 'New');
+SELECT is(tap.told(), 'late: New by trigger', 'after a trigger that fires before ours');
+SELECT is((SELECT status FROM job WHERE id = 3), 'by trigger!', 'and changes it where it is then');
+DROP TRIGGER aa ON job;
+CREATE FUNCTION tap.remove(event jsonb) RETURNS void LANGUAGE sql AS 'DELETE FROM tap.job WHERE id = (event -> ''new'' ->> ''id'')::integer';
+SELECT tap.rule('removes', 'job', 'created', '{}', automation.call_function('tap.remove'), automation.update_field('note', 'gone'),
+	automation.notify('log', 'last seen: {{ status }}'));
+SELECT tap.logged(), tap.told();
+INSERT INTO job VALUES (4, 'Now');
+SELECT is((SELECT steps #>> '{1,reason}' FROM automation.run WHERE key = '4' ORDER BY id DESC LIMIT 1), 'no row to change', 'a row that a step has deleted is not found');
+SELECT is(tap.told(), 'last seen: !', 'and tells what was seen last');
+SELECT automation.drop_rule(name) FROM automation.rules;
+
+-- So it does when it knows the row by its key alone.
+SELECT tap.rule('by hand', 'job', 'manual', '{}', automation.notify('log', 'first {{ note }}'), automation.update_field('note', 'new {{ note }}'),
+	automation.update_field('note', 'very {{ note }}'), automation.notify('log', '{{ note }}'));
+INSERT INTO job VALUES (5, 'New', 'note');
+SELECT automation.fire('by hand', 'job', '5');
+SELECT is(tap.told(), 'first note, very new note', 'a rule that is fired by hand');
+
+-- A row may go to another partition under a rule's hands.
+CREATE TABLE deal (stage text, id integer, note text, PRIMARY KEY (id, stage)) PARTITION BY LIST (stage);
+CREATE TABLE deal_open PARTITION OF deal FOR VALUES IN ('open');
+CREATE TABLE deal_won (note text, id integer NOT NULL, stage text NOT NULL);
+ALTER TABLE deal ATTACH PARTITION deal_won FOR VALUES IN ('won');
+SELECT automation.attach('deal', columns => '{"status": "stage"}');
+SELECT tap.rule('moves', 'deal', 'created', '{}', automation.update_field('stage', 'won'), automation.notify('log', 'is {{ stage }}'),
+	automation.update_field('note', 'noted {{ stage }}'), automation.notify('log', '{{ note }}'));
+INSERT INTO deal VALUES ('open', 1);
+SELECT is((SELECT string_agg(s ->> 'status', ' ') FROM automation.run, jsonb_array_elements(steps) AS s WHERE key LIKE '%open%' AND depth = 0), 'succeeded succeeded succeeded succeeded', 'every step is taken');
+SELECT is((SELECT deal_won::text FROM deal_won), '("noted won",1,won)', 'and finds the row where it is');
+SELECT is(tap.told(), 'is won, noted won', 'and as it is');
+
 SELECT * FROM finish();
 ROLLBACK;

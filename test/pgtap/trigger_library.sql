@@ -200,7 +200,17 @@ FROM (VALUES
 		'invalid value of parameter "direction" of trigger "threshold_crossed": "sideways"'),
 	('crm.job', 'threshold_crossed', '{"field": "amount", "value": "much"}', '22P02', 'invalid input syntax for type numeric: "much"'),
 	('crm.todo', 'task.completed', '{}', '22P02', 'invalid input syntax for type boolean: "Completed"'),
-	('crm.visit', 'appointment.confirmed', '{}', '55000', 'no status of table "crm.visit" is one of those that trigger "appointment.confirmed" looks for')
+	('crm.visit', 'appointment.confirmed', '{}', '55000', 'no status of table "crm.visit" is one of those that trigger "appointment.confirmed" looks for'),
+	('crm.job', 'job.created', '{"job_type": "Roof"}', '55000', 'trigger "job.created" needs a column with the role "type", and table "crm.job" has none'),
+	('crm.job', 'job.note_added', '{"visibility": "public"}', '55000', 'trigger "job.note_added" needs a column with the role "visibility", and table "crm.remark" has none'),
+	('crm.job', 'job.nte_exceeded', '{}', '55000', 'trigger "job.nte_exceeded" needs a column with the role "cost", and table "crm.job" has none'),
+	('crm.job', 'child_status_entered', '{"child": "crm.remark", "to": "x"}', '55000',
+		'trigger "child_status_entered" needs a column with the role "status", and table "crm.remark" has none'),
+	('crm.job', 'field_matches', '{"filter": "x"}', '22023', 'parameter "filter" of trigger "field_matches" must not be of type string'),
+	('crm.job', 'field_matches', '{"filter": {"field": "new.state", "operator": "filled"}}', '22023', '"became" needs plain columns of the changed row'),
+	('crm.job', 'field_matches', '{"filter": {"field": "amount", "operator": ">", "value": 1, "times": 2}}', '22023', '"times" and "plus" of a condition need "valueSource": "field"'),
+	('crm.job', 'date_passed', '{"field": "due_on", "days": "7"}', '22023', 'parameter "days" of trigger "date_passed" must not be of type string'),
+	('crm.job', 'tag_added', '{}', '55000', 'trigger "tag_added" needs a column with the role "tags", and table "crm.job" has none')
 ) AS c(relation, trigger, params, code, message);
 
 CREATE FUNCTION crm.hint_of(command text) RETURNS text LANGUAGE plpgsql AS $$
@@ -234,41 +244,28 @@ SELECT is(crm.sql_of('crm.visit', 'task.completed'),
 -- The library
 
 SELECT is((SELECT array_agg(name ORDER BY name) FROM automation.trigger_definition WHERE object_type IS NULL),
-	'{assigned,child_added,created,date_approaching,date_passed,deleted,field_changed,field_cleared,field_filled,manual,no_activity,reassigned,recurring,schedule,status_changed,status_entered,status_left,stayed_in_status,threshold_crossed,unassigned,updated}',
+	'{assigned,child_added,child_changed,child_removed,child_status_entered,created,date_approaching,date_moved,date_passed,deleted,field_changed,field_cleared,field_decreased,field_filled,field_increased,field_matches,flag_cleared,flag_set,held_for,manual,no_activity,reassigned,recurring,schedule,status_changed,status_entered,status_left,stayed_in_status,tag_added,tag_removed,threshold_crossed,unassigned,updated}',
 	'the generic triggers');
 SELECT is((SELECT count(*) FROM automation.trigger_definition WHERE object_type IS DISTINCT FROM substring(name FROM '^(.*)\.')), 0::bigint,
 	'the others begin with their object type');
-SELECT is((SELECT count(*) FROM automation.triggers), (SELECT count(DISTINCT name) FROM automation.triggers), 'every name is listed once');
+SELECT is_empty('SELECT name, relation FROM automation.triggers GROUP BY 1, 2 HAVING count(*) > 1', 'every name is listed once for each table');
 SELECT results_eq(
-	$$SELECT object_type, detects, example, tables FROM automation.triggers WHERE name = 'job.status_entered'$$,
-	$$VALUES ('job', 'a row gets a status, or is inserted with it', 'trigger => ''job.status_entered'', params => ''{"to": "Dispatched"}''', ARRAY['crm.job'::regclass])$$,
+	$$SELECT object_type, detects, example, needs FROM automation.triggers WHERE name = 'job.status_entered' AND relation = 'crm.job'::regclass$$,
+	$$VALUES ('job', 'a row gets a status, or is inserted with it', 'trigger => ''job.status_entered'', params => ''{"to": "Dispatched"}''', '{}'::text[])$$,
 	'generic triggers are listed for each object type');
-SELECT is((SELECT tables FROM automation.triggers WHERE name = 'created'), ARRAY(SELECT relation FROM automation.entity ORDER BY id),
-	'and by themselves for every table');
-SELECT is((SELECT defaults FROM automation.triggers WHERE name = 'job.en_route'), '{"to": ["En Route", "en_route"]}', 'defaults are shown');
-
--- Each compiles on a table with every role.
-CREATE TABLE crm.everything (
-	id integer PRIMARY KEY, status text, owner text, due date, amount numeric, start timestamptz, priority text, address text,
-	parent_id integer REFERENCES crm.everything
-);
-CREATE FUNCTION crm.compiles(name text, object_type text, example text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-	sample jsonb := coalesce(substring(example FROM $re$params => '(.*)'$re$), '{}');
-BEGIN
-	PERFORM automation.attach('crm.everything', coalesce(object_type, 'record'),
-		'{"status": "status", "owner": "owner", "due": "due", "amount": "amount", "start": "start", "priority": "priority", "address": "address"}');
-	IF sample ? 'field' THEN
-		sample := sample || CASE WHEN sample ? 'value' THEN '{"field": "amount"}' ELSE '{"field": "status"}' END::jsonb;
-	ELSIF name ~ '(child|note|photo)_added$' THEN
-		sample := '{"child": "crm.everything"}';
-	END IF;
-	PERFORM crm.fires('crm.everything', name, sample, '{"id": 1}', '{"id": 1}');
-	RETURN 'compiles';
-END
-$$;
-SELECT is(crm.compiles(d.name, d.object_type, d.example), 'compiles', d.name)
-FROM automation.trigger_definition AS d ORDER BY d.name;
+SELECT results_eq(
+	$$SELECT name, needs FROM automation.triggers WHERE relation = 'crm.job'::regclass AND needs <> '{}' ORDER BY 1$$,
+	$$VALUES ('job.callback_detected', '{"role completed","role location"}'::text[]),
+		('job.checklist_completed', '{"table checklist with role status"}'), ('job.completed_without_photo', '{"table photo"}'),
+		('job.completed_without_signature', '{"role signature"}'), ('job.cost_changed', '{"role cost"}'),
+		('job.first_visit_incomplete', '{"table appointment"}'), ('job.nte_approaching', '{"role cost","role limit"}'),
+		('job.nte_exceeded', '{"role cost","role limit"}'), ('job.overdue', '{"role due"}'), ('job.photo_added', '{"table photo"}'),
+		('job.signature_captured', '{"role signature"}'), ('job.tag_added', '{"role tags"}'), ('job.tag_removed', '{"role tags"}'),
+		('job.warranty_claimed', '{"role warranty"}')$$,
+	'what a table lacks for the others is told');
+SELECT results_eq($$SELECT name, relation, needs FROM automation.triggers WHERE name IN ('deal.won', 'updated') ORDER BY 1$$,
+	$$VALUES ('deal.won', NULL::regclass, '{table deal}'::text[]), ('updated', NULL, NULL)$$, 'or that there is none of its type');
+SELECT is((SELECT defaults FROM automation.triggers WHERE name = 'job.scheduled'), '{"to": ["Scheduled", "scheduled"]}', 'defaults are shown');
 
 CREATE ROLE tap_author;
 SELECT ok(NOT has_table_privilege('tap_author', 'automation.trigger_definition', 'INSERT, UPDATE, DELETE, TRUNCATE'),

@@ -2,7 +2,8 @@
 """An HTTP server that keeps what it is sent and answers as the path tells it to.
 
 Each request becomes one JSON line: method, path, query, headers, body (and form, json where it is
-one), connection (requests on one connection share it), tls, status (what was answered).
+one), connection (requests on one connection share it), tls, status (what was answered); with
+--signing-secret also verified: of which of the secrets the webhook has a right signature.
 
 Pairs of words in the path tell what to answer; they can be strung together:
   /status/503            answer with this status            (200 otherwise)
@@ -20,6 +21,7 @@ A path that ends in /Messages.json is answered as Twilio does: 201 and a message
 import base64
 import collections
 import hashlib
+import hmac
 import http.server
 import json
 import signal
@@ -60,6 +62,21 @@ def parsed(body, kind):
     return {}
 
 
+def verified(headers, body, secrets):
+    """The numbers, from 1, of the secrets that have signed the request, as Standard Webhooks has it."""
+    signatures = headers.get("webhook-signature", "").split(" ")
+    signed = b".".join([headers.get("webhook-id", "").encode(), headers.get("webhook-timestamp", "").encode(), body])
+    if abs(time.time() - int(headers.get("webhook-timestamp", 0))) > 300:
+        return []
+    found = []
+    for number, secret in enumerate(secrets, 1):
+        key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+        expected = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+        if any(hmac.compare_digest(f"v1,{expected}", signature) for signature in signatures):
+            found.append(number)
+    return found
+
+
 def describe(message):
     title = f"HTTP {message['method']} {message['path']}  ->  {message['status']}"
     if "form" in message:
@@ -98,6 +115,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 "connection": self.client_address[1],
                 "tls": hasattr(self.connection, "version") and self.connection.version(),
                 "status": status,
+                **({"verified": verified(self.headers, body, self.server.secrets)} if self.server.secrets else {}),
             }
         )
         time.sleep(int(order.get("delay", 0)) / 1000)
@@ -168,6 +186,7 @@ class Server(http.server.ThreadingHTTPServer):
     def __init__(self, arguments):
         super().__init__((arguments.host, arguments.port), Handler)
         self.journal = sink.Journal(arguments, describe)
+        self.secrets = arguments.signing_secret
         self._context = sink.tls_context(arguments) if arguments.tls else None
         self._counts = collections.Counter()
         self._lock = threading.Lock()
@@ -191,6 +210,7 @@ class Server(http.server.ThreadingHTTPServer):
 def main():
     parser = sink.options(__doc__)
     parser.add_argument("--tls", action="store_true", help="https")
+    parser.add_argument("--signing-secret", metavar="SECRET", action="append", default=[], help="verify signatures")
     arguments = parser.parse_args()
     server = Server(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

@@ -16,8 +16,7 @@ sub begin
 	my $self    = $class->new($name);
 	my $secrets = $self->basedir . '/secrets';
 	mkdir $secrets, 0700 or die "$secrets: $!";
-	PostgreSQL::Test::Utils::append_to_file("$secrets/token", 'only the worker reads this');
-	chmod 0600, "$secrets/token" or die "$secrets/token: $!";
+	$self->secret('token', 'only the worker reads this');
 
 	$self->init;
 	%settings = (
@@ -28,6 +27,18 @@ sub begin
 	$self->append_conf('postgresql.conf', "$_ = '$settings{$_}'") for sort keys %settings;
 	$self->start;
 	return $self;
+}
+
+# Keeps a secret, as the file of that name, for this machine or another host.
+sub secret
+{
+	my ($self, $name, $text, $host) = @_;
+	my $folder = $self->basedir . '/secrets/' . ($host // '127.0.0.1');
+	mkdir $folder, 0700;
+	unlink "$folder/$name";
+	PostgreSQL::Test::Utils::append_to_file("$folder/$name", $text);
+	chmod 0600, "$folder/$name" or die "$folder/$name: $!";
+	return;
 }
 
 sub install

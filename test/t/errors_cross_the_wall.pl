@@ -85,6 +85,13 @@ for my $kind (sort keys %outcome_of)
 		defined $message ? "stopped $state" : 'nothing raised', "$kind stopped by SQL between C++ and C++");
 }
 
+# When there is no memory to keep an error, that is the error. Objects live on, and so does the session.
+is( answer("SELECT wall.outcome('SELECT wall.raise(''beyond_memory'', 3)');"
+		  . "SELECT wall.attempt('SELECT wall.raise(''beyond_memory'')', 'SELECT 1 / 0');"
+		  . "SELECT wall.live_objects(), wall.contexts()"),
+	"53200|out of memory\n53200 out of memory; 22012 division by zero; still here\n0|0",
+	'an error that does not fit into memory');
+
 # Raised in the body itself, a PostgreSQL error is stopped and a C++ exception goes on.
 my $insert = quoted(kept(1));
 comes_to("SELECT wall.attempt_raise($insert, 'postgres')", '23514 from PostgreSQL', 'a subtransaction stops an ERROR');

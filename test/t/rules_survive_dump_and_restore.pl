@@ -1,5 +1,6 @@
 # A dump carries what users defined - tables' roles, links, rules with their history, channels, what was
-# compiled - and nothing of what happened. Restored, in whatever way, it fires nothing and works.
+# compiled - and nothing of what happened. Restored, in whatever way, it fires nothing, sends nothing before
+# somebody adopts it, and works.
 use strict;
 use warnings;
 use PostgreSQL::Test::Utils;
@@ -21,13 +22,13 @@ sub run_program
 	return;
 }
 
-# What pg_dump writes about a database, but for the key that each dump invents.
+# What pg_dump writes about a database, but for the key that each dump invents and the database's homes.
 sub dump_of
 {
 	my ($database) = @_;
 	my $file = "$folder/$database.sql";
 	system_or_bail('pg_dump', '-f', $file, $server->connstr($database));
-	return slurp_file($file) =~ s/^\\(un)?restrict .*\n//gmr;
+	return slurp_file($file) =~ s/^\\(un)?restrict .*\n//gmr =~ s/^(COPY automation\.home .*?\n).*?^\\\.\n/$1/msr;
 }
 
 # A database for a dump to go into. The wrapper says where messages may go: its options are no part of a dump.
@@ -43,19 +44,31 @@ END
 	return;
 }
 
-# A job goes its way, and a message tells of it.
+# A job goes its way, and a message tells of it, once the database is adopted.
 sub works
 {
-	my ($database, $when) = @_;
+	my ($database, $when, $pending) = @_;
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	is(in_database($database, <<'END'), "0|0|0", "$when: nothing has fired");
 		SELECT (SELECT count(*) FROM automation.run), (SELECT count(*) FROM automation.delivery), (SELECT count(*) FROM automation.notification)
 END
 	my $before = $web->received;
+	my $job    = 7;
 	in_database($database, "INSERT INTO crm.job VALUES (7, 'New', NULL, 1, 'leak'); UPDATE crm.job SET status = 'Go' WHERE id = 7");
 	is(in_database($database, "SELECT owner FROM crm.job WHERE id = 7"), 'bob', 'the round robin goes on');
+	is(in_database($database, "SELECT state FROM automation.deliveries"), 'held', 'what a rule sends is held');
+	like(in_database($database, "SELECT detail FROM automation.check() WHERE NOT ok AND \"check\" = 'home'"),
+		qr/^It comes from database "crm" with OID \d+ in cluster \d+; this is "$database" in cluster \d+\.$/, 'check() says why');
+	in_database($database, "SELECT automation.adopt('$pending')");
+	if ($pending eq 'discard')
+	{
+		$job = 8;
+		in_database($database, "INSERT INTO crm.job VALUES (8, 'New', NULL, 1, 'leak'); UPDATE crm.job SET status = 'Go' WHERE id = 8");
+	}
 	my @received = $web->wait_for($before + 1);
-	is_deeply($received[-1]{json}, { job => 7, customer => 'Ada', what => 'leak' }, 'a rule sends');
+	is_deeply($received[-1]{json}, { job => $job, customer => 'Ada', what => 'leak' }, 'adopted, it sends');
+	is(in_database($database, "SELECT outcome, reason FROM automation.attempts WHERE delivery_id = 1"),
+		'cancelled|discarded when the database was adopted', 'but not what was discarded') if $pending eq 'discard';
 	is(in_database($database, "SELECT string_agg(concat_ws(' ', \"check\", detail), ', ') FROM automation.check() WHERE NOT ok AND \"check\" <> 'pg_cron'"),
 		'', 'nothing is amiss');
 	in_database($database, <<'END');
@@ -114,13 +127,13 @@ run_program('pg_dump', 'pg_dump', '-Fc', '-f', "$folder/crm.dump", $server->conn
 prepare('restored');
 run_program('pg_restore', 'pg_restore', '--exit-on-error', '-d', $server->connstr('restored'), "$folder/crm.dump");
 is(dump_of('restored'), $source, 'a dump of what was restored says the same');
-works('restored', 'restored');
+works('restored', 'restored', 'resume');
 prepare('quickly');
 run_program('pg_restore with two jobs', 'pg_restore', '--exit-on-error', '-j', 2, '-d', $server->connstr('quickly'), "$folder/crm.dump");
-works('quickly', 'restored by two');
+works('quickly', 'restored by two', 'discard');
 prepare('told');
 run_program('as a script', 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', $server->connstr('told'), '-f', "$folder/crm.sql");
-works('told', 'restored by psql');
+works('told', 'restored by psql', 'resume');
 
 # Schema and data one after the other: by then there are triggers, which do not know that rows are old.
 prepare('parts');
@@ -128,7 +141,7 @@ run_program('the schema', 'pg_restore', '--exit-on-error', '--schema-only', '-d'
 is(in_database('parts', 'SELECT count(*) FROM automation.rule'), 0, 'the schema has no rules');
 run_program('then the data', 'pg_restore', '--exit-on-error', '--data-only', '--disable-triggers',
 	'-d', $server->connstr('parts'), "$folder/crm.dump");
-works('parts', 'restored in two parts');
+works('parts', 'restored in two parts', 'discard');
 
 # A copy sends as somebody else, and what was pending is still there, once.
 in_database('crm', "SELECT automation.resume_channel('hook'), automation.resume_channel('twilio')");

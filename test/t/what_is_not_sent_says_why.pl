@@ -29,11 +29,12 @@ is($node->safe_psql('postgres', q{SELECT ok FROM automation.check() WHERE "check
 
 # With it, and without rules of superusers.
 my $secrets = $node->basedir . '/secrets';
-mkdir $secrets, 0700 or die "$secrets: $!";
-append_to_file("$secrets/$_", 'secret') for qw(open token);
-chmod 0644, "$secrets/open";
-chmod 0600, "$secrets/token";
-symlink 'token', "$secrets/link" or die "symlink: $!";
+my $folder  = "$secrets/api.twilio.com";
+mkdir $_, 0700 or die "$_: $!" for $secrets, $folder;
+append_to_file("$folder/$_", 'secret') for qw(open token);
+chmod 0644, "$folder/open";
+chmod 0600, "$folder/token";
+symlink 'token', "$folder/link" or die "symlink: $!";
 $node->append_conf('postgresql.conf', <<"END");
 	shared_preload_libraries = 'pg_automation'
 	pg_automation.secrets_dir = '$secrets'
@@ -49,9 +50,9 @@ is($node->safe_psql('postgres', q{SELECT problem FROM automation.rules WHERE nam
 
 # Each channel fails in its own way: the reason of the first attempt.
 my %reason_of = (
-	missing  => 'could not open secret "missing": No such file or directory',
-	open     => 'secret file "open" has group or world access',
-	link     => 'could not open secret "link": Too many levels of symbolic links',
+	missing  => 'could not open secret "api.twilio.com/missing": No such file or directory',
+	open     => 'secret file "api.twilio.com/open" has group or world access',
+	link     => 'could not open secret "api.twilio.com/link": Too many levels of symbolic links',
 	long     => 'message body has 1601 characters',
 	nobody   => 'invalid phone number "nobody"');
 # This machine's own name leads to an inner address nearly everywhere.

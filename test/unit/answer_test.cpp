@@ -75,4 +75,8 @@ TEST(Base64, is_that_of_the_standard)
 	EXPECT_EQ(base64("foo"), "Zm9v");
 	EXPECT_EQ(base64("foobar"), "Zm9vYmFy");
 	EXPECT_EQ(base64("\xfb\xff"), "+/8=");
+	for (const std::string bytes : {"", "f", "fo", "foo", "foobar", "\xfb\xff"})
+		EXPECT_EQ(from_base64(base64(bytes)), bytes);
+	for (const char *bad : {"Zg", "Zg=", "Z===", "Zm9v!AAA", "=Zm9", "Zm 9"})
+		EXPECT_FALSE(from_base64(bad)) << bad;
 }

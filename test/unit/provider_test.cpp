@@ -10,6 +10,11 @@ namespace {
 
 constexpr std::int64_t now = 1'700'000'000;
 
+std::string no_hmac(std::string_view, std::string_view)
+{
+	return "?";
+}
+
 Channel twilio()
 {
 	return {.name = "twilio",
@@ -53,7 +58,7 @@ bool has_header(const Request &request, const std::string &line)
 
 TEST(Twilio, is_a_form_for_the_account)
 {
-	const Request request = make_request(twilio(), text_message(), now);
+	const Request request = make_request(twilio(), text_message(), now, no_hmac);
 	EXPECT_EQ(request.url, "https://api.twilio.com/2010-04-01/Accounts/AC1/Messages.json");
 	EXPECT_EQ(request.method, "POST");
 	EXPECT_EQ(request.body,
@@ -67,7 +72,8 @@ TEST(Twilio, knows_messaging_services)
 {
 	Channel channel = twilio();
 	channel.options.back().value = "MG0123";
-	EXPECT_NE(make_request(channel, text_message(), now).body.find("MessagingServiceSid=MG0123"),
+	EXPECT_NE(
+		make_request(channel, text_message(), now, no_hmac).body.find("MessagingServiceSid=MG0123"),
 		std::string::npos);
 }
 
@@ -75,7 +81,7 @@ TEST(Twilio, needs_credentials)
 {
 	Channel channel = twilio();
 	channel.credentials = {};
-	EXPECT_EQ(report(failure_of([&] { make_request(channel, text_message(), now); })),
+	EXPECT_EQ(report(failure_of([&] { make_request(channel, text_message(), now, no_hmac); })),
 		"28000 channel \"twilio\" has no credential \"username\" | Use CREATE USER MAPPING.");
 }
 
@@ -83,18 +89,19 @@ TEST(Sms, is_refused_before_it_costs)
 {
 	Message message = text_message();
 	message.recipient = "0171 123";
-	EXPECT_STREQ(failure_of([&] { make_request(twilio(), message, now); }).sqlstate, "22023");
+	EXPECT_STREQ(
+		failure_of([&] { make_request(twilio(), message, now, no_hmac); }).sqlstate, "22023");
 	message = text_message();
 	message.body = std::string(1'599, 'x') + "€";
-	EXPECT_NO_THROW(make_request(twilio(), message, now));
+	EXPECT_NO_THROW(make_request(twilio(), message, now, no_hmac));
 	message.body += "x";
-	EXPECT_EQ(report(failure_of([&] { make_request(twilio(), message, now); })),
+	EXPECT_EQ(report(failure_of([&] { make_request(twilio(), message, now, no_hmac); })),
 		"22001 message body has 1601 characters | The maximum for SMS is 1600.");
 }
 
 TEST(DescribedSms, fills_json)
 {
-	const Request request = make_request(described_sms(), text_message(), now);
+	const Request request = make_request(described_sms(), text_message(), now, no_hmac);
 	EXPECT_EQ(request.url, "https://sms.example/v1/");
 	EXPECT_EQ(request.body,
 		R"({"to": "+491711234567", "from": "CRM", "body": "Hi & \"bye\" €", "id": "msg_1"})");
@@ -108,7 +115,7 @@ TEST(DescribedSms, fills_forms_and_paths)
 	channel.options.push_back({"content_type", "application/x-www-form-urlencoded"});
 	channel.options.push_back({"path", "send/{{recipient}}"});
 	channel.options.push_back({"body", "text={{body}}&n={{recipient}}"});
-	const Request request = make_request(channel, text_message(), now);
+	const Request request = make_request(channel, text_message(), now, no_hmac);
 	EXPECT_EQ(request.url, "https://sms.example/v1/send/%2B491711234567");
 	EXPECT_EQ(request.body, "text=Hi%20%26%20%22bye%22%20%E2%82%AC&n=%2B491711234567");
 }
@@ -117,8 +124,8 @@ TEST(DescribedSms, a_value_with_braces_is_not_filled_again)
 {
 	Message message = text_message();
 	message.body = "{{sender}}";
-	EXPECT_NE(
-		make_request(described_sms(), message, now).body.find("{{sender}}"), std::string::npos);
+	EXPECT_NE(make_request(described_sms(), message, now, no_hmac).body.find("{{sender}}"),
+		std::string::npos);
 }
 
 TEST(Webhook, carries_its_id_and_time)
@@ -128,7 +135,7 @@ TEST(Webhook, carries_its_id_and_time)
 	message.path = "/orders/15?x=1";
 	message.body = R"({"a": 1})";
 	message.headers = {{"X-Tenant", "7"}, {"X-Empty", ""}};
-	const Request request = make_request(webhook(), message, now);
+	const Request request = make_request(webhook(), message, now, no_hmac);
 	EXPECT_EQ(request.url, "https://hooks.example/in/orders/15?x=1");
 	EXPECT_EQ(request.method, "POST");
 	EXPECT_EQ(request.body, R"({"a": 1})");
@@ -137,11 +144,19 @@ TEST(Webhook, carries_its_id_and_time)
 		EXPECT_TRUE(has_header(request, line)) << line;
 }
 
+TEST(Webhook, is_signed_where_there_is_a_secret)
+{
+	Channel channel = webhook();
+	EXPECT_FALSE(has_header(make_request(channel, {}, now, no_hmac), "webhook-signature: v1,Pw=="));
+	channel.credentials = {{"signing_secret", "whsec_" + std::string(32, 'A')}};
+	EXPECT_TRUE(has_header(make_request(channel, {}, now, no_hmac), "webhook-signature: v1,Pw=="));
+}
+
 TEST(Webhook, a_content_type_of_its_own_is_the_only_one)
 {
 	Message message;
 	message.headers = {{"content-type", "text/plain"}};
-	const Request request = make_request(webhook(), message, now);
+	const Request request = make_request(webhook(), message, now, no_hmac);
 	EXPECT_TRUE(has_header(request, "content-type: text/plain"));
 	EXPECT_FALSE(has_header(request, "Content-Type: application/json"));
 }
@@ -149,7 +164,7 @@ TEST(Webhook, a_content_type_of_its_own_is_the_only_one)
 TEST(Webhook, refuses_what_would_change_the_request)
 {
 	const auto refused = [](Message message) {
-		return report(failure_of([&] { make_request(webhook(), message, now); }));
+		return report(failure_of([&] { make_request(webhook(), message, now, no_hmac); }));
 	};
 	Message message;
 	message.headers = {{"X-A", "1\r\nX-Evil: 2"}};
@@ -172,12 +187,13 @@ TEST(Webhook, a_path_cannot_lead_to_another_host)
 		{"@evil.example/", ".evil.example", "//evil.example/", ":80@evil.example"}) {
 		Message message;
 		message.path = path;
-		EXPECT_TRUE(
-			make_request(webhook(), message, now).url.starts_with("https://hooks.example/in/"))
+		EXPECT_TRUE(make_request(webhook(), message, now, no_hmac)
+						.url.starts_with("https://hooks.example/in/"))
 			<< path;
 		Channel bare = webhook();
 		bare.options[0].value = "https://hooks.example";
-		EXPECT_TRUE(make_request(bare, message, now).url.starts_with("https://hooks.example/"))
+		EXPECT_TRUE(
+			make_request(bare, message, now, no_hmac).url.starts_with("https://hooks.example/"))
 			<< path;
 	}
 }
@@ -194,7 +210,7 @@ TEST(Email, becomes_an_envelope_and_a_message)
 	message.recipient = "jane@y.example";
 	message.subject = "Hi";
 	message.body = "Text";
-	const Request request = make_request(channel, message, now);
+	const Request request = make_request(channel, message, now, no_hmac);
 	EXPECT_EQ(request.url, "smtps://mail.example");
 	EXPECT_EQ(request.mail_from, "office@x.example");
 	EXPECT_EQ(request.mail_to, "jane@y.example");
@@ -202,7 +218,8 @@ TEST(Email, becomes_an_envelope_and_a_message)
 	EXPECT_NE(request.body.find("Message-ID: <msg_9@x.example>\r\n"), std::string::npos);
 	EXPECT_NE(request.body.find("From: \"Office\" <office@x.example>\r\n"), std::string::npos);
 	message.recipient = "b>\r\nRCPT TO:<v";
-	EXPECT_STREQ(failure_of([&] { make_request(channel, message, now); }).sqlstate, "22023");
+	EXPECT_STREQ(
+		failure_of([&] { make_request(channel, message, now, no_hmac); }).sqlstate, "22023");
 }
 
 TEST(Url, is_joined_with_one_slash)

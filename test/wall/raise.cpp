@@ -8,6 +8,7 @@
 
 #include <new>
 #include <stdexcept>
+#include <sys/resource.h>
 
 namespace automation::wall {
 
@@ -39,6 +40,33 @@ struct Careless {
 	Careless &operator=(const Careless &) = delete;
 };
 
+// No more memory for this process while it lives.
+class Poverty {
+public:
+	Poverty() { getrlimit(RLIMIT_AS, &before_); }
+	~Poverty() { setrlimit(RLIMIT_AS, &before_); }
+	Poverty(const Poverty &) = delete;
+	Poverty &operator=(const Poverty &) = delete;
+
+	int begin() const
+	{
+		rlimit none{.rlim_cur = 1, .rlim_max = before_.rlim_max};
+		return setrlimit(RLIMIT_AS, &none);
+	}
+
+private:
+	rlimit before_;
+};
+
+// There is memory for the error, and none to copy it.
+void report_beyond_memory()
+{
+	const std::string text(std::size_t{64} * 1024 * 1024, 'x');
+	const Poverty poverty;
+	const Tracer above;
+	pg::guard([&] { ereport(ERROR, errmsg_internal("%s", text.c_str()), poverty.begin()); });
+}
+
 } // namespace
 
 void raise(std::string_view kind)
@@ -51,6 +79,8 @@ void raise(std::string_view kind)
 		const Tracer above;
 		pg::guard([] { report_in_full(); });
 	}
+	if (kind == "beyond_memory")
+		report_beyond_memory();
 	if (kind == "failure")
 		throw core::Failure("22023", "from C++", {"The detail.", "The hint.", 7});
 	if (kind == "failure_in_guard")

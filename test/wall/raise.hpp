@@ -8,6 +8,7 @@ namespace automation::wall {
 // PostgreSQL's, under a guard:
 //   postgres          with every field that a report has
 //   careless          while a destructor fails and that of another object succeeds
+//   beyond_memory     too large to be copied
 // C++'s own:
 //   failure, long_failure, runtime_error, bad_alloc, int
 //   failure_in_guard  crosses a guard

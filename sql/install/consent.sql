@@ -1,0 +1,131 @@
+-- What people have agreed to hear. The ledger only grows: of the decisions about an address the last
+-- one counts. It knows addresses by a keyed hash, and so outlives their erasure.
+
+CREATE TABLE automation.hash_key (key bytea NOT NULL);
+COMMENT ON TABLE automation.hash_key IS 'Key of the hashes of addresses; made with the first of them';
+COMMENT ON COLUMN automation.hash_key.key IS '32 random bytes';
+
+CREATE TABLE automation.consent (
+	id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	at timestamptz NOT NULL DEFAULT automation._now(),
+	address bytea NOT NULL,
+	class text NOT NULL CHECK (class IN ('all', 'marketing', 'transactional', 'emergency')),
+	state text NOT NULL CHECK (state IN ('granted', 'denied')),
+	source text NOT NULL,
+	actor text NOT NULL DEFAULT session_user
+);
+CREATE INDEX consent_address ON automation.consent (address, id DESC);
+COMMENT ON TABLE automation.consent IS 'Ledger of what people have agreed to hear, or refused';
+COMMENT ON COLUMN automation.consent.id IS 'Number of the decision';
+COMMENT ON COLUMN automation.consent.at IS 'When';
+COMMENT ON COLUMN automation.consent.address IS 'Keyed hash of the phone number or e-mail address';
+COMMENT ON COLUMN automation.consent.class IS 'Messages it is about; all: every class but emergency';
+COMMENT ON COLUMN automation.consent.state IS 'granted or denied';
+COMMENT ON COLUMN automation.consent.source IS 'How it was given: a form, a STOP, a call';
+COMMENT ON COLUMN automation.consent.actor IS 'Session user who recorded it';
+
+CREATE FUNCTION automation._append_only() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM automation._fail('55000', format('table %I.%I is append-only', TG_TABLE_SCHEMA, TG_TABLE_NAME),
+		hint => 'Record a new decision with automation.set_consent().');
+END
+$$;
+COMMENT ON FUNCTION automation._append_only() IS 'Trigger of a table whose rows are neither changed nor deleted';
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON automation.consent
+FOR EACH STATEMENT EXECUTE FUNCTION automation._append_only();
+
+CREATE FUNCTION automation._plain_address(kind text, address text) RETURNS text
+LANGUAGE sql IMMUTABLE
+RETURN CASE kind WHEN 'sms' THEN automation.phone_e164(address) ELSE lower(trim(address)) END;
+COMMENT ON FUNCTION automation._plain_address(text, text) IS 'The one way to write an address';
+
+CREATE FUNCTION automation._address_hash(kind text, address text) RETURNS bytea
+LANGUAGE sql STABLE
+-- Null while there is no key: then there is no decision either.
+RETURN (
+	SELECT sha256(k.key || sha256(k.key || convert_to(kind || ':' || automation._plain_address(kind, address), 'UTF8')))
+	FROM automation.hash_key AS k
+);
+COMMENT ON FUNCTION automation._address_hash(text, text) IS 'How the ledger knows an address, however it is written: SHA-256 of the key and of the SHA-256 of key and address';
+
+CREATE FUNCTION automation._consent_problem(kind text, address text, class text) RETURNS text
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT CASE
+		WHEN c.state = 'denied' THEN
+			format('consent: %s messages refused on %s (%s)', class, (c.at AT TIME ZONE 'UTC')::date, c.source)
+		WHEN class = 'marketing' AND c.state IS NULL THEN 'consent: marketing messages were never agreed to'
+	END
+	FROM (SELECT) AS always
+	LEFT JOIN LATERAL (
+		SELECT l.state, l.at, l.source
+		FROM automation.consent AS l
+		WHERE l.address = automation._address_hash(kind, _consent_problem.address)
+			AND (l.class = _consent_problem.class OR l.class = 'all' AND _consent_problem.class <> 'emergency')
+		ORDER BY l.id DESC
+		LIMIT 1
+	) AS c ON class <> 'compliance';
+END;
+COMMENT ON FUNCTION automation._consent_problem(text, text, text)
+	IS 'Why a message of a class may not go to an address, or null: the last decision about it; marketing wants one. Answers to a STOP (compliance) are always allowed';
+
+CREATE FUNCTION automation._check_consent(kind text, address text, class text, state text, source text) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF (kind IN ('sms', 'email')) IS NOT TRUE THEN
+		PERFORM automation._fail('22023', format('unrecognized kind of address: "%s"', kind), hint => 'Valid values are: sms, email.');
+	ELSIF (class IN ('all', 'marketing', 'transactional', 'emergency')) IS NOT TRUE THEN
+		PERFORM automation._fail('22023', format('unrecognized class of messages: "%s"', class),
+			hint => 'Valid values are: all, marketing, transactional, emergency.');
+	ELSIF (state IN ('granted', 'denied')) IS NOT TRUE THEN
+		PERFORM automation._fail('22023', format('unrecognized consent: "%s"', state), hint => 'Valid values are: granted, denied.');
+	ELSIF coalesce(trim(source), '') = '' THEN
+		PERFORM automation._fail('22023', 'source of the consent must not be empty', hint => 'Say how it was given, for example "web form".');
+	END IF;
+	PERFORM automation._check_recipient(kind, automation._plain_address(kind, address));
+END
+$$;
+COMMENT ON FUNCTION automation._check_consent(text, text, text, text, text) IS 'Raises what is wrong with a decision';
+
+CREATE FUNCTION automation.set_consent(kind text, address text, class text, state text, source text) RETURNS void
+LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
+COMMENT ON FUNCTION automation.set_consent(text, text, text, text, text)
+	IS 'Records that an address (kind sms or email) has granted or denied messages of a class: marketing, transactional, emergency, or all but emergency';
+
+CREATE FUNCTION automation._set_consent(caller regrole, kind text, address text, class text, state text, source text) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM automation._check_consent(kind, address, class, state, source);
+	IF NOT EXISTS (SELECT FROM automation.hash_key) THEN
+		LOCK TABLE automation.hash_key IN SHARE ROW EXCLUSIVE MODE;
+		INSERT INTO automation.hash_key SELECT sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()))
+		WHERE NOT EXISTS (SELECT FROM automation.hash_key);
+	END IF;
+	INSERT INTO automation.consent (address, class, state, source)
+	VALUES (automation._address_hash(kind, address), class, state, source);
+END
+$$;
+COMMENT ON FUNCTION automation._set_consent(regrole, text, text, text, text, text) IS 'automation.set_consent()';
+
+CREATE FUNCTION automation.consents(kind text, address text)
+RETURNS TABLE (at timestamptz, class text, state text, source text, actor text)
+LANGUAGE C STABLE AS 'MODULE_PATHNAME', 'automation_call';
+COMMENT ON FUNCTION automation.consents(text, text) IS 'Every decision about an address, the last one first';
+
+CREATE FUNCTION automation._consents(caller regrole, kind text, address text)
+RETURNS TABLE (at timestamptz, class text, state text, source text, actor text)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT c.at, c.class, c.state, c.source, c.actor
+	FROM automation.consent AS c
+	WHERE c.address = automation._address_hash(_consents.kind, _consents.address)
+	ORDER BY c.id DESC;
+END;
+COMMENT ON FUNCTION automation._consents(regrole, text, text) IS 'automation.consents()';

@@ -1,0 +1,85 @@
+-- Where this database lives. One that was restored, copied or renamed knows it by the homes that its
+-- data remember, and does nothing that is due and sends nothing until somebody adopts it.
+
+CREATE FUNCTION automation._system_identifier() RETURNS bigint
+LANGUAGE sql STABLE
+RETURN (SELECT c.system_identifier FROM pg_control_system() AS c);
+COMMENT ON FUNCTION automation._system_identifier() IS 'Number of this cluster; replicas and physical copies share it';
+
+CREATE TABLE automation.home (
+	system_identifier bigint NOT NULL DEFAULT automation._system_identifier(),
+	database oid NOT NULL,
+	name name NOT NULL DEFAULT current_database(),
+	since timestamptz NOT NULL DEFAULT automation._now()
+);
+COMMENT ON TABLE automation.home IS 'Databases in which these rules and plans have lived and that nobody has declared to be this one; a dump brings its own';
+COMMENT ON COLUMN automation.home.system_identifier IS 'Cluster';
+COMMENT ON COLUMN automation.home.database IS 'Database';
+COMMENT ON COLUMN automation.home.name IS 'What it was called';
+COMMENT ON COLUMN automation.home.since IS 'When it came there';
+
+CREATE FUNCTION automation._settle_here() RETURNS void
+LANGUAGE sql
+BEGIN ATOMIC
+	DELETE FROM automation.home;
+	INSERT INTO automation.home (database) SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database();
+END;
+COMMENT ON FUNCTION automation._settle_here() IS 'Declares this database to be the home of what is in it';
+SELECT automation._settle_here();
+
+CREATE FUNCTION automation._stranger() RETURNS automation.home
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT h.*
+	FROM automation.home AS h
+	WHERE (h.system_identifier, h.database, h.name) IS DISTINCT FROM
+		(automation._system_identifier(), (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database()), current_database())
+	ORDER BY h.since
+	LIMIT 1;
+END;
+COMMENT ON FUNCTION automation._stranger() IS 'The other database of which this one is a copy; null when it is none, or was adopted';
+
+CREATE FUNCTION automation._is_copy() RETURNS boolean
+LANGUAGE sql STABLE
+RETURN (automation._stranger()).database IS NOT NULL;
+COMMENT ON FUNCTION automation._is_copy() IS 'Whether this database was restored, copied or renamed, and not adopted since';
+
+CREATE FUNCTION automation._copy_warning(OUT message text, OUT detail text, OUT hint text)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT 'deliveries are on hold because this database was restored or copied',
+		format('It comes from database "%s" with OID %s in cluster %s; this is "%s" in cluster %s.',
+			s.name, s.database, s.system_identifier, current_database(), automation._system_identifier()),
+		'Run automation.adopt(''resume'') or automation.adopt(''discard'').'
+	FROM automation._stranger() AS s
+	WHERE s.database IS NOT NULL;
+END;
+COMMENT ON FUNCTION automation._copy_warning() IS 'What is to be said of a copy; null when this is none';
+
+CREATE FUNCTION automation.adopt(pending text) RETURNS void
+LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
+COMMENT ON FUNCTION automation.adopt(text)
+	IS 'Lets a database that was restored, copied or renamed work again: with what was planned and on its way (resume), or without it (discard)';
+
+CREATE FUNCTION automation._adopt(caller regrole, pending text) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF (pending IN ('resume', 'discard')) IS NOT TRUE THEN
+		PERFORM automation._fail('22023', format('invalid value for pending: "%s"', pending),
+			'It says what becomes of steps that were planned and messages that were on their way when the copy was made.',
+			'Valid values are: resume, discard.');
+	ELSIF NOT automation._is_copy() THEN
+		PERFORM automation._fail('55000', 'this database is no copy, or has been adopted',
+			hint => 'Use automation.check() to see what else may hold messages back.');
+	END IF;
+	IF pending = 'discard' THEN
+		PERFORM automation._discard_plans('discarded when the database was adopted');
+		PERFORM automation._discard_deliveries();
+	END IF;
+	PERFORM automation._settle_here();
+	PERFORM automation._wake_worker();
+END
+$$;
+COMMENT ON FUNCTION automation._adopt(regrole, text) IS 'automation.adopt()';

@@ -1,0 +1,298 @@
+-- Rules and what they did, as text, as a diagram, and as a page.
+
+CREATE FUNCTION automation._timing_text(timing jsonb) RETURNS text
+LANGUAGE sql IMMUTABLE
+RETURN nullif(concat_ws(', ',
+	CASE WHEN (timing -> 'after_previous')::boolean THEN 'when the step before is done' END,
+	'at ' || (timing ->> 'at'),
+	'after ' || (timing ->> 'delay') || CASE WHEN timing ->> 'delay' ~ '-' THEN ' (before)' ELSE '' END,
+	(timing ->> 'workdays') || ' working days later',
+	'counted from ' || nullif(timing ->> 'anchor', 'trigger'),
+	'at ' || (timing ->> 'time_of_day'),
+	'by calendar ' || (timing ->> 'calendar'),
+	(
+		SELECT string_agg(format('%s: %s', t.key, t.value #>> '{}'), ', ' ORDER BY t.key)
+		FROM jsonb_each(timing - '{after_previous,at,delay,workdays,anchor,time_of_day,calendar,cancel_if_changed,cancel_when,cancel_mode}'::text[]) AS t
+	),
+	'unless ' || (SELECT string_agg(c, ' or ') FROM jsonb_array_elements_text(timing -> 'cancel_if_changed') AS c)
+		|| CASE timing ->> 'cancel_mode' WHEN 'differs' THEN ' is different' ELSE ' changes' END,
+	'unless ' || (timing ->> 'cancel_when')), '');
+COMMENT ON FUNCTION automation._timing_text(jsonb) IS 'When a step is taken, in words; null: at once';
+
+CREATE FUNCTION automation._plain(value jsonb) RETURNS text
+LANGUAGE sql IMMUTABLE
+RETURN CASE jsonb_typeof(value) WHEN 'string' THEN value #>> '{}' ELSE value::text END;
+COMMENT ON FUNCTION automation._plain(jsonb) IS 'A value without the quotes of JSON';
+
+CREATE FUNCTION automation._action_text(step jsonb) RETURNS text
+LANGUAGE sql IMMUTABLE
+-- What every message has is said in words, the rest as it is.
+RETURN concat_ws(' ', step ->> 'action',
+	'through ' || (step -> 'params' ->> 'channel'),
+	'to ' || automation._plain(step -> 'params' -> 'recipient'))
+	|| coalesce(': ' || nullif(concat_ws(' | ', step -> 'params' ->> 'subject', automation._plain(step -> 'params' -> 'body')), ''), '')
+	|| coalesce(' ' || (
+		SELECT string_agg(format('%s = %s', p.key, automation._plain(p.value)), ', ' ORDER BY p.key)
+		FROM jsonb_each((step -> 'params') - '{channel,recipient,subject,body,html}'::text[]) AS p), '');
+COMMENT ON FUNCTION automation._action_text(jsonb) IS 'What a step does, on one line';
+
+CREATE FUNCTION automation._trigger_text(trigger text, params jsonb) RETURNS text
+LANGUAGE sql IMMUTABLE
+RETURN concat_ws(' ', trigger, nullif((
+	SELECT format('(%s)', string_agg(format('%s: %s', p.key, automation._plain(p.value)), ', ' ORDER BY p.key)) FROM jsonb_each(params) AS p), '()'));
+COMMENT ON FUNCTION automation._trigger_text(text, jsonb) IS 'What a rule waits for, on one line';
+
+CREATE VIEW automation._flow AS
+SELECT r.id, r.name, r.folder, r.description, r.state, r.owner, r.position, r.version, r.relation, p.problem,
+	automation._trigger_text(v.trigger, v.params) AS trigger, v.condition, s.step, s.place,
+	automation._timing_text(s.step -> 'timing') AS timing, s.step ->> 'condition' AS only_if, automation._action_text(s.step) AS action
+FROM automation.rule AS r
+JOIN automation.rule_version AS v ON v.rule_id = r.id AND v.version = r.version
+JOIN automation._rule_problem AS p ON p.rule_id = r.id
+CROSS JOIN LATERAL jsonb_array_elements(v.steps) WITH ORDINALITY AS s(step, place);
+COMMENT ON VIEW automation._flow IS 'Steps of rules in words, each with its rule';
+
+CREATE FUNCTION automation.rule_to_text(rule text) RETURNS text
+LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
+COMMENT ON FUNCTION automation.rule_to_text(text) IS 'A rule in words';
+
+CREATE FUNCTION automation._rule_to_text(caller regrole, rule text) RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	shown automation.rule := automation._rule(rule);
+BEGIN
+	RETURN (
+		SELECT concat_ws(E'\n',
+			format('Rule "%s" on %s (%s, version %s, acts as %s)', f.name, f.relation, f.state, f.version, f.owner),
+			f.description,
+			'When ' || f.trigger,
+			'If   ' || f.condition,
+			string_agg(format('%s %s. %s', CASE f.place WHEN 1 THEN 'Then' ELSE '    ' END, f.place,
+				concat_ws(', ', f.timing, 'if ' || f.only_if) || CASE WHEN f.timing IS NULL AND f.only_if IS NULL THEN '' ELSE ': ' END || f.action),
+				E'\n' ORDER BY f.place))
+		FROM automation._flow AS f
+		WHERE f.id = shown.id
+		GROUP BY f.name, f.relation, f.state, f.version, f.owner, f.description, f.trigger, f.condition);
+END
+$$;
+COMMENT ON FUNCTION automation._rule_to_text(regrole, text) IS 'automation.rule_to_text()';
+
+-- Mermaid
+
+CREATE FUNCTION automation._mermaid(label text) RETURNS text
+LANGUAGE sql IMMUTABLE
+-- Within quotes it reads entities with # for &; these characters mean something to it, or to HTML.
+RETURN '"' || replace(replace(replace(replace(replace(replace(label, '#', '#35;'), '"', '#quot;'), '<', '#lt;'), '>', '#gt;'), '`', '#96;'), E'\n', '<br>') || '"';
+COMMENT ON FUNCTION automation._mermaid(text) IS 'A label of a node in a Mermaid diagram';
+
+CREATE FUNCTION automation.rule_to_mermaid(rule text) RETURNS text
+LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
+COMMENT ON FUNCTION automation.rule_to_mermaid(text) IS 'A rule as a flowchart for Mermaid';
+
+CREATE FUNCTION automation._rule_to_mermaid(caller regrole, rule text) RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	shown automation.rule := automation._rule(rule);
+	version automation.rule_version := automation._version(shown.id, shown.version);
+	lines text[] := ARRAY['flowchart TD', format('    trigger([%s])', automation._mermaid(automation._trigger_text(version.trigger, version.params)))];
+	previous text := 'trigger';
+	f record;
+BEGIN
+	IF version.condition IS NOT NULL THEN
+		lines := lines || format('    condition{%s}', automation._mermaid(version.condition)) || '    trigger --> condition'::text;
+		previous := 'condition -- yes';
+	END IF;
+	FOR f IN SELECT * FROM automation._flow AS w WHERE w.id = shown.id ORDER BY w.place LOOP
+		IF f.only_if IS NOT NULL THEN
+			lines := lines || format('    if%s{%s}', f.place, automation._mermaid(f.only_if))
+				|| format('    %s -->%s if%s', previous, CASE WHEN f.timing IS NULL THEN '' ELSE '|' || automation._mermaid(f.timing) || '|' END, f.place);
+			previous := format('if%s -- yes', f.place);
+			f.timing := NULL;
+		END IF;
+		lines := lines || format('    step%s[%s]', f.place, automation._mermaid(format('%s. %s', f.place, f.action)))
+			|| format('    %s -->%s step%s', previous, CASE WHEN f.timing IS NULL THEN '' ELSE '|' || automation._mermaid(f.timing) || '|' END, f.place);
+		previous := format('step%s', f.place);
+	END LOOP;
+	RETURN array_to_string(lines, E'\n');
+END
+$$;
+COMMENT ON FUNCTION automation._rule_to_mermaid(regrole, text) IS 'automation.rule_to_mermaid()';
+
+-- The page. It is XML as well, refers to nothing outside, and every text in it has gone through _e().
+
+CREATE FUNCTION automation._e(value text) RETURNS text
+LANGUAGE sql IMMUTABLE
+-- Control characters have no place in XML, escaped or not.
+RETURN automation.html_escape(regexp_replace(coalesce(value, ''), '[\x01-\x08\x0b\x0c\x0e-\x1f]', '�', 'g'));
+COMMENT ON FUNCTION automation._e(text) IS 'A text as it stands in the page';
+
+CREATE FUNCTION automation._time_text(at timestamptz) RETURNS text
+LANGUAGE sql STABLE
+RETURN to_char(at AT TIME ZONE automation._default_zone(), 'YYYY-MM-DD HH24:MI:SS');
+COMMENT ON FUNCTION automation._time_text(timestamptz) IS 'An instant by the clocks of the database';
+
+CREATE FUNCTION automation._status_class(status text) RETURNS text
+LANGUAGE sql IMMUTABLE
+RETURN CASE WHEN status IN ('succeeded', 'delivered') THEN 'good' WHEN status IN ('failed', 'dead', 'unknown') THEN 'bad'
+	WHEN status IN ('waiting', 'delivering', 'retrying', 'running', 'ready', 'held') THEN 'wait' ELSE 'none' END;
+COMMENT ON FUNCTION automation._status_class(text) IS 'Color of a status in the page';
+
+CREATE FUNCTION automation._html_status(status text) RETURNS text
+LANGUAGE sql IMMUTABLE
+RETURN format('<span class="status %s">%s</span>', automation._status_class(status), automation._e(status));
+COMMENT ON FUNCTION automation._html_status(text) IS 'A status in its color';
+
+CREATE FUNCTION automation._html_style() RETURNS text
+LANGUAGE sql IMMUTABLE
+RETURN '
+:root { color-scheme: light dark; --ink: #1d2433; --soft: #667085; --line: #d9dee7; --paper: #ffffff; --back: #f4f6f9;
+  --good: #13795b; --bad: #b42318; --wait: #9a6700; --none: #667085; --when: #e7effc; --if: #fdf3d8; --then: #eaf6ef }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6e9ef; --soft: #98a2b3; --line: #343c4a; --paper: #1b212c; --back: #12161e;
+  --good: #5cc8a0; --bad: #ff8a80; --wait: #f0c060; --none: #98a2b3; --when: #1f2d47; --if: #3b3218; --then: #1a3328 } }
+body { margin: 0 auto; max-width: 72rem; padding: 1.5rem; background: var(--back); color: var(--ink); font: 15px/1.45 system-ui, sans-serif }
+h1 { font-size: 1.6rem; margin: 0 } h2 { font-size: 1.15rem; margin: 2.2rem 0 .8rem } h3 { font-size: 1rem; margin: 0 } h3.good, h3.bad, h3.none { color: var(--ink) }
+h3.good::before, h3.bad::before, h3.none::before { content: ""; display: inline-block; width: .6rem; height: .6rem; margin-right: .5rem; border-radius: 50%; background: var(--none) } h3.good::before { background: var(--good) } h3.bad::before { background: var(--bad) }
+p { margin: .2rem 0; color: var(--soft) } .card { background: var(--paper); border: 1px solid var(--line); border-radius: 10px; padding: 1rem; margin: .8rem 0 }
+.tiles { display: flex; flex-wrap: wrap; gap: .8rem; margin-top: 1rem } .tile { flex: 1 1 8rem; margin: 0 } .tile b { display: block; font-size: 1.6rem }
+.flow { display: flex; flex-wrap: wrap; align-items: stretch; gap: .4rem; margin-top: .8rem }
+.box { border: 1px solid var(--line); border-radius: 8px; padding: .5rem .7rem; max-width: 17rem; overflow-wrap: anywhere; white-space: pre-wrap }
+.box small { display: block; color: var(--soft) } .when { background: var(--when); border-radius: 1.4rem } .if { background: var(--if) } .then { background: var(--then) }
+.arrow { align-self: center; color: var(--soft) }
+table { border-collapse: collapse; width: 100%; background: var(--paper); font-size: .9rem } th, td { text-align: left; padding: .35rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top; overflow-wrap: anywhere }
+th { color: var(--soft); font-weight: 600 } .status { font-weight: 600; white-space: nowrap } .good { color: var(--good) } .bad { color: var(--bad) } .wait { color: var(--wait) } .none { color: var(--none) }
+.time { color: var(--soft); white-space: nowrap; font-variant-numeric: tabular-nums } ol.line { list-style: none; margin: .6rem 0 0 .4rem; padding: 0 0 0 1rem; border-left: 2px solid var(--line) } ol.line li { margin: .25rem 0; position: relative }
+ol.line li::before { content: ""; position: absolute; left: -1.36rem; top: .45rem; width: .6rem; height: .6rem; border-radius: 50%; background: var(--none) }
+ol.line li.good::before { background: var(--good) } ol.line li.bad::before { background: var(--bad) } ol.line li.wait::before { background: var(--wait) } ol.line li { color: var(--ink) }
+svg { display: block; width: 100%; height: auto } svg text { fill: var(--soft); font-size: 10px } rect.good { fill: var(--good) } rect.bad { fill: var(--bad) } rect.other { fill: var(--line) }
+';
+COMMENT ON FUNCTION automation._html_style() IS 'What the page looks like';
+
+CREATE FUNCTION automation._html_figures() RETURNS text
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT '<div class="tiles">' || string_agg(format('<div class="card tile"><b class="%s">%s</b>%s</div>', f.class, f.number, f.name), '' ORDER BY f.place) || '</div>'
+	FROM (
+		SELECT 1, 'active rules', count(*), 'none' FROM automation.rule AS r WHERE r.state = 'active'
+		UNION ALL SELECT 2, 'runs', count(*), 'none' FROM automation.run
+		UNION ALL SELECT 3, 'failed runs', count(*), CASE count(*) WHEN 0 THEN 'none' ELSE 'bad' END FROM automation.run AS u WHERE u.status = 'failed'
+		UNION ALL SELECT 4, 'steps waiting', count(*), 'wait' FROM automation.pending
+		UNION ALL SELECT 5, 'messages delivered', count(*), 'good' FROM automation.attempt AS a WHERE a.outcome = 'delivered'
+		UNION ALL SELECT 6, 'messages dead or unknown', count(*), CASE count(*) WHEN 0 THEN 'none' ELSE 'bad' END FROM automation.attempt AS a WHERE a.outcome IN ('dead', 'unknown')
+	) AS f(place, name, number, class);
+END;
+COMMENT ON FUNCTION automation._html_figures() IS 'Numbers at the top of the page';
+
+CREATE FUNCTION automation._html_chart(days integer) RETURNS text
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	WITH day AS (
+		SELECT d.day, count(u.id) AS runs, count(u.id) FILTER (WHERE u.status = 'failed') AS failed
+		FROM (
+			SELECT (automation._now() AT TIME ZONE automation._default_zone())::date - n AS day FROM generate_series(0, days - 1) AS n
+		) AS d
+		LEFT JOIN automation.run AS u ON (u.at AT TIME ZONE automation._default_zone())::date = d.day
+		GROUP BY d.day
+	), bar AS (
+		SELECT b.*, row_number() OVER (ORDER BY b.day) - 1 AS place, greatest(max(b.runs) OVER (), 1) AS most FROM day AS b
+	)
+	SELECT format('<svg viewBox="0 0 %s 150" role="img" aria-label="runs per day">', days * 50) || string_agg(format(
+		'<g><title>%1$s: %2$s runs, %3$s failed</title><rect class="good" x="%4$s" y="%5$s" width="34" height="%6$s"/><rect class="bad" x="%4$s" y="%7$s" width="34" height="%8$s"/>'
+		'<text x="%9$s" y="%10$s" text-anchor="middle">%11$s</text><text x="%9$s" y="145" text-anchor="middle">%12$s</text></g>',
+		b.day, b.runs, b.failed, b.place * 50 + 8,
+		130 - round(110.0 * b.runs / b.most), round(110.0 * (b.runs - b.failed) / b.most),
+		130 - round(110.0 * b.failed / b.most), round(110.0 * b.failed / b.most),
+		b.place * 50 + 25, 124 - round(110.0 * b.runs / b.most), nullif(b.runs, 0), to_char(b.day, 'DD Mon')), '' ORDER BY b.day) || '</svg>'
+	FROM bar AS b;
+END;
+COMMENT ON FUNCTION automation._html_chart(integer) IS 'Runs of the last days, as bars';
+
+CREATE FUNCTION automation._html_rule(rule_id integer) RETURNS text
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT format('<div class="card"><h3 class="%s">%s</h3><p>%s</p><div class="flow"><div class="box when"><small>when</small>%s</div>%s%s</div></div>',
+		CASE WHEN f.problem IS NOT NULL THEN 'bad' WHEN f.state = 'active' THEN 'good' ELSE 'none' END, automation._e(f.name),
+		automation._e(concat_ws(' · ', f.folder, f.relation::text, f.state, 'version ' || f.version, 'acts as ' || f.owner, f.description, f.problem)),
+		automation._e(f.trigger),
+		CASE WHEN f.condition IS NOT NULL THEN format('<div class="arrow">→</div><div class="box if"><small>if</small>%s</div>', automation._e(f.condition)) ELSE '' END,
+		string_agg(format('<div class="arrow">→</div><div class="box then"><small>%s</small>%s</div>',
+			automation._e(concat_ws(' · ', f.place, f.timing, 'if ' || f.only_if)), automation._e(f.action)), '' ORDER BY f.place))
+	FROM automation._flow AS f
+	WHERE f.id = _html_rule.rule_id
+	GROUP BY f.state, f.name, f.folder, f.relation, f.version, f.owner, f.description, f.problem, f.trigger, f.condition;
+END;
+COMMENT ON FUNCTION automation._html_rule(integer) IS 'A rule as a row of boxes';
+
+CREATE FUNCTION automation._html_runs(caller regrole, most integer) RETURNS text
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT '<table><thead><tr><th>at</th><th>run</th><th>rule</th><th>row</th><th>event</th><th>status</th><th>reason</th></tr></thead><tbody>'
+		|| coalesce(string_agg(format('<tr><td class="time">%s</td><td>%s</td><td>%s</td><td>%s</td><td>%s</td><td>%s</td><td>%s</td></tr>',
+			automation._time_text(l.at), l.id, automation._e(l.rule), automation._e(concat_ws(' ', l.relation, l.key)), automation._e(l.event),
+			automation._html_status(l.status), automation._e(automation._readable_reason(caller, l.relation, l.status, l.reason))), '' ORDER BY l.id DESC), '<tr><td colspan="7">nothing yet</td></tr>')
+		|| '</tbody></table>'
+	FROM (
+		SELECT u.id FROM automation.run AS u ORDER BY u.id DESC LIMIT most
+	) AS last
+	JOIN automation.execution_log AS l ON l.id = last.id;
+END;
+COMMENT ON FUNCTION automation._html_runs(regrole, integer) IS 'The last runs as a table';
+
+CREATE FUNCTION automation._html_item(caller regrole, entity_id integer, key text) RETURNS text
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT format('<div class="card"><h3>%s</h3><ol class="line">%s</ol></div>', automation._e(concat_ws(' ', e.relation, key)),
+		string_agg(format('<li class="%s"><span class="time">%s</span> %s %s %s</li>', automation._status_class(t.status),
+			automation._time_text(t.at), automation._e(t.what), automation._html_status(t.status), automation._e(t.reason)), '' ORDER BY t.at NULLS LAST, t.run_id, t.step))
+	FROM automation.entity AS e
+	CROSS JOIN LATERAL (
+		SELECT u.id, s.step, coalesce(s.next_at, CASE WHEN s.status <> 'waiting' THEN coalesce(s.last_at, u.at) END), format('"%s" %s. %s', coalesce(r.name, v.name), s.step, s.action), s.status,
+			automation._readable_reason(caller, e.relation, s.status, automation._with_names(s.reason))
+		FROM automation.run AS u
+		JOIN automation._step AS s ON s.run_id = u.id
+		LEFT JOIN automation.rule AS r ON r.id = u.rule_id
+		LEFT JOIN automation.rule_version AS v ON v.rule_id = u.rule_id AND v.version = u.version
+		WHERE u.entity_id = e.id AND u.key = _html_item.key
+	) AS t(run_id, step, at, what, status, reason)
+	WHERE e.id = _html_item.entity_id
+	GROUP BY e.relation;
+END;
+COMMENT ON FUNCTION automation._html_item(regrole, integer, text) IS 'What rules did, do and will do for one row, in order of time';
+
+CREATE FUNCTION automation.report_html(runs integer DEFAULT 100, items integer DEFAULT 10) RETURNS text
+LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
+COMMENT ON FUNCTION automation.report_html(integer, integer)
+	IS 'One page for a browser that needs nothing else: figures, rules as flows, the last runs, and what happened to the rows they were about';
+
+CREATE FUNCTION automation._report_html(caller regrole, runs integer, items integer) RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+AS $$
+BEGIN
+	IF (runs BETWEEN 0 AND 10000 AND items BETWEEN 0 AND 1000) IS NOT TRUE THEN
+		PERFORM automation._fail('22023', 'a report has at most 10000 runs and 1000 items');
+	END IF;
+	RETURN concat(
+		'<!DOCTYPE html>', E'\n<html lang="en"><head><meta charset="utf-8"/><meta name="viewport" content="width=device-width"/><title>',
+		automation._e(format('Automation in %s', current_database())), '</title><style>', automation._html_style(), E'</style></head><body>\n<h1>',
+		automation._e(format('Automation in %s', current_database())), '</h1><p>', automation._time_text(automation._now()), ' ', automation._e(automation._default_zone()), E'</p>\n',
+		automation._html_figures(), E'\n<h2>Runs per day</h2><div class="card">', automation._html_chart(14), E'</div>\n<h2>Rules</h2>\n',
+		(SELECT string_agg(automation._html_rule(r.id), E'\n' ORDER BY r.folder, r.position, r.id) FROM automation.rule AS r),
+		E'\n<h2>Last runs</h2>\n', automation._html_runs(caller, runs), E'\n<h2>Rows</h2>\n',
+		(
+			SELECT string_agg(automation._html_item(caller, i.entity_id, i.key), E'\n' ORDER BY i.last DESC)
+			FROM (
+				SELECT u.entity_id, u.key, max(u.id) AS last
+				FROM automation.run AS u
+				GROUP BY u.entity_id, u.key
+				ORDER BY last DESC
+				LIMIT items
+			) AS i
+		), E'\n</body></html>\n');
+END
+$$;
+COMMENT ON FUNCTION automation._report_html(regrole, integer, integer) IS 'automation.report_html()';

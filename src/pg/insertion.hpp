@@ -1,0 +1,17 @@
+// Rows for the engine's own tables, without what a statement costs beside them: a run leaves two or
+// three for each row that a writer writes.
+#pragma once
+
+#include "pg/spi.hpp"
+
+#include <initializer_list>
+
+namespace automation::pg {
+
+// Inserts into automation.table as INSERT would, triggers and indexes included: values of its first
+// columns, in their order; the others are NULL.
+void insert_into(const char *table, std::initializer_list<Value> values);
+
+Value current_transaction(); // its number, of type xid8
+
+} // namespace automation::pg

@@ -1,0 +1,76 @@
+-- A copy of another database does nothing by itself until it is adopted.
+BEGIN;
+SELECT no_plan();
+
+CREATE SCHEMA tap;
+CREATE TABLE tap.deal (id integer PRIMARY KEY, stage text, closes_on date);
+SELECT automation.attach('tap.deal', 'deal', '{"status": "stage"}');
+CREATE SERVER home_hook FOREIGN DATA WRAPPER pg_automation OPTIONS (channel 'webhook', base_url 'https://hooks.example');
+SELECT automation.create_rule('wait', 'tap.deal', 'created', activate => true, steps => ARRAY[
+	automation.send_webhook('home_hook'),
+	automation.after('1 minute', automation.notify('log', 'overdue')),
+	automation.after('1 hour', automation.notify('log', 'later'))]);
+SELECT automation.create_rule('closes', 'tap.deal', 'date_passed', '{"field": "closes_on"}', activate => true, steps => ARRAY[automation.notify('log', 'closed')]);
+SELECT automation.create_rule('daily', 'tap.deal', 'schedule', '{"cron": "@daily"}', activate => true, steps => ARRAY[automation.notify('log', 'daily')]);
+CREATE FUNCTION tap.steps() RETURNS text LANGUAGE sql AS $$
+	SELECT string_agg(status, ' ' ORDER BY step) FROM automation.step_log WHERE rule = 'wait'
+$$;
+CREATE FUNCTION tap.home() RETURNS text LANGUAGE sql AS $$ SELECT detail FROM automation.check() WHERE "check" = 'home' AND NOT ok $$;
+
+-- At home
+
+SELECT is(tap.home(), NULL, 'where it was made a database is at home');
+SELECT throws_ok($$SELECT automation.adopt('resume')$$, '55000', 'this database is no copy, or has been adopted', 'there is nothing to adopt');
+
+-- Away
+
+UPDATE automation.home SET name = 'crm', database = 42, system_identifier = 7;
+INSERT INTO tap.deal VALUES (1, 'New', current_date + 5);
+UPDATE automation.pending SET due_at = automation._now() - interval '1 minute' WHERE step = 2;
+SELECT is(tap.steps(), 'waiting waiting waiting', 'rules fire in a copy');
+SELECT is((SELECT string_agg(state, ' ') FROM automation.deliveries), 'held', 'what they send is held');
+SELECT is(automation.tick(), 0, 'what is due is not done');
+SELECT is(tap.steps(), 'waiting waiting waiting', 'and waits');
+SELECT is(tap.home(), format('It comes from database "crm" with OID 42 in cluster 7; this is "%s" in cluster %s.',
+	current_database(), (SELECT system_identifier FROM pg_control_system())), 'check() tells where it comes from');
+SELECT throws_ok('SELECT automation.retry(max(id)) FROM automation.deliveries', '55000',
+	'deliveries are on hold because this database was restored or copied', 'there is no way around it');
+SELECT throws_ok($$SELECT automation.adopt('x')$$, '22023', 'invalid value for pending: "x"', 'who adopts it says what to do');
+SELECT throws_ok('SELECT automation.adopt(NULL)', '22023', 'invalid value for pending: ""', 'in any case');
+CREATE ROLE home_operator;
+SELECT automation.grant_access('home_operator', 'operator');
+GRANT USAGE ON SCHEMA tap TO home_operator;
+SET LOCAL ROLE home_operator;
+SELECT is((SELECT string_agg(state, ' ') FROM automation.deliveries), 'held', 'an operator sees that');
+SELECT throws_ok($$SELECT automation.adopt('resume')$$, '42501', 'permission denied for function adopt', 'but adopting is not for him');
+RESET ROLE;
+
+SAVEPOINT away;
+
+-- Adopted
+
+SELECT automation.adopt('resume');
+SELECT is(tap.home(), NULL, 'adopted, it is at home');
+SELECT is((SELECT string_agg(state, ' ') FROM automation.deliveries), 'ready', 'messages leave');
+SELECT cmp_ok(automation.tick(), '>', 0, 'what is due is done');
+SELECT is(tap.steps(), 'delivering succeeded waiting', 'and the rest in time');
+ROLLBACK TO away;
+SELECT identity AS source FROM automation.worker \gset
+SELECT automation.adopt('discard');
+SELECT is(tap.home(), NULL, 'so it is when all that is discarded');
+SELECT automation.tick();
+SELECT is(tap.steps(), 'delivering cancelled cancelled', 'steps are cancelled, and messages will be');
+SELECT results_eq($$SELECT DISTINCT reason FROM automation.step_log WHERE status = 'cancelled'$$,
+	$$VALUES ('discarded when the database was adopted')$$, 'which tells why');
+SELECT bag_eq('SELECT rule, due_at::date - current_date FROM automation.due', $$VALUES ('closes', 5), ('daily', 1)$$, 'dates and schedules stay planned');
+SELECT isnt((SELECT identity FROM automation.worker), :'source', 'its messages are not those of the database it comes from');
+
+-- Tests may let time pass
+
+ROLLBACK TO away;
+SELECT automation.set_clock(automation._now());
+SELECT automation.advance('2 hours');
+SELECT is(tap.steps(), 'waiting succeeded succeeded', 'tests run in a copy as they do at home');
+
+SELECT * FROM finish();
+ROLLBACK;
