@@ -3,7 +3,6 @@
 
 #include "core/escape.hpp"
 #include "core/header.hpp"
-#include "core/json.hpp"
 #include "core/provider.hpp"
 #include "core/recipient.hpp"
 #include "core/suggestion.hpp"
@@ -22,6 +21,7 @@
 #include "pg/channel.hpp"
 #include "pg/clock.hpp"
 #include "pg/compiled.hpp"
+#include "pg/copy.hpp"
 #include "pg/database_ddl.hpp"
 #include "pg/definitions.hpp"
 #include "pg/delivery.hpp"
@@ -141,16 +141,6 @@ Datum check_header(FunctionCallInfo call)
 	PG_RETURN_VOID();
 }
 
-// {"status": "state"}: which column each role names today.
-Datum fields(FunctionCallInfo call)
-{
-	std::string object;
-	for (const pg::NamedColumn &field : pg::named_columns(pg::oid_argument(call, 0)))
-		object += (object.empty() ? "" : ",") + core::json_string(field.name) + ":" +
-			core::json_string(field.column);
-	return pg::json_result("{" + object + "}");
-}
-
 Datum holds(FunctionCallInfo call)
 {
 	const std::optional<bool> verdict =
@@ -255,10 +245,11 @@ PG_ENTRY(automation_check_condition, automation::check_condition);
 PG_ENTRY(automation_check_expression, automation::check_expression);
 PG_ENTRY(automation_check_recipient, automation::check_recipient);
 PG_ENTRY(automation_check_header, automation::check_header);
-PG_ENTRY(automation_fields, automation::fields);
+PG_ENTRY(automation_fields, automation::pg::fields);
 PG_ENTRY(automation_conjuncts, automation::pg::conjuncts);
 PG_ENTRY(automation_ask, automation::ask);
 PG_ENTRY(automation_matches, automation::matches);
+PG_ENTRY(automation_copy_compiled, automation::pg::copy_compiled);
 PG_ENTRY(automation_obstacle, automation::obstacle);
 PG_ENTRY(automation_index_key, automation::index_key);
 PG_ENTRY(automation_holds, automation::holds);

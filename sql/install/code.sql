@@ -158,7 +158,7 @@ COMMENT ON FUNCTION automation._full_document(jsonb, jsonb) IS 'A rule of a docu
 CREATE FUNCTION automation._document_version(item jsonb, rule_id integer, number integer, author regrole, reason text) RETURNS automation.rule_version
 LANGUAGE sql
 RETURN ROW(rule_id, number, item ->> 'name', item ->> 'trigger', item -> 'params', item ->> 'condition', '{}', NULL, false, item -> 'steps',
-	author, reason, NULL)::automation.rule_version;
+	author, reason, NULL, NULL, NULL)::automation.rule_version;
 COMMENT ON FUNCTION automation._document_version(jsonb, integer, integer, regrole, text) IS 'A version of a rule from a document';
 
 CREATE FUNCTION automation._reach_state(caller regrole, name text, "from" text, "to" text) RETURNS void

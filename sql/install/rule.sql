@@ -49,6 +49,8 @@ CREATE TABLE automation.rule_version (
 	reason text,
 	created_at timestamptz NOT NULL DEFAULT automation._now(),
 	evaluate text NOT NULL DEFAULT 'row' CHECK (evaluate IN ('row', 'commit')),
+	event_relation regclass,
+	column_names name[],
 	PRIMARY KEY (rule_id, version)
 );
 COMMENT ON TABLE automation.rule_version IS 'What each rule said when; kept after a rule is dropped, for the log';
@@ -66,6 +68,8 @@ COMMENT ON COLUMN automation.rule_version.author IS 'Who wrote it';
 COMMENT ON COLUMN automation.rule_version.reason IS 'Why it was changed';
 COMMENT ON COLUMN automation.rule_version.created_at IS 'When it was written';
 COMMENT ON COLUMN automation.rule_version.evaluate IS 'row: with each change; commit: once per row, by what the whole transaction has made of it';
+COMMENT ON COLUMN automation.rule_version.event_relation IS 'Table whose changes fire it';
+COMMENT ON COLUMN automation.rule_version.column_names IS 'What the columns of its relation were called, by number';
 
 -- No part of a dump: numbers of columns and hashes of values mean something in this database only.
 CREATE TABLE automation.rule_index (
@@ -80,6 +84,13 @@ CREATE TABLE automation.rule_index (
 	waits_for smallint[],
 	PRIMARY KEY (rule_id, version)
 );
+-- Sessions read all of it with their first write: what is stored so is read in place.
+ALTER TABLE automation.rule_index
+	ALTER watched SET STORAGE PLAIN,
+	ALTER columns SET STORAGE PLAIN,
+	ALTER functions SET STORAGE PLAIN,
+	ALTER collations SET STORAGE PLAIN,
+	ALTER hashes SET STORAGE PLAIN;
 COMMENT ON TABLE automation.rule_index IS 'What is known of each compiled rule without reading it: which rows it cannot concern';
 COMMENT ON COLUMN automation.rule_index.rule_id IS 'The rule';
 COMMENT ON COLUMN automation.rule_index.version IS 'Which version of it';
@@ -90,6 +101,8 @@ COMMENT ON COLUMN automation.rule_index.functions IS 'Hash function of each of t
 COMMENT ON COLUMN automation.rule_index.collations IS 'Collation for each of them';
 COMMENT ON COLUMN automation.rule_index.hashes IS 'One number for each list of values of the columns that the rule takes';
 COMMENT ON COLUMN automation.rule_index.waits_for IS 'Columns of its relation whose change may end what waits, 0 among them; null: nothing of it waits';
+
+CREATE INDEX rule_index_waits ON automation.rule_index (rule_id) WHERE waits_for IS NOT NULL;
 
 CREATE TRIGGER pg_automation_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON automation.rule_index
 FOR EACH STATEMENT EXECUTE FUNCTION automation._rules_changed();
@@ -366,6 +379,76 @@ END
 $$;
 COMMENT ON FUNCTION automation._let_run(regrole) IS 'What a role needs so that compiled statements run in its name';
 
+CREATE FUNCTION automation._step_scope(rule automation.rule, version automation.rule_version) RETURNS automation._scope
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	via text;
+	scope automation._scope;
+BEGIN
+	IF version.event_relation <> rule.relation THEN
+		via := (automation._trigger_sql(automation._scope(rule.relation, rule.owner), version.trigger, version.params)).via;
+	END IF;
+	-- A rule that is only started sees the change that fired the other one.
+	scope := automation._scope(rule.relation, rule.owner,
+		CASE WHEN version.events = '{}' THEN '{insert,update}' ELSE version.events END, version.event_relation, via, rule.name);
+	RETURN CASE WHEN version.timing IS NULL THEN scope ELSE automation._later(scope) END;
+END
+$$;
+COMMENT ON FUNCTION automation._step_scope(automation.rule, automation.rule_version) IS 'What the condition and the steps of a rule may refer to';
+
+CREATE FUNCTION automation._compile_trigger(rule automation.rule, version automation.rule_version) RETURNS automation.rule_version
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	fires record;
+	scope automation._scope;
+	condition text;
+BEGIN
+	SELECT t.* INTO fires
+	FROM automation._trigger_sql(automation._scope(rule.relation, rule.owner), version.trigger, version.params) AS t;
+	IF fires.row_relation <> rule.relation THEN
+		PERFORM automation._check_author(rule.owner, fires.row_relation);
+	END IF;
+	version.event_relation := fires.row_relation;
+	version.events := fires.events;
+	version.timing := fires.timing;
+	version.is_standing := fires.is_standing;
+	scope := automation._step_scope(rule, version);
+	condition := automation._condition_sql(scope, version.condition);
+	IF version.timing IS NOT NULL THEN
+		PERFORM automation._compile_wait(rule, scope, 0, version.timing);
+		PERFORM automation._compile_part(rule, 'still', 'boolean',
+			automation._select_sql(version.event_relation, format('(%s) AND (%s)', fires.still, condition)));
+	END IF;
+	PERFORM automation._compile_part(rule, 'when', 'boolean',
+		automation._select_sql(version.event_relation, format('(%s) AND (%s)', fires.expression, condition)));
+	PERFORM automation._compile_part(rule, 'key', 'jsonb',
+		automation._select_sql(version.event_relation, automation._object_sql(automation._subject_key(scope))));
+	RETURN version;
+END
+$$;
+COMMENT ON FUNCTION automation._compile_trigger(automation.rule, automation.rule_version) IS 'Compiles what makes a rule run, and the key of the row it is about';
+
+CREATE FUNCTION automation._keep_trigger(rule automation.rule, version automation.rule_version, source integer) RETURNS automation.rule_version
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	earlier automation.rule_version := automation._version(rule.id, source);
+BEGIN
+	PERFORM automation._keep_parts(rule, source, '{when,key,still}'::text[] || automation._parts_of_step(0));
+	version.event_relation := earlier.event_relation;
+	version.events := earlier.events;
+	version.timing := earlier.timing;
+	version.is_standing := earlier.is_standing;
+	RETURN version;
+END
+$$;
+COMMENT ON FUNCTION automation._keep_trigger(automation.rule, automation.rule_version, integer) IS 'Takes over what makes a rule run from an earlier version';
+
 CREATE FUNCTION automation._compile_rule(rule_id integer) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -373,44 +456,31 @@ AS $$
 DECLARE
 	rule automation.rule;
 	version automation.rule_version;
-	fires record;
-	scope automation._scope;
+	unchanged integer;
+	step record;
 BEGIN
 	SELECT r.* INTO rule FROM automation.rule AS r WHERE r.id = rule_id;
-	SELECT v.* INTO version FROM automation.rule_version AS v WHERE v.rule_id = rule.id AND v.version = rule.version;
+	version := automation._version(rule.id, rule.version);
 	PERFORM automation._let_run(rule.owner);
-
-	SELECT t.* INTO fires
-	FROM automation._trigger_sql(automation._scope(rule.relation, rule.owner), version.trigger, version.params) AS t;
-	IF fires.row_relation <> rule.relation THEN
-		PERFORM automation._check_author(rule.owner, fires.row_relation);
-	END IF;
-	rule.event_relation := fires.row_relation;
-	UPDATE automation.rule AS r SET event_relation = fires.row_relation WHERE r.id = rule.id;
-	UPDATE automation.rule_version AS v SET events = fires.events, timing = fires.timing, is_standing = fires.is_standing
+	unchanged := automation._unchanged(version);
+	version := CASE WHEN unchanged IS NULL THEN automation._compile_trigger(rule, version)
+		ELSE automation._keep_trigger(rule, version, unchanged) END;
+	UPDATE automation.rule AS r SET event_relation = version.event_relation WHERE r.id = rule.id;
+	UPDATE automation.rule_version AS v
+	SET events = version.events, timing = version.timing, is_standing = version.is_standing,
+		event_relation = version.event_relation, column_names = automation._column_names(rule.relation)
 	WHERE v.rule_id = rule.id AND v.version = rule.version;
-
-	-- A rule that is only started sees the change that fired the other one.
-	scope := automation._scope(rule.relation, rule.owner,
-		CASE WHEN fires.events = '{}' THEN '{insert,update}' ELSE fires.events END,
-		fires.row_relation, fires.via, rule.name);
-	IF fires.timing IS NOT NULL THEN
-		scope := automation._later(scope);
-		PERFORM automation._compile_wait(rule, scope, 0, fires.timing);
-		PERFORM automation._compile_part(rule, 'still', 'boolean',
-			automation._select_sql(fires.row_relation,
-				format(E'(%s) AND (%s\n)', fires.still, automation._condition_sql(scope, version.condition))));
-	END IF;
-	PERFORM automation._compile_part(rule, 'when', 'boolean',
-		automation._select_sql(fires.row_relation,
-			format('(%s) AND (%s)', fires.expression, automation._condition_sql(scope, version.condition))));
-	PERFORM automation._compile_part(rule, 'key', 'jsonb',
-		automation._select_sql(fires.row_relation, automation._object_sql(automation._subject_key(scope))));
-	PERFORM automation._compile_step(rule, scope, s.place::integer, s.step)
-	FROM jsonb_array_elements(version.steps) WITH ORDINALITY AS s(step, place);
+	FOR step IN SELECT s.place::integer AS number, s.step FROM jsonb_array_elements(version.steps) WITH ORDINALITY AS s(step, place) LOOP
+		unchanged := automation._unchanged(version, step.number);
+		IF unchanged IS NULL THEN
+			PERFORM automation._compile_step(rule, automation._step_scope(rule, version), step.number, step.step);
+		ELSE
+			PERFORM automation._keep_parts(rule, unchanged, automation._parts_of_step(step.number));
+		END IF;
+	END LOOP;
 END
 $$;
-COMMENT ON FUNCTION automation._compile_rule(integer) IS 'Compiles the present version of a rule';
+COMMENT ON FUNCTION automation._compile_rule(integer) IS 'Compiles the present version of a rule, but for what an earlier one says likewise';
 
 CREATE FUNCTION automation._drop_compiled(rule_id integer, version integer) RETURNS void
 LANGUAGE plpgsql
@@ -464,6 +534,76 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION automation._rule_part(integer, integer, text) IS 'A compiled function of a rule, or null';
 
+-- Parts that stay as they are. They are not compiled again: the text of a condition may name a column as
+-- it was once called, and a search path may mean something else by now.
+
+CREATE FUNCTION automation._copy_compiled(function oid, name text) RETURNS regprocedure
+LANGUAGE C STRICT AS 'MODULE_PATHNAME', 'automation_copy_compiled';
+COMMENT ON FUNCTION automation._copy_compiled(oid, text) IS 'Gives what was compiled another name too';
+
+CREATE FUNCTION automation._keep_parts(rule automation.rule, source integer, parts text[]) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	part text;
+	name text;
+BEGIN
+	FOREACH part IN ARRAY parts LOOP
+		CONTINUE WHEN automation._rule_part(rule.id, source, part) IS NULL;
+		name := automation._rule_function(rule.id, rule.version, part);
+		PERFORM automation._drop_compiled(name);
+		EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC',
+			automation._copy_compiled(automation._rule_part(rule.id, source, part), name));
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION automation._keep_parts(automation.rule, integer, text[]) IS 'Gives the present version of a rule these parts of an earlier one';
+
+CREATE FUNCTION automation._parts_of_step(step integer) RETURNS text[]
+LANGUAGE sql IMMUTABLE
+RETURN ARRAY(SELECT format('%s_%s', p, step) FROM unnest('{due,anchor,cancel,unless}'::text[]
+	|| CASE step WHEN 0 THEN '{}' ELSE '{step,if}'::text[] END) AS p);
+COMMENT ON FUNCTION automation._parts_of_step(integer) IS 'What a step may be compiled to; 0: the beginning of the run';
+
+CREATE FUNCTION automation._unchanged(version automation.rule_version, step integer DEFAULT NULL) RETURNS integer
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	-- A step may tell the rule's name, and one that takes turns counts them in a sequence of its own.
+	SELECT max(v.version)
+	FROM automation.rule_version AS v
+	WHERE v.rule_id = (_unchanged.version).rule_id AND v.version < (_unchanged.version).version
+		AND v.trigger = (_unchanged.version).trigger AND v.params = (_unchanged.version).params
+		AND CASE WHEN _unchanged.step IS NULL THEN v.condition IS NOT DISTINCT FROM (_unchanged.version).condition
+			ELSE v.steps -> _unchanged.step - 1 = (_unchanged.version).steps -> _unchanged.step - 1
+				AND (v.name = (_unchanged.version).name OR strpos((v.steps -> _unchanged.step - 1)::text, 'rule') = 0)
+				AND to_regclass(format('automation_compiled.rule_%s_%s_turn_%s', v.rule_id, v.version, _unchanged.step)) IS NULL
+			END
+		AND NOT EXISTS (
+			SELECT FROM automation._part AS p WHERE p.rule_id = v.rule_id AND p.version = v.version AND p.function IS NULL);
+END;
+COMMENT ON FUNCTION automation._unchanged(automation.rule_version, integer)
+	IS 'The earlier version, still compiled, that has the same trigger and condition, or the same step; or null';
+
+CREATE FUNCTION automation._column_names(relation regclass) RETURNS name[]
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT array_agg(a.attname ORDER BY a.attnum) FROM pg_catalog.pg_attribute AS a WHERE a.attrelid = relation AND a.attnum > 0;
+END;
+COMMENT ON FUNCTION automation._column_names(regclass) IS 'Names of a table''s columns by number, those of dropped ones too';
+
+CREATE FUNCTION automation._renamed(version automation.rule_version, error text) RETURNS text
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT string_agg(format('Column "%s" is called "%s" now.', c.name, a.attname), ' ')
+	FROM automation.rule AS r,
+		LATERAL unnest((_renamed.version).column_names) WITH ORDINALITY AS c(name, number)
+	JOIN pg_catalog.pg_attribute AS a ON a.attnum = c.number AND NOT a.attisdropped
+	WHERE r.id = (_renamed.version).rule_id AND a.attrelid = r.relation
+		AND a.attname <> c.name AND a.attname <> ALL ((_renamed.version).column_names) AND strpos(error, c.name) > 0;
+END;
+COMMENT ON FUNCTION automation._renamed(automation.rule_version, text) IS 'Which of the columns that an error is about have been renamed since, or null';
+
 CREATE FUNCTION automation._column_numbers(relation regclass, function oid) RETURNS smallint[]
 LANGUAGE sql STABLE
 BEGIN ATOMIC
@@ -506,7 +646,7 @@ SELECT r.id AS rule_id, CASE
 			FROM automation._part AS p
 			WHERE p.rule_id = r.id AND p.version = r.version AND p.function IS NULL
 			HAVING count(*) > 0),
-		automation._obstacle(r.id))
+		CASE WHEN NOT pg_is_in_recovery() THEN automation._obstacle(r.id) END)
 END AS problem
 FROM automation.rule AS r
 LEFT JOIN pg_catalog.pg_roles AS o ON o.oid = r.owner
@@ -556,43 +696,78 @@ RETURNS TABLE (watched smallint[], columns smallint[], functions oid[], collatio
 LANGUAGE C STABLE AS 'MODULE_PATHNAME', 'automation_index_key';
 COMMENT ON FUNCTION automation._index_key(regrole, oid) IS 'What a compiled condition asks of the values of columns, found out with the rights of the rule''s owner';
 
-CREATE FUNCTION automation._index_rule(rule_id integer, version integer) RETURNS void
-LANGUAGE sql
+CREATE FUNCTION automation._known_of(rule_id integer, version integer)
+RETURNS TABLE (watched smallint[], columns smallint[], functions oid[], collations oid[], hashes bigint[])
+LANGUAGE sql STABLE
 BEGIN ATOMIC
 	-- A rule that waits for a date has to see every change.
-	INSERT INTO automation.rule_index AS i (rule_id, version, watched, columns, functions, collations, hashes, waits_for)
-	SELECT r.id, v.version, k.watched, k.columns, k.functions, k.collations, k.hashes,
-		(SELECT array_agg(DISTINCT c.attnum)
-		FROM automation._wait AS w
-		CROSS JOIN LATERAL unnest(CASE WHEN w.by_difference THEN '{}' ELSE coalesce(w.cancelled_by, '{}') END
-			|| coalesce(w.anchored_on, 0::smallint)) AS c(attnum)
-		WHERE w.rule_id = r.id AND w.version = v.version)
+	SELECT k.*
 	FROM automation.rule AS r
 	JOIN automation.rule_version AS v ON v.rule_id = r.id,
 		LATERAL automation._index_key(r.owner,
 			CASE WHEN v.is_standing THEN 0 ELSE coalesce(automation._rule_part(r.id, v.version, 'when'), 0) END) AS k
-	WHERE r.id = _index_rule.rule_id AND v.version = _index_rule.version
+	WHERE r.id = _known_of.rule_id AND v.version = _known_of.version;
+END;
+COMMENT ON FUNCTION automation._known_of(integer, integer) IS 'What a version of a rule asks of the values of columns';
+
+CREATE FUNCTION automation._index_rule(rule_id integer, version integer) RETURNS void
+LANGUAGE sql
+BEGIN ATOMIC
+	INSERT INTO automation.rule_index AS i (rule_id, version, watched, columns, functions, collations, hashes, waits_for)
+	SELECT _index_rule.rule_id, _index_rule.version, k.watched, k.columns, k.functions, k.collations, k.hashes,
+		(SELECT array_agg(DISTINCT c.attnum)
+		FROM automation._wait AS w
+		CROSS JOIN LATERAL unnest(CASE WHEN w.by_difference THEN '{}' ELSE coalesce(w.cancelled_by, '{}') END
+			|| coalesce(w.anchored_on, 0::smallint)) AS c(attnum)
+		WHERE w.rule_id = _index_rule.rule_id AND w.version = _index_rule.version)
+	FROM automation._known_of(_index_rule.rule_id, _index_rule.version) AS k
 	ON CONFLICT ON CONSTRAINT rule_index_pkey DO UPDATE
 	SET made_by = excluded.made_by, watched = excluded.watched, columns = excluded.columns, functions = excluded.functions,
 		collations = excluded.collations, hashes = excluded.hashes, waits_for = excluded.waits_for;
 END;
 COMMENT ON FUNCTION automation._index_rule(integer, integer) IS 'Notes what is known of a version of a rule without reading it';
 
-CREATE FUNCTION automation._index_rules() RETURNS void
-LANGUAGE sql
+CREATE FUNCTION automation._is_indexed() RETURNS boolean
+LANGUAGE sql STABLE
 BEGIN ATOMIC
-	SELECT automation._index_rule(v.rule_id, v.version)
-	FROM automation.rule AS r
-	JOIN automation.rule_version AS v ON v.rule_id = r.id
-	LEFT JOIN automation.rule_index AS i ON i.rule_id = v.rule_id AND i.version = v.version AND i.made_by = version()
-	WHERE i.rule_id IS NULL AND automation._rule_part(v.rule_id, v.version, 'when') IS NOT NULL;
+	SELECT EXISTS (SELECT FROM automation.rule_index AS i WHERE i.made_by = version());
 END;
-COMMENT ON FUNCTION automation._index_rules() IS 'Notes that for all rules which came with a dump, or from another version of the server';
+COMMENT ON FUNCTION automation._is_indexed() IS 'Whether rule_index is of this database and server: all of it is, or nothing';
+
+CREATE FUNCTION automation._unknown_rules() RETURNS TABLE (rule_id integer, version integer)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT r.id, r.version
+	FROM automation.rule AS r
+	LEFT JOIN automation.rule_index AS i ON i.rule_id = r.id AND i.version = r.version AND i.made_by = (SELECT version())
+	WHERE i.rule_id IS NULL AND automation._rule_part(r.id, r.version, 'when') IS NOT NULL;
+END;
+COMMENT ON FUNCTION automation._unknown_rules() IS 'Compiled rules that are not in rule_index';
+
+CREATE FUNCTION automation._index_rules() RETURNS void
+LANGUAGE plpgsql -- what is pending comes later
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF EXISTS (SELECT FROM automation._unknown_rules()) THEN
+		PERFORM automation._index_rule(v.rule_id, v.version)
+		FROM (
+			SELECT u.rule_id, u.version FROM automation._unknown_rules() AS u
+			UNION
+			SELECT p.rule_id, p.version FROM automation.pending AS p
+		) AS v
+		WHERE automation._rule_part(v.rule_id, v.version, 'when') IS NOT NULL;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION automation._index_rules() IS 'Indexes rules that came with a dump, or that another version of the server has indexed';
 
 CREATE FUNCTION automation._rules_of(entity_id integer)
 RETURNS TABLE (
 	rule_id integer,
 	version integer,
+	place integer,
+	is_known boolean,
 	watched smallint[],
 	columns smallint[],
 	functions oid[],
@@ -601,45 +776,40 @@ RETURNS TABLE (
 	at_commit boolean)
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-	SELECT r.id, r.version, coalesce(i.watched, k.watched), coalesce(i.columns, k.columns), coalesce(i.functions, k.functions),
-		coalesce(i.collations, k.collations), coalesce(i.hashes, k.hashes),
+	SELECT r.id, r.version, r.position, i.rule_id IS NOT NULL, i.watched, i.columns, i.functions, i.collations, i.hashes,
 		(SELECT w.evaluate = 'commit' FROM automation.rule_version AS w WHERE w.rule_id = r.id AND w.version = r.version)
 	FROM automation.entity AS source
 	JOIN automation.rule AS r ON r.event_relation = source.relation AND r.state = 'active'
 	LEFT JOIN pg_catalog.pg_authid AS o ON o.oid = r.owner
-	LEFT JOIN automation.rule_index AS i ON i.rule_id = r.id AND i.version = r.version AND i.made_by = version()
-	LEFT JOIN automation.rule_version AS v ON i.rule_id IS NULL AND v.rule_id = r.id AND v.version = r.version
-	LEFT JOIN LATERAL automation._index_key(r.owner,
-		CASE WHEN v.is_standing THEN 0 ELSE coalesce(automation._rule_part(r.id, r.version, 'when'), 0) END) AS k ON i.rule_id IS NULL
+	LEFT JOIN automation.rule_index AS i ON i.rule_id = r.id AND i.version = r.version AND i.made_by = (SELECT version())
 	WHERE source.id = entity_id
-		AND (o.rolsuper IS NOT TRUE OR coalesce(current_setting('pg_automation.superuser_rules', true)::boolean, true))
-	ORDER BY r.position, r.id;
+		AND (o.rolsuper IS NOT TRUE OR (SELECT coalesce(current_setting('pg_automation.superuser_rules', true)::boolean, true)));
 END;
-COMMENT ON FUNCTION automation._rules_of(integer) IS 'Rules that changes of an attached table can fire, in listed order, with what is known of each without reading it';
+COMMENT ON FUNCTION automation._rules_of(integer) IS 'Rules that changes of an attached table can fire, with what is known of each without reading it';
 
 CREATE FUNCTION automation._touched_columns(entity_id integer) RETURNS TABLE (attnum smallint, name text)
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-	WITH index AS (
-		SELECT v.rule_id, v.version, e.relation, i.rule_id IS NOT NULL AS is_known, i.waits_for
-		FROM automation.entity AS e
-		JOIN automation.rule AS r ON r.relation = e.relation AND r.state <> 'draft'
-		JOIN automation.rule_version AS v ON v.rule_id = r.id
-		LEFT JOIN automation.rule_index AS i ON i.rule_id = v.rule_id AND i.version = v.version AND i.made_by = version()
-		WHERE e.id = entity_id AND (i.rule_id IS NOT NULL OR v.version = r.version)
-	)
-	SELECT c.attnum, a.attname
-	FROM (
-		-- A wait that watches no column still ends with its row.
-		SELECT DISTINCT i.relation, w.attnum FROM index AS i, LATERAL unnest(i.waits_for) AS w(attnum)
-		UNION
-		-- Until a rule that came with a dump is noted, any column may be one.
-		SELECT i.relation, a.attnum
-		FROM index AS i
-		JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.relation AND a.attnum >= 0 AND NOT a.attisdropped
-		WHERE NOT i.is_known
-	) AS c(relation, attnum)
-	LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.relation AND a.attnum = c.attnum;
+	SELECT w.attnum, a.attname
+	FROM automation.entity AS e
+	JOIN automation.rule AS r ON r.relation = e.relation AND r.state <> 'draft'
+	JOIN automation.rule_index AS i ON i.rule_id = r.id AND i.waits_for IS NOT NULL
+	CROSS JOIN LATERAL unnest(i.waits_for) AS w(attnum)
+	LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid = e.relation AND a.attnum = w.attnum
+	WHERE e.id = entity_id
+	GROUP BY w.attnum, a.attname
+	UNION ALL
+	-- Until the rules that came with a dump are indexed, any column may be one.
+	SELECT c.attnum, c.attname
+	FROM automation.entity AS e
+	CROSS JOIN LATERAL (
+		SELECT 0::smallint, NULL
+		UNION ALL
+		SELECT a.attnum, a.attname
+		FROM pg_catalog.pg_attribute AS a
+		WHERE a.attrelid = e.relation AND a.attnum > 0 AND NOT a.attisdropped
+	) AS c(attnum, attname)
+	WHERE e.id = entity_id AND NOT automation._is_indexed() AND EXISTS (SELECT FROM automation.rule AS r WHERE r.relation = e.relation);
 END;
 COMMENT ON FUNCTION automation._touched_columns(integer) IS 'Columns whose change may end something that waits for the row, 0 among them';
 
@@ -789,6 +959,11 @@ CREATE FUNCTION automation._add_version(version automation.rule_version) RETURNS
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+	state text;
+	message text;
+	detail text;
+	hint text;
 BEGIN
 	IF version.evaluate NOT IN ('row', 'commit') THEN
 		PERFORM automation._fail('22023', format('invalid value for evaluate: "%s"', version.evaluate),
@@ -799,8 +974,17 @@ BEGIN
 		nullif(btrim(version.condition), ''), '{}', version.steps, version.author, version.reason, coalesce(version.evaluate, 'row'));
 	UPDATE automation.rule AS r SET version = _add_version.version.version, name = _add_version.version.name
 	WHERE r.id = _add_version.version.rule_id;
-	PERFORM automation._compile_rule(version.rule_id), automation._index_rule(version.rule_id, version.version);
+	PERFORM automation._compile_rule(version.rule_id);
+	IF automation._is_indexed() THEN
+		PERFORM automation._index_rule(version.rule_id, version.version);
+	ELSE
+		PERFORM automation._index_rules();
+	END IF;
 	PERFORM automation._drop_idle_versions(version.rule_id), automation._plan_schedule(version.rule_id);
+EXCEPTION WHEN undefined_column THEN
+	-- The text is older than the name that the column has now.
+	GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
+	PERFORM automation._fail(state, message, nullif(detail, ''), coalesce(automation._renamed(version, message), nullif(hint, '')));
 END
 $$;
 COMMENT ON FUNCTION automation._add_version(automation.rule_version) IS 'Makes this the present version of its rule; what runs have begun they finish as they were';
@@ -872,7 +1056,7 @@ RETURNS integer
 LANGUAGE sql
 RETURN automation._new_rule(
 	automation._callers_search_path(caller), relation, folder, description, activate, on_error, place,
-	ROW(NULL, NULL, name, trigger, params, condition, NULL, NULL, NULL, automation._steps_json(name, steps), caller, NULL, NULL, evaluate)::automation.rule_version);
+	ROW(NULL, NULL, name, trigger, params, condition, NULL, NULL, NULL, automation._steps_json(name, steps), caller, NULL, NULL, evaluate, NULL, NULL)::automation.rule_version);
 COMMENT ON FUNCTION automation._create_rule(regrole, text, regclass, text, jsonb, text, automation.step[], text, text, boolean, text, integer, text) IS 'automation.create_rule()';
 
 CREATE FUNCTION automation._version(rule_id integer, version integer) RETURNS automation.rule_version
@@ -897,7 +1081,7 @@ CREATE FUNCTION automation.alter_rule(
 RETURNS integer
 LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
 COMMENT ON FUNCTION automation.alter_rule(text, text, text, jsonb, text, automation.step[], text, text, text, text, text)
-	IS 'Changes what is given of a rule and answers its new version; name renames it, an empty condition removes the condition';
+	IS 'Changes what is given of a rule and answers its version, a new one if it says something else now; name renames it, an empty condition removes the condition';
 
 CREATE FUNCTION automation._alter_rule(
 	caller regrole,
@@ -919,6 +1103,8 @@ AS $$
 DECLARE
 	old_rule automation.rule := automation._own_rule(caller, rule);
 	version automation.rule_version := automation._version(old_rule.id, old_rule.version);
+	says_the_same CONSTANT boolean := coalesce(name, old_rule.name) = old_rule.name
+		AND num_nonnulls(trigger, params, condition, steps, reason, evaluate) = 0;
 BEGIN
 	PERFORM automation._check_author(old_rule.owner, old_rule.relation);
 	IF name <> old_rule.name THEN
@@ -940,6 +1126,9 @@ BEGIN
 		description = coalesce(_alter_rule.description, r.description),
 		on_error = coalesce(_alter_rule.on_error, r.on_error)
 	WHERE r.id = old_rule.id;
+	IF says_the_same THEN
+		RETURN old_rule.version;
+	END IF;
 	PERFORM automation._add_version(version);
 	RETURN version.version;
 END
@@ -1004,7 +1193,7 @@ RETURN (
 		activate, r.on_error, NULL,
 		ROW(NULL, NULL, new_name,
 			automation._trigger_on(v.trigger, r.relation, coalesce(_copy_rule.relation, r.relation)), v.params,
-			v.condition, NULL, NULL, NULL, v.steps, caller, format('copy of "%s"', r.name), NULL, v.evaluate)::automation.rule_version)
+			v.condition, NULL, NULL, NULL, v.steps, caller, format('copy of "%s"', r.name), NULL, v.evaluate, NULL, NULL)::automation.rule_version)
 	FROM automation._rule(_copy_rule.rule) AS r, LATERAL automation._version(r.id, r.version) AS v
 );
 COMMENT ON FUNCTION automation._copy_rule(regrole, text, text, regclass, boolean) IS 'automation.copy_rule()';

@@ -116,6 +116,21 @@ void finish(const Task &task, const StepRecord &record)
 		release_next(task);
 }
 
+void record_failure(const Task &task, const pg::Error &error)
+{
+	RunRecord run;
+	run.id = next_run();
+	run.rule = task.rule;
+	run.version = task.version;
+	run.subject = task.subject;
+	run.key = task.key;
+	run.event = "due";
+	run.status = "failed";
+	run.reason = error.message();
+	run.sqlstate = error.sqlstate();
+	write_run(run);
+}
+
 void cancel(const Task &task, const std::string &reason)
 {
 	finish(task, {task.step, "", "cancelled", reason});

@@ -41,6 +41,7 @@ void park(const Task &task); // until its rule, or its row, is resumed
 void finish(const Task &task, const StepRecord &record);
 void cancel(const Task &task, const std::string &reason);
 void remove(const Task &task);
+void record_failure(const Task &task, const pg::Error &error); // of a run that could not begin
 
 // What has happened since it was planned.
 struct Circumstances {

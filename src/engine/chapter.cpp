@@ -5,6 +5,9 @@
 #include "pg/json.hpp"
 #include "pg/numbers.hpp"
 
+#include <algorithm>
+#include <tuple>
+
 namespace automation::engine {
 
 namespace {
@@ -34,6 +37,21 @@ Key key_at(const pg::Rows &rows, std::uint64_t row, int column)
 	return key;
 }
 
+// By place, equals by id.
+std::vector<std::uint64_t> in_listed_order(const pg::Rows &rules)
+{
+	std::vector<std::tuple<std::int64_t, std::int64_t, std::uint64_t>> places;
+	places.reserve(rules.size());
+	for (std::uint64_t row = 0; row < rules.size(); ++row)
+		places.emplace_back(rules.integer(row, 3), rules.integer(row, 1), row);
+	std::ranges::sort(places);
+	std::vector<std::uint64_t> rows;
+	rows.reserve(places.size());
+	for (const auto &[place, id, row] : places)
+		rows.push_back(row);
+	return rows;
+}
+
 } // namespace
 
 Chapter::Chapter(int entity_id) : entity(entity_id)
@@ -57,18 +75,35 @@ Chapter::Chapter(int entity_id) : entity(entity_id)
 
 void Chapter::read_list()
 {
-	static pg::Statement list(
-		"SELECT rule_id, version, watched, columns, functions, collations, hashes, at_commit "
-		"FROM automation._rules_of($1)");
+	static pg::Statement list("SELECT rule_id, version, place, is_known, watched, columns, "
+							  "functions, collations, hashes, "
+							  "at_commit FROM automation._rules_of($1)");
 	const pg::Rows found = list.execute_fresh({pg::Value::int4(entity)});
 	listed_.reserve(found.size());
-	for (std::uint64_t i = 0; i < found.size(); ++i) {
-		const bool at_commit = found.boolean(i, 8);
+	for (const std::uint64_t row : in_listed_order(found)) {
+		const auto number = static_cast<int>(listed_.size());
+		const bool at_commit = found.boolean(row, 10);
 		judges_at_commit |= at_commit;
-		(at_commit ? index_at_commit_ : index_).add(static_cast<int>(i), key_at(found, i, 4));
-		listed_.push_back({static_cast<int>(found.integer(i, 1)),
-			static_cast<int>(found.integer(i, 2)), small(pg::numbers_at(found, i, 3))});
+		listed_.push_back({static_cast<int>(found.integer(row, 1)),
+			static_cast<int>(found.integer(row, 2)), small(pg::numbers_at(found, row, 5))});
+		const Key key = found.boolean(row, 4) ? key_at(found, row, 6) : unknown_key(number);
+		(at_commit ? index_at_commit_ : index_).add(number, key);
 	}
+}
+
+// A rule that came with a dump and is not in rule_index yet.
+Key Chapter::unknown_key(int number)
+{
+	static pg::Statement known(
+		"SELECT watched, columns, functions, collations, hashes FROM automation._known_of($1, $2)");
+	Listed &rule = listed_[static_cast<std::size_t>(number)];
+	pg::Spi spi;
+	const pg::Rows found =
+		known.execute_fresh({pg::Value::int4(rule.id), pg::Value::int4(rule.version)});
+	if (found.size() == 0)
+		return {};
+	rule.watched = small(pg::numbers_at(found, 0, 1));
+	return key_at(found, 0, 2);
 }
 
 void Chapter::read_watched()
@@ -135,24 +170,12 @@ Rule *Chapter::find(int id, int version)
 const pg::Expression &Chapter::compile(const Rule &rule, Part &part) const
 {
 	if (!part.is_compiled()) {
-		std::unique_ptr<pg::Expression> fresh = compiled(rule, part);
+		std::unique_ptr<pg::Expression> fresh = compiled(rule, part, *type);
 		if (part.compiled)
 			part.outdated.push_back(std::move(part.compiled));
 		part.compiled = std::move(fresh);
 	}
 	return *part.compiled;
-}
-
-void Chapter::check(const Rule &rule, const Part &part) const
-{
-	compiled(rule, part);
-}
-
-std::unique_ptr<pg::Expression> Chapter::compiled(const Rule &rule, const Part &part) const
-{
-	pg::require_role(rule.owner);
-	const pg::ActAs identity(rule.owner, pg::ActAs::Manner::restricted, rule.search_path);
-	return std::make_unique<pg::Expression>(part.function, *type);
 }
 
 pg::RowFinder &Chapter::rows()

@@ -38,8 +38,6 @@ public:
 	Rule *active(int id); // the version that takes new runs; null: none
 	Rule *find(int id, int version);
 	const pg::Expression &compile(const Rule &rule, Part &part) const;
-	// Raises the error that compiling it would raise now.
-	void check(const Rule &rule, const Part &part) const;
 	std::string key_of(const pg::RowChange &change) const; // of the changed row itself
 	pg::RowFinder &rows();
 	pg::Oid owner() const { return owner_; } // of the table
@@ -59,8 +57,8 @@ private:
 		Rule *rule = nullptr;	  // not read yet
 	};
 	void read_list();
+	Key unknown_key(int number);
 	void read_watched();
-	std::unique_ptr<pg::Expression> compiled(const Rule &rule, const Part &part) const;
 
 	pg::Oid owner_ = 0; // of the table
 	std::unique_ptr<pg::Expression> key_;

@@ -2,6 +2,7 @@
 
 #include "engine/backfill.hpp"
 #include "engine/cascade.hpp"
+#include "engine/index.hpp"
 #include "engine/performance.hpp"
 #include "engine/rulebook.hpp"
 #include "pg/identity.hpp"
@@ -18,22 +19,6 @@ Rule *rule_of(const Task &task, Chapter &chapter)
 	const bool known = rule && static_cast<std::size_t>(task.step) <= rule->steps.size() &&
 		(task.step == 0 ? rule->wait : rule->steps[static_cast<std::size_t>(task.step) - 1].wait);
 	return known ? rule : nullptr;
-}
-
-// A run that could not begin.
-void record_failure(const Task &task, const pg::Error &error)
-{
-	RunRecord run;
-	run.id = next_run();
-	run.rule = task.rule;
-	run.version = task.version;
-	run.subject = task.subject;
-	run.key = task.key;
-	run.event = "due";
-	run.status = "failed";
-	run.reason = error.message();
-	run.sqlstate = error.sqlstate();
-	write_run(run);
 }
 
 // Runs body on the rule that planned the task, each task by itself: one that fails leaves a record
@@ -79,6 +64,7 @@ int tick(int most)
 {
 	const pg::ActAs identity = pg::ActAs::engine();
 	const pg::BriefLockWaits brief;
+	keep_index();
 	if (has_to_wait())
 		return 0;
 	int count = backfill();

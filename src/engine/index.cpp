@@ -1,5 +1,6 @@
 #include "engine/index.hpp"
 
+#include "pg/definitions.hpp"
 #include "pg/identity.hpp"
 
 #include <algorithm>
@@ -65,6 +66,17 @@ std::vector<std::optional<std::string>> stored_key(pg::Oid owner, pg::Oid condit
 		array_text(key.columns, std::mem_fn(&Key::Column::function)),
 		array_text(key.columns, std::mem_fn(&Key::Column::collation)),
 		array_text(key.hashes, std::identity())};
+}
+
+void keep_index()
+{
+	static pg::Statement statement("SELECT automation._index_rules()");
+	static std::uint64_t seen = 0;
+	if (seen == pg::definitions_generation())
+		return;
+	seen = pg::definitions_generation();
+	pg::Spi spi;
+	statement.execute({});
 }
 
 Index::Shape &Index::shape_for(const std::vector<Key::Column> &columns)

@@ -26,6 +26,9 @@ struct Key {
 // changed, and the four arrays of its key. What it says of constants is evaluated as the owner.
 std::vector<std::optional<std::string>> stored_key(pg::Oid owner, pg::Oid condition);
 
+// Brings automation.rule_index up to date, after definitions have changed. For who may wait.
+void keep_index();
+
 class Index {
 public:
 	// Rules come in listed order; number counts them from 0.

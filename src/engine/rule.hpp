@@ -127,6 +127,10 @@ struct Rule {
 	}
 };
 
+// As the rule's owner; raises the error that keeps it from being evaluated.
+std::unique_ptr<pg::Expression> compiled(
+	const Rule &rule, const Part &part, const pg::RowType &type);
+
 // Evaluates with somebody's rights. The search path counts only for the code of users; PostgreSQL's
 // own is compiled already.
 template <typename Evaluate>

@@ -1,5 +1,7 @@
 #include "pg/body.hpp"
 
+#include "core/json.hpp"
+
 #include "pg/compiled.hpp"
 #include "pg/invocation.hpp"
 
@@ -61,13 +63,13 @@ std::vector<std::string> columns_of(Node *part)
 
 } // namespace
 
-std::vector<NamedColumn> named_columns(Oid function)
+Datum fields(FunctionCallInfoBaseData *call)
 {
 	List *pairs = guard([&]() -> List * {
-		auto *target = linitial_node(TargetEntry, body_of(function)->targetList);
+		auto *target = linitial_node(TargetEntry, body_of(oid_argument(call, 0))->targetList);
 		return IsA(target->expr, FuncExpr) ? castNode(FuncExpr, target->expr)->args : NIL;
 	});
-	std::vector<NamedColumn> columns;
+	std::string object;
 	for (int i = 0; i + 1 < list_length(pairs); i += 2) {
 		auto *name = static_cast<Node *>(list_nth(pairs, i));
 		auto *field = static_cast<Node *>(list_nth(pairs, i + 1));
@@ -76,9 +78,10 @@ std::vector<NamedColumn> named_columns(Oid function)
 		const char *role = guard([&]() -> const char * {
 			return TextDatumGetCString(castNode(Const, name)->constvalue);
 		});
-		columns.push_back({role, column_name(castNode(FieldSelect, field))});
+		object += (object.empty() ? "" : ",") + core::json_string(role) + ":" +
+			core::json_string(column_name(castNode(FieldSelect, field)));
 	}
-	return columns;
+	return json_result("{" + object + "}");
 }
 
 Datum conjuncts(FunctionCallInfoBaseData *call)

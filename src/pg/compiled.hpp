@@ -3,20 +3,13 @@
 
 #include "pg/spi.hpp"
 
-#include <string>
-#include <vector>
-
 struct FunctionCallInfoBaseData;
 
 namespace automation::pg {
 
-// Of a function that returns jsonb_build_object('role', new.column, ...): the role of each column,
-// as it is called today.
-struct NamedColumn {
-	std::string name;
-	std::string column;
-};
-std::vector<NamedColumn> named_columns(Oid function);
+// The SQL function automation._fields(). Of a function that returns jsonb_build_object('role',
+// new.column, ...): {"role": "column"}, as the columns are called today.
+Datum fields(FunctionCallInfoBaseData *call);
 
 // The SQL function automation._conjuncts(): of each conjunct of a compiled condition its SQL over
 // $1 (old) and $2 (new), the columns that it names as they are called today ("new.status", ...),

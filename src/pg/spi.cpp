@@ -204,7 +204,8 @@ void Statement::prepare(std::initializer_list<Value> values)
 			int count = 0;
 			for (const Value &value : values)
 				types[count++] = detail::type_oid(value);
-			SPIPlanPtr plan = SPI_prepare(command_, count, types);
+			SPIPlanPtr plan = SPI_prepare_cursor(
+				command_, count, types, manner_ == Plan::once ? CURSOR_OPT_GENERIC_PLAN : 0);
 			if (!plan || SPI_keepplan(plan) != 0)
 				elog(ERROR, "could not prepare \"%s\": %s", command_,
 					SPI_result_code_string(SPI_result));

@@ -113,6 +113,7 @@ class Statement {
 public:
 	enum class Plan {
 		usual,
+		once,	 // for what looks rows up by their key, whatever the key
 		by_index // however small the tables were when it was planned
 	};
 

@@ -240,6 +240,51 @@ SELECT throws_ok($$SELECT crm.as_role('tap_author', $c$SELECT automation.create_
 	'42501', 'must be owner of rule "was won"', 'a rule may not start rules of others');
 SELECT throws_ok('DROP ROLE tap_author', '2BP01', NULL, 'a role with rules cannot be dropped unnoticed');
 
+-- What stays as it is is not compiled again, and follows a column that is renamed
+
+CREATE TABLE crm.lead (id integer PRIMARY KEY, stage text, score integer, note text);
+SELECT automation.attach('crm.lead', columns => '{"status": "stage"}');
+SELECT automation.create_rule('kept', 'crm.lead', 'field_changed', '{"field": "score"}', condition => 'new.score > 5', activate => true, steps => ARRAY[
+	automation.update_field('note', expression => 'new.score::text'),
+	automation.only_if('new.score < 100', automation.notify('log', '{{ score }}'))]);
+CREATE FUNCTION crm.compiled_of(rule text) RETURNS TABLE (part text, function oid, body text) LANGUAGE sql AS $$
+	SELECT substring(p.proname FROM '^rule_\d+_\d+_(.*)'), p.oid, pg_get_function_sqlbody(p.oid)
+	FROM automation.rules AS r
+	JOIN pg_proc AS p ON p.pronamespace = 'automation_compiled'::regnamespace AND starts_with(p.proname, format('rule_%s_%s_', r.id, r.version))
+	WHERE r.name = compiled_of.rule
+$$;
+CREATE TEMPORARY TABLE compiled AS SELECT * FROM crm.compiled_of('kept');
+SELECT is(automation.alter_rule('kept', description => 'good leads', folder => 'Leads', on_error => 'fail'), 1, 'what a rule is for makes no new version');
+SELECT set_eq('SELECT part, function FROM crm.compiled_of(''kept'')', 'SELECT part, function FROM compiled', 'and compiles nothing');
+ALTER TABLE crm.lead RENAME COLUMN score TO points;
+SELECT is(automation.alter_rule('kept', name => 'still kept'), 2, 'another name makes a new version');
+SELECT set_eq('SELECT part, replace(body, ''points'', ''score'') FROM crm.compiled_of(''still kept'')', 'SELECT part, replace(body, ''points'', ''score'') FROM compiled', 'that says the same');
+INSERT INTO crm.lead VALUES (1, 'new', 1), (2, 'new', 1);
+UPDATE crm.lead SET points = 7 WHERE id = 1;
+SELECT is((SELECT note FROM crm.lead WHERE id = 1), '7', 'and does the same');
+SELECT is((SELECT bool_and(NOT has_function_privilege('tap_other', function, 'EXECUTE')) FROM crm.compiled_of('still kept')), true, 'and is closed to others');
+SELECT is(automation.alter_rule('still kept', steps => ARRAY[automation.notify('log', '{{ points }}')]), 3, 'other steps need no new trigger');
+UPDATE crm.lead SET points = 8 WHERE id = 2;
+SELECT is((SELECT body FROM automation.notification ORDER BY id DESC LIMIT 1), '8', 'they run');
+SELECT throws_matching($$SELECT automation.alter_rule('still kept', condition => 'new.score > 7')$$, 'score', 'a text that is written now has to name what is there');
+SELECT automation.alter_rule('still kept', params => '{"field": "points"}', condition => 'new.points > 5');
+PREPARE go_back AS SELECT automation.rollback_rule('still kept', 1);
+CREATE FUNCTION crm.hint_of(command text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	hint text;
+BEGIN
+	EXECUTE command;
+	RETURN 'none';
+EXCEPTION WHEN OTHERS THEN
+	GET STACKED DIAGNOSTICS hint = PG_EXCEPTION_HINT;
+	RETURN SQLSTATE || ': ' || hint;
+END
+$$;
+SELECT is(crm.hint_of($$SELECT automation.rollback_rule('still kept', 1)$$), '42703: Column "score" is called "points" now.', 'to go back to an older text may need its columns');
+ALTER TABLE crm.lead RENAME COLUMN points TO score;
+SELECT lives_ok('EXECUTE go_back', 'it goes back when they are there');
+SELECT automation.drop_rule('still kept');
+
 -- What makes a rule invalid
 
 SELECT throws_ok($$SELECT automation.create_rule('x', 'crm.app_user', 'created', steps => ARRAY[automation.notify('1', 'x')])$$,
@@ -251,7 +296,7 @@ BEGIN
 END
 $$;
 SELECT matches((SELECT concat_ws(' ', valid, state_icon, problem) FROM automation.rules WHERE name = 'mine'),
-	'^f ⚠ compiled function "rule_\d+_2_step_1" does not exist$', 'a rule whose function was dropped is invalid');
+	'^f ⚠ compiled function "rule_\d+_\d+_step_1" does not exist$', 'a rule whose function was dropped is invalid');
 SELECT lives_ok('UPDATE crm.job SET status = ''Again'' WHERE id = 1', 'it is passed over');
 SELECT is((SELECT concat_ws(' ', ok, left(detail, 7)) FROM automation.check() WHERE "check" = 'rules'), 'f "mine":', 'and check() tells');
 SELECT throws_ok($$SELECT automation.disable_rule('mine'), automation.enable_rule('mine')$$, '55000', 'rule "mine" cannot run', 'it cannot be activated');
