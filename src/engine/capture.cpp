@@ -79,18 +79,6 @@ std::string logged(const std::optional<std::string> &value)
 	return value ? pg::clipped(*value, longest_logged_value) : "null";
 }
 
-const char *event_name(pg::Event event)
-{
-	switch (event) {
-	case pg::Event::insert:
-		return "created";
-	case pg::Event::update:
-		return "updated";
-	default:
-		return "deleted";
-	}
-}
-
 // What waits for the row may end with this change. Noted before any rule runs: whatever begins with
 // this change begins after it.
 void note_touch(const Chapter &chapter, const pg::RowChange &change)
