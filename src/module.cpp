@@ -11,6 +11,8 @@
 #include "engine/cascade.hpp"
 #include "engine/definition.hpp"
 #include "engine/due.hpp"
+#include "engine/index.hpp"
+#include "engine/obstacle.hpp"
 #include "engine/passage.hpp"
 #include "engine/question.hpp"
 #include "engine/trial.hpp"
@@ -141,28 +143,32 @@ Datum fields(FunctionCallInfo call)
 	return pg::json_result("{" + object + "}");
 }
 
-Datum conjuncts(FunctionCallInfo call)
-{
-	pg::ResultSet rows(call);
-	for (const pg::Conjunct &conjunct : pg::conjuncts_of(pg::oid_argument(call, 0)))
-		rows.add({conjunct.expression, pg::array_text(conjunct.columns),
-			conjunct.is_change ? "true" : "false"});
-	return 0;
-}
-
 Datum holds(FunctionCallInfo call)
 {
-	const std::optional<bool> verdict = engine::holds({pg::oid_argument(call, 0),
-		pg::text_argument(call, 1), pg::text_argument(call, 2), pg::oid_argument(call, 3),
-		pg::json_argument_or_null(call, 4), pg::json_argument_or_null(call, 5)});
+	const std::optional<bool> verdict =
+		engine::holds({pg::oid_argument(call, 0), pg::text_argument(call, 1),
+			pg::oid_argument(call, 2), pg::integer_argument(call, 3), pg::oid_argument(call, 4),
+			pg::json_argument_or_null(call, 5), pg::json_argument_or_null(call, 6)});
 	call->isnull = !verdict;
 	return BoolGetDatum(verdict.value_or(false));
 }
 
-Datum with_images(FunctionCallInfo call)
+Datum matches(FunctionCallInfo call)
 {
-	return pg::text_result(engine::with_images(
-		pg::text_argument(call, 0), pg::text_argument(call, 1), pg::text_argument(call, 2)));
+	return Int64GetDatum(engine::count_matches(pg::oid_argument(call, 0),
+		pg::text_argument(call, 1), pg::oid_argument(call, 2), pg::oid_argument(call, 3)));
+}
+
+Datum obstacle(FunctionCallInfo call)
+{
+	return pg::text_result_or_null(call, engine::obstacle_to(pg::integer_argument(call, 0)));
+}
+
+Datum index_key(FunctionCallInfo call)
+{
+	pg::ResultSet(call).add(
+		engine::stored_key(pg::oid_argument(call, 0), pg::oid_argument(call, 1)));
+	return 0;
 }
 
 Datum ask(FunctionCallInfo call)
@@ -251,9 +257,11 @@ PG_ENTRY(automation_check_expression, automation::check_expression);
 PG_ENTRY(automation_check_recipient, automation::check_recipient);
 PG_ENTRY(automation_check_header, automation::check_header);
 PG_ENTRY(automation_fields, automation::fields);
-PG_ENTRY(automation_conjuncts, automation::conjuncts);
+PG_ENTRY(automation_conjuncts, automation::pg::conjuncts);
 PG_ENTRY(automation_ask, automation::ask);
-PG_ENTRY(automation_with_images, automation::with_images);
+PG_ENTRY(automation_matches, automation::matches);
+PG_ENTRY(automation_obstacle, automation::obstacle);
+PG_ENTRY(automation_index_key, automation::index_key);
 PG_ENTRY(automation_holds, automation::holds);
 PG_ENTRY(automation_validate_options, automation::pg::validate_options);
 PG_ENTRY(automation_map_public, automation::map_public);

@@ -147,17 +147,10 @@ COMMENT ON FUNCTION automation._count_fired(integer) IS 'Notes that the rule app
 
 -- Verbs
 
-CREATE FUNCTION automation._with_images(query text, old_row text, new_row text) RETURNS text
-LANGUAGE C IMMUTABLE STRICT AS 'MODULE_PATHNAME', 'automation_with_images';
-COMMENT ON FUNCTION automation._with_images(text, text, text) IS 'A query with SQL in the places of $1 and $2';
-
-CREATE FUNCTION automation._matches_query(relation regclass, function oid) RETURNS text
-LANGUAGE sql STABLE
--- As if each row had just been inserted.
-RETURN format('SELECT pg_catalog.to_jsonb(pg_catalog.count(*)) FROM %s AS t WHERE %s', relation, (
-	SELECT string_agg(format('(%s)', automation._with_images(c.query, format('(NULL::%s)', relation), '(t)')), ' AND ')
-	FROM automation._conjuncts(function::regprocedure) AS c));
-COMMENT ON FUNCTION automation._matches_query(regclass, oid) IS 'Query for the number of rows to which a compiled condition applies';
+CREATE FUNCTION automation._matches(owner regrole, search_path text, function oid, relation regclass) RETURNS bigint
+LANGUAGE C AS 'MODULE_PATHNAME', 'automation_matches';
+COMMENT ON FUNCTION automation._matches(regrole, text, oid, regclass)
+	IS 'To how many rows a compiled condition applies as if each had just been inserted, with the rights of the rule''s owner, in a restricted context';
 
 CREATE FUNCTION automation.matching_rows(rule text) RETURNS bigint
 LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
@@ -172,7 +165,7 @@ DECLARE
 	condition oid := coalesce(
 		automation._rule_part(asked.id, asked.version, 'still'), automation._rule_part(asked.id, asked.version, 'when'));
 BEGIN
-	RETURN automation._ask(asked.owner, automation._matches_query(asked.event_relation, condition), '{}');
+	RETURN automation._matches(asked.owner, asked.search_path, condition, asked.event_relation);
 END
 $$;
 COMMENT ON FUNCTION automation._matching_rows(regrole, text) IS 'automation.matching_rows()';

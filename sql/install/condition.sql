@@ -769,7 +769,8 @@ BEGIN
 		RETURN automation._tree_sql(scope, condition::jsonb);
 	END IF;
 	PERFORM automation._check_condition(scope, condition, coalesce(scope.events, '{}'));
-	RETURN automation._rewrite_links(scope, condition);
+	-- A comment at its end swallows nothing of what follows.
+	RETURN automation._rewrite_links(scope, condition) || E'\n';
 END
 $$;
 COMMENT ON FUNCTION automation._condition_sql(automation._scope, text) IS 'SQL expression over old and new for a condition: a JSON tree when it starts with {, else SQL';

@@ -708,6 +708,10 @@ DECLARE
 	tables regclass[] := ARRAY(
 		SELECT d.objid FROM pg_event_trigger_dropped_objects() AS d
 		WHERE d.classid = 'pg_class'::regclass AND d.objsubid = 0);
+	compiled text[] := ARRAY(
+		SELECT DISTINCT substring(d.object_identity FROM '^automation_compiled\.rule_(\d+_\d+)_')
+		FROM pg_event_trigger_dropped_objects() AS d
+		WHERE d.classid = 'pg_proc'::regclass AND d.schema_name = 'automation_compiled');
 BEGIN
 	-- Only when there is something to forget: each DELETE makes all sessions read the rules again.
 	IF EXISTS (SELECT FROM automation.link AS l WHERE l.relation = ANY (tables) OR l.target = ANY (tables)) THEN
@@ -715,6 +719,11 @@ BEGIN
 	END IF;
 	IF EXISTS (SELECT FROM automation.rule AS r WHERE r.relation = ANY (tables) OR r.event_relation = ANY (tables)) THEN
 		DELETE FROM automation.rule AS r WHERE r.relation = ANY (tables) OR r.event_relation = ANY (tables);
+	END IF;
+	-- A rule of which part was dropped by force is met by every change, so that the log tells.
+	IF EXISTS (SELECT FROM automation._indexed(compiled)) THEN
+		DELETE FROM automation.rule_index AS i USING automation._indexed(compiled) AS b
+		WHERE i.rule_id = b.rule_id AND i.version = b.version;
 	END IF;
 	IF EXISTS (SELECT FROM automation.entity AS e WHERE e.relation = ANY (tables)) THEN
 		DELETE FROM automation.entity AS e WHERE e.relation = ANY (tables);

@@ -90,7 +90,7 @@ AS $$
 DECLARE
 	c record;
 BEGIN
-	FOR c IN SELECT f.* FROM automation._conjuncts(function) AS f LOOP
+	FOR c IN SELECT f.* FROM automation._conjuncts(function) WITH ORDINALITY AS f(query, columns, is_change, number) LOOP
 		conjunct := automation._readable(c.query);
 		-- A trigger or rule without a condition.
 		CONTINUE WHEN conjunct = 'true';
@@ -98,7 +98,7 @@ BEGIN
 		holds := NULL;
 		note := NULL;
 		BEGIN
-			holds := automation._holds(rule.owner, rule.search_path, c.query, rule.event_relation, old_row, new_row);
+			holds := automation._holds(rule.owner, rule.search_path, function, c.number::integer, rule.event_relation, old_row, new_row);
 			note := CASE WHEN holds IS NULL THEN 'null: does not hold' END;
 		EXCEPTION WHEN OTHERS THEN
 			note := SQLERRM;

@@ -376,9 +376,10 @@ RETURNS TABLE (query text, columns text[], is_change boolean)
 LANGUAGE C STRICT AS 'MODULE_PATHNAME', 'automation_conjuncts';
 COMMENT ON FUNCTION automation._conjuncts(regprocedure) IS 'The conjuncts of a compiled condition: a query over $1 (old) and $2 (new), and the columns it names';
 
-CREATE FUNCTION automation._holds(owner regrole, search_path text, query text, relation regclass, old_row jsonb, new_row jsonb) RETURNS boolean
+CREATE FUNCTION automation._holds(owner regrole, search_path text, function regprocedure, conjunct integer, relation regclass, old_row jsonb, new_row jsonb)
+RETURNS boolean
 LANGUAGE C AS 'MODULE_PATHNAME', 'automation_holds';
-COMMENT ON FUNCTION automation._holds(regrole, text, text, regclass, jsonb, jsonb)
+COMMENT ON FUNCTION automation._holds(regrole, text, regprocedure, integer, regclass, jsonb, jsonb)
 	IS 'What a conjunct says of two rows, with the rights of the rule''s owner, in a restricted context';
 
 CREATE FUNCTION automation._readable(query text) RETURNS text
@@ -411,7 +412,7 @@ DECLARE
 	c record;
 BEGIN
 	part := label;
-	FOR c IN SELECT f.* FROM automation._conjuncts(function) AS f LOOP
+	FOR c IN SELECT f.* FROM automation._conjuncts(function) WITH ORDINALITY AS f(query, columns, is_change, number) LOOP
 		conjunct := automation._readable(c.query);
 		-- A trigger or rule without a condition.
 		CONTINUE WHEN conjunct = 'true';
@@ -422,7 +423,8 @@ BEGIN
 			note := 'only an event can tell';
 		ELSE
 			BEGIN
-				holds := automation._holds(rule.owner, rule.search_path, c.query, rule.event_relation, record, record);
+				holds := automation._holds(
+					rule.owner, rule.search_path, function, c.number::integer, rule.event_relation, record, record);
 				note := CASE WHEN holds IS NULL THEN 'null: does not hold' END;
 			EXCEPTION WHEN OTHERS THEN
 				note := SQLERRM;

@@ -65,6 +65,33 @@ COMMENT ON COLUMN automation.rule_version.author IS 'Who wrote it';
 COMMENT ON COLUMN automation.rule_version.reason IS 'Why it was changed';
 COMMENT ON COLUMN automation.rule_version.created_at IS 'When it was written';
 
+-- No part of a dump: numbers of columns and hashes of values mean something in this database only.
+CREATE TABLE automation.rule_index (
+	rule_id integer NOT NULL,
+	version integer NOT NULL,
+	made_by text NOT NULL DEFAULT version(),
+	watched smallint[] NOT NULL,
+	columns smallint[] NOT NULL,
+	functions oid[] NOT NULL,
+	collations oid[] NOT NULL,
+	hashes bigint[] NOT NULL,
+	waits_for smallint[],
+	PRIMARY KEY (rule_id, version)
+);
+COMMENT ON TABLE automation.rule_index IS 'What is known of each compiled rule without reading it: which rows it cannot concern';
+COMMENT ON COLUMN automation.rule_index.rule_id IS 'The rule';
+COMMENT ON COLUMN automation.rule_index.version IS 'Which version of it';
+COMMENT ON COLUMN automation.rule_index.made_by IS 'Version of the server; what another one has made is made again';
+COMMENT ON COLUMN automation.rule_index.watched IS 'Columns of its event relation that an update must have changed';
+COMMENT ON COLUMN automation.rule_index.columns IS 'Columns of its event relation that it compares with values';
+COMMENT ON COLUMN automation.rule_index.functions IS 'Hash function of each of the columns';
+COMMENT ON COLUMN automation.rule_index.collations IS 'Collation for each of them';
+COMMENT ON COLUMN automation.rule_index.hashes IS 'One number for each list of values of the columns that the rule takes';
+COMMENT ON COLUMN automation.rule_index.waits_for IS 'Columns of its relation whose change may end what waits, 0 among them; null: nothing of it waits';
+
+CREATE TRIGGER pg_automation_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON automation.rule_index
+FOR EACH STATEMENT EXECUTE FUNCTION automation._rules_changed();
+ALTER TABLE automation.rule_index ENABLE ALWAYS TRIGGER pg_automation_changed;
 CREATE TRIGGER pg_automation_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON automation.rule
 FOR EACH STATEMENT EXECUTE FUNCTION automation._rules_changed();
 ALTER TABLE automation.rule ENABLE ALWAYS TRIGGER pg_automation_changed;
@@ -374,7 +401,7 @@ BEGIN
 	END IF;
 	PERFORM automation._compile_part(rule, 'when', 'boolean',
 		automation._select_sql(fires.row_relation,
-			format(E'(%s) AND (%s\n)', fires.expression, automation._condition_sql(scope, version.condition))));
+			format('(%s) AND (%s)', fires.expression, automation._condition_sql(scope, version.condition))));
 	PERFORM automation._compile_part(rule, 'key', 'jsonb',
 		automation._select_sql(fires.row_relation, automation._object_sql(automation._subject_key(scope))));
 	PERFORM automation._compile_step(rule, scope, s.place::integer, s.step)
@@ -391,6 +418,7 @@ DECLARE
 	prefix text := automation._rule_function(rule_id, version, '');
 	name text;
 BEGIN
+	DELETE FROM automation.rule_index AS i WHERE i.rule_id = _drop_compiled.rule_id AND i.version = _drop_compiled.version;
 	FOR name IN
 		SELECT p.oid::regprocedure FROM pg_proc AS p
 		WHERE p.pronamespace = 'automation_compiled'::regnamespace AND starts_with(p.proname, prefix)
@@ -459,6 +487,10 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION automation._rules_calling(regclass, regprocedure) IS 'Rules on changes of the table whose conditions or expressions call the function, or null';
 
+CREATE FUNCTION automation._obstacle(rule_id integer) RETURNS text
+LANGUAGE C STABLE AS 'MODULE_PATHNAME', 'automation_obstacle';
+COMMENT ON FUNCTION automation._obstacle(integer) IS 'Why PostgreSQL would not execute what a rule was compiled to, in the name of its owner, or null';
+
 CREATE VIEW automation._rule_problem AS
 SELECT r.id AS rule_id, CASE
 	WHEN o.oid IS NULL THEN format('role %s does not exist', r.owner)
@@ -466,12 +498,13 @@ SELECT r.id AS rule_id, CASE
 	THEN 'pg_automation.superuser_rules is off'
 	WHEN subject.id IS NULL THEN format('table "%s" is not attached', r.relation)
 	WHEN source.id IS NULL THEN format('table "%s" is not attached', r.event_relation)
-	ELSE (
-		SELECT format('compiled function "%s" does not exist',
-			min(automation._rule_function(r.id, r.version, concat_ws('_', p.part, p.step))))
-		FROM automation._part AS p
-		WHERE p.rule_id = r.id AND p.version = r.version AND p.function IS NULL
-		HAVING count(*) > 0)
+	ELSE coalesce((
+			SELECT format('compiled function "%s" does not exist',
+				min(automation._rule_function(r.id, r.version, concat_ws('_', p.part, p.step))))
+			FROM automation._part AS p
+			WHERE p.rule_id = r.id AND p.version = r.version AND p.function IS NULL
+			HAVING count(*) > 0),
+		automation._obstacle(r.id))
 END AS problem
 FROM automation.rule AS r
 LEFT JOIN pg_catalog.pg_roles AS o ON o.oid = r.owner
@@ -485,72 +518,6 @@ BEGIN ATOMIC
 	SELECT p.problem FROM automation._rule_problem AS p WHERE p.rule_id = _problem.rule_id;
 END;
 COMMENT ON FUNCTION automation._problem(integer) IS 'Why a rule cannot run, or null';
-
-CREATE FUNCTION automation._rules_of(entity_id integer)
-RETURNS TABLE (
-	rule_id integer,
-	version integer,
-	owner oid,
-	search_path text,
-	subject integer,
-	events text[],
-	when_function oid,
-	key_function oid,
-	still_function oid,
-	on_error text,
-	is_standing boolean,
-	is_active boolean,
-	state text,
-	in_flight text)
-LANGUAGE sql STABLE
-BEGIN ATOMIC
-	SELECT r.id, v.version, r.owner::oid, r.search_path, subject.id, v.events, w.oid, k.oid,
-		coalesce(automation._rule_part(r.id, v.version, 'still'), 0), r.on_error, v.is_standing,
-		v.version = r.version AND r.state = 'active'
-			AND (SELECT p.problem FROM automation._rule_problem AS p WHERE p.rule_id = r.id) IS NULL,
-		r.state, r.in_flight
-	FROM automation.rule AS r
-	JOIN automation.rule_version AS v ON v.rule_id = r.id
-	JOIN automation.entity AS source ON source.relation = r.event_relation
-	JOIN automation.entity AS subject ON subject.relation = r.relation
-	JOIN pg_catalog.pg_proc AS w ON w.pronamespace = 'automation_compiled'::regnamespace
-		AND w.proname = automation._rule_function(r.id, v.version, 'when')::name
-	JOIN pg_catalog.pg_proc AS k ON k.pronamespace = 'automation_compiled'::regnamespace
-		AND k.proname = automation._rule_function(r.id, v.version, 'key')::name
-	WHERE source.id = entity_id AND r.state <> 'draft'
-	ORDER BY r.position, r.id, v.version;
-END;
-COMMENT ON FUNCTION automation._rules_of(integer)
-	IS 'Rules that changes of an attached table can fire, in listed order; those that are not active, and earlier versions, only finish what they have begun';
-
-CREATE FUNCTION automation._steps_of(entity_id integer)
-RETURNS TABLE (
-	rule_id integer,
-	version integer,
-	step smallint,
-	action text,
-	kind text,
-	step_function oid,
-	if_function oid,
-	server oid,
-	channel text,
-	channel_kind text)
-LANGUAGE sql STABLE
-BEGIN ATOMIC
-	SELECT r.id, v.version, s.place::smallint, d.name, d.kind, f.function, coalesce(i.function, 0), coalesce(c.oid, 0),
-		s.step -> 'params' ->> 'channel', d.channel_kind
-	FROM automation.rule AS r
-	JOIN automation.rule_version AS v ON v.rule_id = r.id
-	JOIN automation.entity AS source ON source.relation = r.event_relation
-	CROSS JOIN LATERAL jsonb_array_elements(v.steps) WITH ORDINALITY AS s(step, place)
-	JOIN automation.action_definition AS d ON d.name = s.step ->> 'action'
-	JOIN automation._part AS f ON f.rule_id = r.id AND f.version = v.version AND f.part = 'step' AND f.step = s.place
-	LEFT JOIN automation._part AS i ON i.rule_id = r.id AND i.version = v.version AND i.part = 'if' AND i.step = s.place
-	LEFT JOIN pg_catalog.pg_foreign_server AS c ON c.srvname = s.step -> 'params' ->> 'channel'
-	WHERE source.id = entity_id AND r.state <> 'draft' AND f.function IS NOT NULL
-	ORDER BY r.position, r.id, v.version, s.place;
-END;
-COMMENT ON FUNCTION automation._steps_of(integer) IS 'Steps of the rules that changes of an attached table can fire, in order';
 
 CREATE VIEW automation._wait AS
 SELECT
@@ -577,23 +544,157 @@ CROSS JOIN LATERAL (
 	FROM jsonb_array_elements(v.steps) WITH ORDINALITY AS s(step, place)
 	WHERE automation._is_delayed(s.step -> 'timing')
 ) AS w(step, timing)
-WHERE r.state <> 'draft' AND automation._rule_part(r.id, v.version, 'when') IS NOT NULL;
+WHERE automation._rule_part(r.id, v.version, 'when') IS NOT NULL;
 COMMENT ON VIEW automation._wait IS 'Steps that wait, and rules whose runs begin later (step 0): for what, and what cancels them';
+
+-- The index of rules
+
+CREATE FUNCTION automation._index_key(owner regrole, function oid)
+RETURNS TABLE (watched smallint[], columns smallint[], functions oid[], collations oid[], hashes bigint[])
+LANGUAGE C STABLE AS 'MODULE_PATHNAME', 'automation_index_key';
+COMMENT ON FUNCTION automation._index_key(regrole, oid) IS 'What a compiled condition asks of the values of columns, found out with the rights of the rule''s owner';
+
+CREATE FUNCTION automation._index_rule(rule_id integer, version integer) RETURNS void
+LANGUAGE sql
+BEGIN ATOMIC
+	-- A rule that waits for a date has to see every change.
+	INSERT INTO automation.rule_index AS i (rule_id, version, watched, columns, functions, collations, hashes, waits_for)
+	SELECT r.id, v.version, k.watched, k.columns, k.functions, k.collations, k.hashes,
+		(SELECT array_agg(DISTINCT c.attnum)
+		FROM automation._wait AS w
+		CROSS JOIN LATERAL unnest(CASE WHEN w.by_difference THEN '{}' ELSE coalesce(w.cancelled_by, '{}') END
+			|| coalesce(w.anchored_on, 0::smallint)) AS c(attnum)
+		WHERE w.rule_id = r.id AND w.version = v.version)
+	FROM automation.rule AS r
+	JOIN automation.rule_version AS v ON v.rule_id = r.id,
+		LATERAL automation._index_key(r.owner,
+			CASE WHEN v.is_standing THEN 0 ELSE coalesce(automation._rule_part(r.id, v.version, 'when'), 0) END) AS k
+	WHERE r.id = _index_rule.rule_id AND v.version = _index_rule.version
+	ON CONFLICT ON CONSTRAINT rule_index_pkey DO UPDATE
+	SET made_by = excluded.made_by, watched = excluded.watched, columns = excluded.columns, functions = excluded.functions,
+		collations = excluded.collations, hashes = excluded.hashes, waits_for = excluded.waits_for;
+END;
+COMMENT ON FUNCTION automation._index_rule(integer, integer) IS 'Notes what is known of a version of a rule without reading it';
+
+CREATE FUNCTION automation._index_rules() RETURNS void
+LANGUAGE sql
+BEGIN ATOMIC
+	SELECT automation._index_rule(v.rule_id, v.version)
+	FROM automation.rule AS r
+	JOIN automation.rule_version AS v ON v.rule_id = r.id
+	LEFT JOIN automation.rule_index AS i ON i.rule_id = v.rule_id AND i.version = v.version AND i.made_by = version()
+	WHERE i.rule_id IS NULL AND automation._rule_part(v.rule_id, v.version, 'when') IS NOT NULL;
+END;
+COMMENT ON FUNCTION automation._index_rules() IS 'Notes that for all rules which came with a dump, or from another version of the server';
+
+CREATE FUNCTION automation._rules_of(entity_id integer)
+RETURNS TABLE (
+	rule_id integer,
+	version integer,
+	watched smallint[],
+	columns smallint[],
+	functions oid[],
+	collations oid[],
+	hashes bigint[])
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT r.id, r.version, coalesce(i.watched, k.watched), coalesce(i.columns, k.columns), coalesce(i.functions, k.functions),
+		coalesce(i.collations, k.collations), coalesce(i.hashes, k.hashes)
+	FROM automation.entity AS source
+	JOIN automation.rule AS r ON r.event_relation = source.relation AND r.state = 'active'
+	LEFT JOIN pg_catalog.pg_authid AS o ON o.oid = r.owner
+	LEFT JOIN automation.rule_index AS i ON i.rule_id = r.id AND i.version = r.version AND i.made_by = version()
+	LEFT JOIN automation.rule_version AS v ON i.rule_id IS NULL AND v.rule_id = r.id AND v.version = r.version
+	LEFT JOIN LATERAL automation._index_key(r.owner,
+		CASE WHEN v.is_standing THEN 0 ELSE coalesce(automation._rule_part(r.id, r.version, 'when'), 0) END) AS k ON i.rule_id IS NULL
+	WHERE source.id = entity_id
+		AND (o.rolsuper IS NOT TRUE OR coalesce(current_setting('pg_automation.superuser_rules', true)::boolean, true))
+	ORDER BY r.position, r.id;
+END;
+COMMENT ON FUNCTION automation._rules_of(integer) IS 'Rules that changes of an attached table can fire, in listed order, with what is known of each without reading it';
 
 CREATE FUNCTION automation._touched_columns(entity_id integer) RETURNS TABLE (attnum smallint, name text)
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-	-- A wait that watches no column still ends with its row.
+	WITH index AS (
+		SELECT v.rule_id, v.version, e.relation, i.rule_id IS NOT NULL AS is_known, i.waits_for
+		FROM automation.entity AS e
+		JOIN automation.rule AS r ON r.relation = e.relation AND r.state <> 'draft'
+		JOIN automation.rule_version AS v ON v.rule_id = r.id
+		LEFT JOIN automation.rule_index AS i ON i.rule_id = v.rule_id AND i.version = v.version AND i.made_by = version()
+		WHERE e.id = entity_id AND (i.rule_id IS NOT NULL OR v.version = r.version)
+	)
 	SELECT c.attnum, a.attname
-	FROM automation.entity AS e
-	JOIN automation._wait AS w ON w.relation = e.relation
-	CROSS JOIN LATERAL unnest(CASE WHEN w.by_difference THEN '{}' ELSE coalesce(w.cancelled_by, '{}') END
-		|| coalesce(w.anchored_on, 0::smallint)) AS c(attnum)
-	LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid = e.relation AND a.attnum = c.attnum
-	WHERE e.id = entity_id
-	GROUP BY c.attnum, a.attname;
+	FROM (
+		-- A wait that watches no column still ends with its row.
+		SELECT DISTINCT i.relation, w.attnum FROM index AS i, LATERAL unnest(i.waits_for) AS w(attnum)
+		UNION
+		-- Until a rule that came with a dump is noted, any column may be one.
+		SELECT i.relation, a.attnum
+		FROM index AS i
+		JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.relation AND a.attnum >= 0 AND NOT a.attisdropped
+		WHERE NOT i.is_known
+	) AS c(relation, attnum)
+	LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.relation AND a.attnum = c.attnum;
 END;
 COMMENT ON FUNCTION automation._touched_columns(integer) IS 'Columns whose change may end something that waits for the row, 0 among them';
+
+CREATE FUNCTION automation._rule_parts(rule_id integer, version integer)
+RETURNS TABLE (
+	step smallint,
+	action text,
+	kind text,
+	server oid,
+	channel text,
+	channel_kind text,
+	function oid,
+	if_function oid,
+	anchor text,
+	after_previous boolean,
+	by_difference boolean,
+	recurs boolean,
+	has_no_row boolean,
+	anchored_on smallint,
+	cancelled_by smallint[],
+	due_function oid,
+	unless_function oid,
+	events text[],
+	key_function oid,
+	owner oid,
+	search_path text,
+	subject integer,
+	fails boolean,
+	is_standing boolean,
+	is_active boolean,
+	state text,
+	finishes boolean)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT s.step, d.name, d.kind, coalesce(c.oid, 0), s.channel, d.channel_kind,
+		automation._rule_part(r.id, v.version, CASE s.step WHEN 0 THEN 'when' ELSE 'step_' || s.step END),
+		automation._rule_part(r.id, v.version, CASE s.step WHEN 0 THEN 'still' ELSE 'if_' || s.step END),
+		w.anchor, w.after_previous, w.by_difference, w.recurs, w.has_no_row, w.anchored_on, w.cancelled_by, w.due_function,
+		w.unless_function, v.events, automation._rule_part(r.id, v.version, 'key'), r.owner::oid, r.search_path, subject.id,
+		r.on_error = 'fail', v.is_standing,
+		r.state = 'active' AND r.version = v.version AND coalesce(automation._superuser_may(r.owner), true), r.state,
+		r.in_flight = 'finish'
+	FROM automation.rule AS r
+	JOIN automation.rule_version AS v ON v.rule_id = r.id
+	JOIN automation.entity AS subject ON subject.relation = r.relation
+	CROSS JOIN LATERAL (
+		SELECT 0::smallint, NULL, NULL
+		UNION ALL
+		SELECT u.place::smallint, u.step ->> 'action', u.step -> 'params' ->> 'channel'
+		FROM jsonb_array_elements(v.steps) WITH ORDINALITY AS u(step, place)
+	) AS s(step, action, channel)
+	LEFT JOIN automation.action_definition AS d ON d.name = s.action
+	LEFT JOIN automation._wait AS w ON w.rule_id = r.id AND w.version = v.version AND w.step = s.step
+	LEFT JOIN pg_catalog.pg_foreign_server AS c ON c.srvname = s.channel
+	WHERE r.id = _rule_parts.rule_id AND v.version = _rule_parts.version
+	ORDER BY s.step;
+END;
+COMMENT ON FUNCTION automation._rule_parts(integer, integer)
+	IS 'A version of a rule as the engine reads it: the rule itself (step 0), then its steps. One that is not active only finishes what it has begun';
 
 -- Making and changing rules
 
@@ -690,7 +791,7 @@ BEGIN
 		nullif(btrim(version.condition), ''), '{}', version.steps, version.author, version.reason);
 	UPDATE automation.rule AS r SET version = _add_version.version.version, name = _add_version.version.name
 	WHERE r.id = _add_version.version.rule_id;
-	PERFORM automation._compile_rule(version.rule_id);
+	PERFORM automation._compile_rule(version.rule_id), automation._index_rule(version.rule_id, version.version);
 	PERFORM automation._drop_idle_versions(version.rule_id), automation._plan_schedule(version.rule_id);
 END
 $$;
@@ -914,6 +1015,15 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION automation._drop_rule(regrole, text) IS 'automation.drop_rule()';
+
+CREATE FUNCTION automation._indexed(compiled text[]) RETURNS SETOF automation.rule_index
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT i.*
+	FROM unnest(compiled) AS c(name)
+	JOIN automation.rule_index AS i ON i.rule_id = split_part(c.name, '_', 1)::integer AND i.version = split_part(c.name, '_', 2)::integer;
+END;
+COMMENT ON FUNCTION automation._indexed(text[]) IS 'The versions of rules ("1_2": of rule 1 the second) that are indexed';
 
 -- The list
 

@@ -7,7 +7,7 @@ CREATE TABLE automation.run (
 	rule_id integer NOT NULL,
 	version integer NOT NULL,
 	entity_id integer NOT NULL,
-	key text COLLATE "C" NOT NULL,
+	key text NOT NULL,
 	event text NOT NULL,
 	changes jsonb,
 	status text NOT NULL,
@@ -40,7 +40,7 @@ COMMENT ON COLUMN automation.run.actor IS 'Session user of the write';
 CREATE TABLE automation.notification (
 	id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	at timestamptz NOT NULL DEFAULT automation._now(),
-	recipient text COLLATE "C" NOT NULL,
+	recipient text NOT NULL,
 	body text,
 	run_id bigint,
 	read_at timestamptz

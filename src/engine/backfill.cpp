@@ -57,7 +57,7 @@ void look_at(const Candidate &candidate)
 	if (!rule || !rule->is_active)
 		return;
 	const pg::RowChange row = change_from_json(chapter, *rule, candidate.row);
-	const std::string key = key_text(*rule, row);
+	const std::string key = key_text(chapter, *rule, row);
 	if (has_fired(*rule, key))
 		return;
 	meet(chapter, *rule, row, "activated");

@@ -6,6 +6,7 @@
 #include "engine/ledger.hpp"
 #include "engine/rulebook.hpp"
 #include "engine/run.hpp"
+#include "pg/definitions.hpp"
 #include "pg/fields.hpp"
 #include "pg/identity.hpp"
 #include "pg/settings.hpp"
@@ -101,6 +102,17 @@ void note_touch(const Chapter &chapter, const pg::RowChange &change)
 	write_touch(touch);
 }
 
+// A rule that somebody has changed since this backend read it.
+void meet_as_it_is_now(int entity, int id, const pg::RowChange &change)
+{
+	pg::expire_definitions();
+	const Rulebook book;
+	Chapter &chapter = book.chapter(entity);
+	Rule *rule = chapter.active(id);
+	if (rule && rule->is_active && rule->listens_to(change.event()))
+		meet(chapter, *rule, change, event_name(change.event()));
+}
+
 // Candidates by the index, in listed order; each judged on the row as the event left it.
 void handle(Chapter &chapter, const pg::RowChange &change)
 {
@@ -108,10 +120,12 @@ void handle(Chapter &chapter, const pg::RowChange &change)
 		let_the_write_live([&] { Journal::note(chapter, change); });
 	if (chapter.something_waits && change.event() != pg::Event::insert)
 		let_the_write_live([&] { note_touch(chapter, change); });
-	for (const int number : chapter.index.candidates(change)) {
-		Rule &rule = chapter.rules[static_cast<std::size_t>(number)];
-		if (rule.listens_to(change.event()))
-			meet(chapter, rule, change, event_name(change.event()));
+	for (const int number : chapter.candidates(change)) {
+		Rule *rule = chapter.listed(number);
+		if (!rule || !rule->is_active || rule->was_replaced())
+			meet_as_it_is_now(chapter.entity, chapter.listed_id(number), change);
+		else if (rule->listens_to(change.event()))
+			meet(chapter, *rule, change, event_name(change.event()));
 	}
 }
 
@@ -123,7 +137,7 @@ void on_row(const pg::TriggerCall &call)
 		return;
 	const Rulebook book;
 	Chapter &chapter = book.chapter(call.entity());
-	if (chapter.rules.empty() && !chapter.something_waits && !Journal::is_kept())
+	if (chapter.is_empty() && !Journal::is_kept())
 		return;
 	if (call.moved_away())
 		return departures().add(call);

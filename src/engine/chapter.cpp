@@ -1,59 +1,37 @@
 #include "engine/chapter.hpp"
 
-#include "pg/compiled.hpp"
-#include "pg/definitions.hpp"
+#include "engine/reader.hpp"
 #include "pg/identity.hpp"
 #include "pg/json.hpp"
+#include "pg/numbers.hpp"
 
 namespace automation::engine {
 
 namespace {
 
-StepKind kind_of(const std::string &name)
-{
-	if (name == "message")
-		return StepKind::message;
-	return name == "statement" ? StepKind::statement : StepKind::engine;
-}
-
-State state_of(const std::string &name)
-{
-	if (name == "active")
-		return State::active;
-	return name == "paused" ? State::paused : State::disabled;
-}
-
-Wait::Anchor anchor_of(const std::string &name)
-{
-	if (name == "previous")
-		return Wait::Anchor::previous;
-	if (name == "entered")
-		return Wait::Anchor::entered;
-	if (name == "left")
-		return Wait::Anchor::leaving;
-	return name == "trigger" ? Wait::Anchor::trigger : Wait::Anchor::field;
-}
-
-bool contains(const std::string &list, const char *word)
-{
-	return list.find(word) != std::string::npos;
-}
-
-// The numbers in "{3,5}".
-std::vector<int> numbers_of(const std::string &array)
-{
-	std::vector<int> numbers;
-	std::size_t comma = 0; // or the brace
-	while (comma != array.npos && array.size() > 2) {
-		numbers.push_back(std::stoi(array.substr(comma + 1)));
-		comma = array.find(',', comma + 1);
-	}
-	return numbers;
-}
+constexpr std::size_t most_compiled = 8 * 1024 * 1024; // bytes
 
 pg::Oid oid_of(const pg::Rows &rows, std::uint64_t row, int column)
 {
 	return static_cast<pg::Oid>(rows.integer(row, column));
+}
+
+std::vector<int> small(const std::vector<std::int64_t> &numbers)
+{
+	return {numbers.begin(), numbers.end()};
+}
+
+Key key_at(const pg::Rows &rows, std::uint64_t row, int column)
+{
+	const std::vector<std::int64_t> numbers = pg::numbers_at(rows, row, column);
+	const std::vector<std::int64_t> functions = pg::numbers_at(rows, row, column + 1);
+	const std::vector<std::int64_t> collations = pg::numbers_at(rows, row, column + 2);
+	Key key;
+	for (std::size_t i = 0; i < numbers.size(); ++i)
+		key.columns.push_back({static_cast<int>(numbers[i]), static_cast<pg::Oid>(functions.at(i)),
+			static_cast<pg::Oid>(collations.at(i))});
+	key.hashes = pg::numbers_at(rows, row, column + 3);
+	return key;
 }
 
 } // namespace
@@ -62,111 +40,34 @@ Chapter::Chapter(int entity_id) : entity(entity_id)
 {
 	pg::Spi spi;
 	static pg::Statement relation_of(
-		"SELECT c.oid, c.relowner, automation._compiled(format('entity_%s_key', e.id))::oid "
+		"SELECT c.oid, c.relowner, automation._compiled(format('entity_%s_key', e.id))::oid, "
+		"EXISTS (SELECT FROM automation.hold) "
 		"FROM automation.entity AS e JOIN pg_catalog.pg_class AS c ON c.oid = e.relation "
 		"WHERE e.id = $1");
 	const pg::Rows found = relation_of.execute_fresh({pg::Value::int4(entity)});
 	if (found.size() == 0)
 		return;
-	const pg::Oid relation = oid_of(found, 0, 1);
 	owner_ = oid_of(found, 0, 2);
-	pg::depend_on(relation);
+	const pg::Oid key = oid_of(found, 0, 3);
+	something_is_held_ = found.boolean(0, 4);
 	const pg::InMemory inside(memory);
-	type.emplace(relation);
-	key_.emplace(oid_of(found, 0, 3), *type);
-	read_rules();
-	read_steps();
-	read_waits();
+	type.emplace(oid_of(found, 0, 1));
+	key_ = std::make_unique<pg::Expression>(key, *type);
+	read_list();
 	read_watched();
-	read_held();
-	for (std::size_t i = 0; i < rules.size(); ++i)
-		if (rules[i].is_active)
-			index.add(static_cast<int>(i),
-				rules[i].is_standing ? std::vector<pg::Equality>() : rules[i].when.equalities());
 }
 
-void Chapter::read_rules()
+void Chapter::read_list()
 {
-	static pg::Statement rules_of(
-		"SELECT rule_id, version, owner, search_path, subject, events::text, on_error = 'fail', "
-		"when_function, key_function, still_function, is_standing, is_active, state, "
-		"in_flight = 'finish' FROM automation._rules_of($1)");
-	const pg::Rows found = rules_of.execute_fresh({pg::Value::int4(entity)});
-	rules.reserve(found.size());
+	static pg::Statement list(
+		"SELECT rule_id, version, watched, columns, functions, collations, hashes "
+		"FROM automation._rules_of($1)");
+	const pg::Rows found = list.execute_fresh({pg::Value::int4(entity)});
+	listed_.reserve(found.size());
 	for (std::uint64_t i = 0; i < found.size(); ++i) {
-		const pg::Oid owner = oid_of(found, i, 3);
-		const std::string events = found.text(i, 6).value_or("");
-		const std::string search_path = found.text(i, 4).value_or(pg::system_path);
-		const auto add = [&] {
-			const pg::ActAs identity(owner, pg::ActAs::Manner::restricted, search_path);
-			pg::check_readable(oid_of(found, i, 8));
-			rules.push_back({.id = static_cast<int>(found.integer(i, 1)),
-				.version = static_cast<int>(found.integer(i, 2)),
-				.owner = owner,
-				.search_path = search_path,
-				.subject = static_cast<int>(found.integer(i, 5)),
-				.on_insert = contains(events, "insert"),
-				.on_update = contains(events, "update"),
-				.on_remove = contains(events, "delete"),
-				.fails_the_write = found.boolean(i, 7),
-				.is_standing = found.boolean(i, 11),
-				.is_active = found.boolean(i, 12),
-				.finishes = found.boolean(i, 14),
-				.state = state_of(found.text(i, 13).value_or("")),
-				.when = pg::Expression(oid_of(found, i, 8), *type),
-				.key = pg::Expression(oid_of(found, i, 9), *type),
-				.still = {oid_of(found, i, 10)}});
-		};
-		// A rule that cannot be compiled any more (a privilege was revoked) stops none of the
-		// others.
-		if (const std::optional<pg::Error> error = pg::subtransaction(add))
-			error->log_warning();
-	}
-}
-
-void Chapter::read_steps()
-{
-	static pg::Statement steps_of(
-		"SELECT rule_id, version, step, action, kind, step_function, if_function, server, channel, "
-		"channel_kind FROM automation._steps_of($1)");
-	const pg::Rows found = steps_of.execute_fresh({pg::Value::int4(entity)});
-	for (std::uint64_t i = 0; i < found.size(); ++i)
-		if (Rule *rule =
-				find(static_cast<int>(found.integer(i, 1)), static_cast<int>(found.integer(i, 2))))
-			rule->steps.push_back({.number = static_cast<int>(found.integer(i, 3)),
-				.kind = kind_of(found.text(i, 5).value_or("")),
-				.action = found.text(i, 4).value_or(""),
-				.does = {oid_of(found, i, 6)},
-				.only_if = {oid_of(found, i, 7)},
-				.server = oid_of(found, i, 8),
-				.channel = found.text(i, 9).value_or(""),
-				.channel_kind = found.text(i, 10).value_or("")});
-}
-
-void Chapter::read_waits()
-{
-	static pg::Statement waits_of(
-		"SELECT rule_id, version, step, due_function, unless_function, cancelled_by::text, "
-		"anchored_on, by_difference, after_previous, anchor, recurs, has_no_row "
-		"FROM automation._wait "
-		"WHERE event_relation = (SELECT relation FROM automation.entity WHERE id = $1)");
-	const pg::Rows found = waits_of.execute_fresh({pg::Value::int4(entity)});
-	for (std::uint64_t i = 0; i < found.size(); ++i) {
-		Rule *rule =
-			find(static_cast<int>(found.integer(i, 1)), static_cast<int>(found.integer(i, 2)));
-		const auto step = static_cast<std::size_t>(found.integer(i, 3));
-		if (!rule || step > rule->steps.size())
-			continue;
-		(step == 0 ? rule->wait : rule->steps[step - 1].wait)
-			.emplace(Wait{.anchor = anchor_of(found.text(i, 10).value_or("")),
-				.after_previous = found.boolean(i, 9),
-				.by_difference = found.boolean(i, 8),
-				.recurs = found.boolean(i, 11),
-				.has_no_row = found.boolean(i, 12),
-				.anchored_on = static_cast<int>(found.integer(i, 7)),
-				.cancelled_by = numbers_of(found.text(i, 6).value_or("{}")),
-				.due = {oid_of(found, i, 4)},
-				.unless = {oid_of(found, i, 5)}});
+		index_.add(static_cast<int>(i), key_at(found, i, 4));
+		listed_.push_back({static_cast<int>(found.integer(i, 1)),
+			static_cast<int>(found.integer(i, 2)), small(pg::numbers_at(found, i, 3))});
 	}
 }
 
@@ -181,38 +82,79 @@ void Chapter::read_watched()
 				{static_cast<int>(found.integer(i, 1)), found.text(i, 2).value_or("")});
 }
 
-void Chapter::read_held()
+std::vector<int> Chapter::candidates(const pg::RowChange &change) const
 {
-	static pg::Statement holds("SELECT entity_id, key, coalesce(rule_id, 0) FROM automation.hold");
-	const pg::Rows found = holds.execute_fresh({});
-	for (std::uint64_t i = 0; i < found.size(); ++i)
-		held_.emplace(static_cast<int>(found.integer(i, 1)), found.text(i, 2).value_or(""),
-			static_cast<int>(found.integer(i, 3)));
+	std::vector<int> numbers = index_.candidates(change);
+	if (change.event() == pg::Event::update)
+		std::erase_if(numbers, [&](int number) {
+			return std::ranges::any_of(listed_[static_cast<std::size_t>(number)].watched,
+				[&](int column) { return !change.changed(column); });
+		});
+	return numbers;
+}
+
+Rule *Chapter::listed(int number)
+{
+	Listed &entry = listed_[static_cast<std::size_t>(number)];
+	if (!entry.rule)
+		entry.rule = find(entry.id, entry.version);
+	return entry.rule;
+}
+
+int Chapter::listed_id(int number) const
+{
+	return listed_[static_cast<std::size_t>(number)].id;
+}
+
+Rule *Chapter::active(int id)
+{
+	for (std::size_t i = 0; i < listed_.size(); ++i)
+		if (listed_[i].id == id)
+			return listed(static_cast<int>(i));
+	return nullptr;
 }
 
 Rule *Chapter::find(int id, int version)
 {
-	for (Rule &rule : rules)
-		if (rule.id == id && rule.version == version)
-			return &rule;
-	return nullptr;
+	std::unique_ptr<Rule> &rule = rules_[{id, version}];
+	if (!rule)
+		rule = read_rule(id, version);
+	return rule.get();
 }
 
 bool Chapter::holds_back(const Rule &rule, const std::string &row) const
 {
-	return !held_.empty() &&
-		(held_.contains({rule.subject, row, 0}) || held_.contains({rule.subject, row, rule.id}));
+	if (!something_is_held_)
+		return false;
+	static pg::Statement held("SELECT automation._is_held($1, $2, $3)");
+	pg::Spi spi;
+	return held
+		.execute_fresh(
+			{pg::Value::int4(rule.subject), pg::Value::text(row), pg::Value::int4(rule.id)})
+		.boolean(0, 1);
 }
 
 const pg::Expression &Chapter::compile(const Rule &rule, Part &part) const
 {
-	if (!part.compiled) {
-		const pg::ActAs identity(rule.owner, pg::ActAs::Manner::restricted, rule.search_path);
-		pg::check_readable(part.function);
-		const pg::InMemory inside(memory);
-		part.compiled.emplace(part.function, *type);
+	if (!part.is_compiled()) {
+		std::unique_ptr<pg::Expression> fresh = compiled(rule, part);
+		if (part.compiled)
+			part.outdated.push_back(std::move(part.compiled));
+		part.compiled = std::move(fresh);
 	}
 	return *part.compiled;
+}
+
+void Chapter::check(const Rule &rule, const Part &part) const
+{
+	compiled(rule, part);
+}
+
+std::unique_ptr<pg::Expression> Chapter::compiled(const Rule &rule, const Part &part) const
+{
+	pg::require_role(rule.owner);
+	const pg::ActAs identity(rule.owner, pg::ActAs::Manner::restricted, rule.search_path);
+	return std::make_unique<pg::Expression>(part.function, *type);
 }
 
 std::string Chapter::key_of(const pg::RowChange &change) const
@@ -222,6 +164,23 @@ std::string Chapter::key_of(const pg::RowChange &change) const
 			return key_->value(change.event() == pg::Event::remove ? change.as_it_was() : change);
 		});
 	return value ? pg::key_text(*value) : std::string();
+}
+
+InHand::InHand(Rule &rule) : rule_(rule)
+{
+	++rule_.users;
+}
+
+InHand::~InHand()
+{
+	if (--rule_.users > 0)
+		return;
+	const bool is_too_much = pg::Expression::memory_in_use() > most_compiled;
+	rule_.visit_parts([&](Part &part) {
+		part.outdated.clear();
+		if (is_too_much)
+			part.compiled.reset();
+	});
 }
 
 } // namespace automation::engine

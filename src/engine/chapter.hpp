@@ -1,14 +1,15 @@
-// The rules on one watched table, as this backend has read them.
+// The rules on one watched table, as this backend has read them: of all of them what the index
+// needs, of the rest only those that have been candidates.
 #pragma once
 
 #include "engine/index.hpp"
 #include "engine/rule.hpp"
 #include "pg/memory.hpp"
 
+#include <map>
 #include <optional>
-#include <set>
 #include <string>
-#include <tuple>
+#include <utility>
 #include <vector>
 
 namespace automation::engine {
@@ -19,35 +20,65 @@ struct Watched {
 	std::string name;
 };
 
-struct Chapter {
+class Chapter {
+public:
 	explicit Chapter(int entity);
 	Chapter(const Chapter &) = delete;
 	Chapter &operator=(const Chapter &) = delete;
 
+	bool is_empty() const { return listed_.empty() && !something_waits; }
+	// The numbers of the active rules that the change may concern, in listed order.
+	std::vector<int> candidates(const pg::RowChange &change) const;
+	Rule *listed(int number); // null: it is gone by now
+	int listed_id(int number) const;
+	Rule *active(int id); // the version that takes new runs; null: none
 	Rule *find(int id, int version);
+
 	// Whether automation.stop_item() has stopped the rule for a row.
 	bool holds_back(const Rule &rule, const std::string &key) const;
 	const pg::Expression &compile(const Rule &rule, Part &part) const;
+	// Raises the error that compiling it would raise now.
+	void check(const Rule &rule, const Part &part) const;
 	std::string key_of(const pg::RowChange &change) const; // of the changed row itself
 	pg::Oid owner() const { return owner_; }			   // of the table
+	bool has_changed_shape() const { return type && !type->is_current(); }
 
 	pg::Memory memory{"pg_automation rules", pg::Memory::Life::backend};
 	int entity;
 	std::optional<pg::RowType> type; // none: the entity is gone
-	std::vector<Rule> rules;		 // in listed order; those that are not active only finish
-	Index index;					 // of the active ones
 	bool something_waits = false;	 // for rows of this table
 	std::vector<Watched> watched;
 
 private:
-	pg::Oid owner_ = 0; // of the table
-	std::optional<pg::Expression> key_;
-	void read_rules();
-	void read_steps();
-	void read_waits();
+	struct Listed {
+		int id;
+		int version;
+		std::vector<int> watched; // must have changed; of an update
+		Rule *rule = nullptr;	  // not read yet
+	};
+	void read_list();
 	void read_watched();
-	void read_held();
-	std::set<std::tuple<int, std::string, int>> held_; // subject, row, rule; 0: every rule
+	std::unique_ptr<pg::Expression> compiled(const Rule &rule, const Part &part) const;
+
+	pg::Oid owner_ = 0; // of the table
+	bool something_is_held_ = false;
+	std::unique_ptr<pg::Expression> key_;
+	std::vector<Listed> listed_;
+	Index index_;
+	std::map<std::pair<int, int>, std::unique_ptr<Rule>> rules_; // by id and version
+};
+
+// A rule in somebody's hand stays compiled; when he is done it is dropped again, if this backend
+// has too much compiled already.
+class InHand {
+public:
+	explicit InHand(Rule &rule);
+	~InHand();
+	InHand(const InHand &) = delete;
+	InHand &operator=(const InHand &) = delete;
+
+private:
+	Rule &rule_;
 };
 
 } // namespace automation::engine

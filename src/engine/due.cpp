@@ -15,7 +15,7 @@ namespace {
 class Performance {
 public:
 	Performance(const Task &task, Chapter &chapter, Rule &rule)
-		: task_(task), chapter_(chapter), rule_(rule),
+		: task_(task), chapter_(chapter), rule_(rule), in_hand_(rule),
 		  wait_(task.step == 0 ? *rule.wait : *step().wait)
 	{
 	}
@@ -159,6 +159,7 @@ private:
 	const Task &task_;
 	Chapter &chapter_;
 	Rule &rule_;
+	const InHand in_hand_;
 	Wait &wait_;
 };
 
@@ -196,10 +197,10 @@ template <typename Body> bool deal_with(const Task &task, Body &&body)
 	const Rulebook book;
 	const auto error = pg::subtransaction([&] {
 		Chapter *chapter = task.source != 0 ? &book.chapter(task.source) : nullptr;
-		if (Rule *rule = chapter ? rule_of(task, *chapter) : nullptr)
-			dealt_with = body(Performance(task, *chapter, *rule));
-		else
-			cancel(task, "rule dropped");
+		Rule *rule = chapter ? rule_of(task, *chapter) : nullptr;
+		if (!rule)
+			return cancel(task, "rule dropped");
+		dealt_with = body(Performance(task, *chapter, *rule));
 	});
 	if (!error)
 		return dealt_with;
@@ -215,12 +216,12 @@ template <typename Body> bool deal_with(const Task &task, Body &&body)
 
 void settle(const Task &task)
 {
-	deal_with(task, [](Performance performance) { return performance.settle(), true; });
+	deal_with(task, [](Performance &&performance) { return performance.settle(), true; });
 }
 
 bool perform(const Task &task)
 {
-	return deal_with(task, [](Performance performance) { return performance.perform(); });
+	return deal_with(task, [](Performance &&performance) { return performance.perform(); });
 }
 
 int tick(int most)

@@ -1,51 +1,103 @@
 #include "engine/index.hpp"
 
+#include "pg/identity.hpp"
+
 #include <algorithm>
+#include <functional>
+#include <set>
 
 namespace automation::engine {
 
 namespace {
 
-std::uint64_t combine(std::uint64_t key, std::uint32_t hash)
+// Of a rule; what would have more compares a column less.
+constexpr std::size_t most_hashes = 64;
+
+std::int64_t combine(std::int64_t key, std::uint32_t hash)
 {
-	return (key ^ hash) * 0x9e3779b97f4a7c15u + (key >> 32);
+	const auto bits = static_cast<std::uint64_t>(key);
+	return static_cast<std::int64_t>((bits ^ hash) * 0x9e3779b97f4a7c15u + (bits >> 32));
+}
+
+Key key_of(std::vector<pg::Equality> equalities)
+{
+	std::ranges::sort(equalities, {}, &pg::Equality::column);
+	Key key;
+	std::set<std::int64_t> hashes = {0};
+	for (const pg::Equality &equality : equalities) {
+		const bool is_new = key.columns.empty() || key.columns.back().number != equality.column;
+		if (!is_new || hashes.size() * equality.hashes.size() > most_hashes)
+			continue;
+		key.columns.push_back({equality.column, equality.function, equality.collation});
+		std::set<std::int64_t> longer;
+		for (const std::int64_t shorter : hashes)
+			for (const std::uint32_t hash : equality.hashes)
+				longer.insert(combine(shorter, hash));
+		hashes = std::move(longer);
+	}
+	key.hashes.assign(hashes.begin(), hashes.end());
+	return key;
+}
+
+template <typename Element, typename Number>
+std::string array_text(const std::vector<Element> &elements, Number &&number)
+{
+	std::string text = "{";
+	for (const Element &element : elements)
+		text += (text.size() > 1 ? "," : "") + std::to_string(number(element));
+	return text + "}";
 }
 
 } // namespace
 
-Index::Shape &Index::shape_for(const std::vector<Column> &columns)
+std::vector<std::optional<std::string>> stored_key(pg::Oid owner, pg::Oid condition)
+{
+	pg::IndexKey known;
+	// A constant part that fails keeps nobody from making the rule: it fails when the rule is met.
+	if (pg::subtransaction([&] {
+			const pg::ActAs identity(owner, pg::ActAs::Manner::restricted, pg::system_path);
+			known = pg::index_key_of(condition);
+		}))
+		known = {};
+	const Key key = key_of(std::move(known.equalities));
+	return {array_text(known.watched, std::identity()),
+		array_text(key.columns, std::mem_fn(&Key::Column::number)),
+		array_text(key.columns, std::mem_fn(&Key::Column::function)),
+		array_text(key.columns, std::mem_fn(&Key::Column::collation)),
+		array_text(key.hashes, std::identity())};
+}
+
+Index::Shape &Index::shape_for(const std::vector<Key::Column> &columns)
 {
 	for (Shape &shape : shapes_)
 		if (shape.columns == columns)
 			return shape;
-	return shapes_.emplace_back(Shape{columns, {}});
+	const bool is_usable = !columns.empty() &&
+		std::ranges::all_of(columns,
+			[](const Key::Column &column) { return pg::function_exists(column.function); });
+	return shapes_.emplace_back(Shape{columns, is_usable});
 }
 
-void Index::add(int number, const std::vector<pg::Equality> &equalities)
+void Index::add(int number, const Key &key)
 {
-	if (equalities.empty()) {
+	Shape &shape = shape_for(key.columns);
+	if (!shape.is_usable)
 		without_key_.push_back(number);
-		return;
-	}
-	std::vector<pg::Equality> sorted = equalities;
-	std::ranges::sort(sorted, {}, &pg::Equality::column);
-	std::vector<Column> columns;
-	std::uint64_t key = 0;
-	for (const pg::Equality &equality : sorted) {
-		columns.push_back({equality.column, equality.function, equality.collation});
-		key = combine(key, equality.hash);
-	}
-	shape_for(columns).rules[key].push_back(number);
+	else
+		for (const std::int64_t hash : key.hashes)
+			shape.rules[hash].push_back(number);
 }
 
 std::vector<int> Index::candidates(const pg::RowChange &change) const
 {
 	std::vector<int> found = without_key_;
 	for (const Shape &shape : shapes_) {
-		std::uint64_t key = 0;
-		bool complete = true;
-		for (const Column &column : shape.columns) {
-			const auto hash = change.hash(column.number, column.function, column.collation);
+		std::int64_t key = 0;
+		bool complete = shape.is_usable;
+		for (const Key::Column &column : shape.columns) {
+			const auto hash = complete
+				? change.hash(column.number, column.function, column.collation)
+				: std::nullopt;
 			complete = hash.has_value();
 			if (!complete)
 				break;

@@ -1,33 +1,46 @@
 // Which rules can match a row: one probe per shape of key, not one evaluation per rule.
 #pragma once
 
-#include "engine/rule.hpp"
+#include "pg/index_key.hpp"
+#include "pg/row.hpp"
 
 #include <unordered_map>
 #include <vector>
 
 namespace automation::engine {
 
-class Index {
-public:
-	// Rules come in listed order; number counts them from 0.
-	void add(int number, const std::vector<pg::Equality> &equalities);
-	// The numbers of the rules whose key the row carries, in listed order.
-	std::vector<int> candidates(const pg::RowChange &change) const;
-
-private:
+// The columns that a rule compares, and the hash of each list of values that it takes them for; a
+// rule without columns may match any row.
+struct Key {
 	struct Column {
 		int number;
 		pg::Oid function;
 		pg::Oid collation;
 		bool operator==(const Column &) const = default;
 	};
+	std::vector<Column> columns = {};
+	std::vector<std::int64_t> hashes = {};
+};
+
+// A row of automation.rule_index for a compiled condition, as texts: the columns that must have
+// changed, and the four arrays of its key. What it says of constants is evaluated as the owner.
+std::vector<std::optional<std::string>> stored_key(pg::Oid owner, pg::Oid condition);
+
+class Index {
+public:
+	// Rules come in listed order; number counts them from 0.
+	void add(int number, const Key &key);
+	// The numbers of the rules whose key the row carries, in listed order.
+	std::vector<int> candidates(const pg::RowChange &change) const;
+
+private:
 	// Rules that compare the same columns, by the values that they compare them with.
 	struct Shape {
-		std::vector<Column> columns;
-		std::unordered_map<std::uint64_t, std::vector<int>> rules;
+		std::vector<Key::Column> columns;
+		bool is_usable; // the hash functions are there
+		std::unordered_map<std::int64_t, std::vector<int>> rules = {};
 	};
-	Shape &shape_for(const std::vector<Column> &columns);
+	Shape &shape_for(const std::vector<Key::Column> &columns);
 	std::vector<int> without_key_;
 	std::vector<Shape> shapes_;
 };

@@ -1,8 +1,8 @@
 #include "engine/question.hpp"
 
-#include "pg/condition.hpp"
 #include "pg/identity.hpp"
 #include "pg/row.hpp"
+#include "pg/stored_query.hpp"
 
 namespace automation::engine {
 
@@ -11,16 +11,23 @@ std::optional<bool> holds(const Question &question)
 	const pg::RowType type(question.relation);
 	const pg::ActAs identity(question.owner, pg::ActAs::Manner::restricted, question.search_path);
 	const auto row = [&](const std::optional<std::string> &json) {
-		return json ? pg::Value::datum(pg::row_from_json(identity, type.type(), *json), type.type())
-					: pg::Value::null(type.type());
+		return json ? std::optional(pg::row_from_json(identity, type.type(), *json)) : std::nullopt;
 	};
-	const pg::Value old_row = row(question.old_row), new_row = row(question.new_row);
+	const std::optional<pg::Datum> old_row = row(question.old_row), new_row = row(question.new_row);
 	const pg::OrdinarySettings settings(pg::OrdinarySettings::Need::all);
-	pg::Spi spi;
-	const pg::Rows answer = spi.execute(identity, question.query.c_str(), {old_row, new_row});
-	if (answer.size() == 0 || answer.is_null(0, 1))
-		return std::nullopt;
-	return answer.boolean(0, 1);
+	pg::StoredQuery conjunct({question.function, type.type(), question.conjunct});
+	const std::optional<pg::Datum> verdict = conjunct.value(old_row, new_row);
+	return verdict ? std::optional(*verdict != 0) : std::nullopt;
+}
+
+std::int64_t count_matches(
+	pg::Oid owner, const std::string &search_path, pg::Oid function, pg::Oid relation)
+{
+	const pg::RowType type(relation);
+	const pg::ActAs identity(owner, pg::ActAs::Manner::restricted, search_path);
+	const pg::OrdinarySettings settings(pg::OrdinarySettings::Need::all);
+	pg::StoredQuery count({function, type.type(), pg::Asked::number_of_rows});
+	return static_cast<std::int64_t>(count.value(std::nullopt, std::nullopt).value_or(0));
 }
 
 std::optional<std::string> ask(pg::Oid role, const std::string &query, const std::string &argument)
@@ -31,21 +38,6 @@ std::optional<std::string> ask(pg::Oid role, const std::string &query, const std
 	const pg::Rows answer =
 		spi.execute(identity, query.c_str(), {pg::Value::parse(pg::Value::Type::jsonb, argument)});
 	return answer.size() == 0 ? std::nullopt : answer.text(0, 1);
-}
-
-std::string with_images(
-	const std::string &query, const std::string &old_row, const std::string &new_row)
-{
-	std::string text;
-	std::size_t copied = 0;
-	for (const pg::Token &token : pg::tokens_of(query)) {
-		if (token.text != "$1" && token.text != "$2")
-			continue;
-		text.append(query, copied, static_cast<std::size_t>(token.begin) - copied);
-		text += token.text == "$1" ? old_row : new_row;
-		copied = static_cast<std::size_t>(token.end);
-	}
-	return text.append(query, copied);
 }
 
 } // namespace automation::engine

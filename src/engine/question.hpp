@@ -12,7 +12,8 @@ namespace automation::engine {
 struct Question {
 	pg::Oid owner; // of the rule
 	std::string search_path;
-	std::string query; // over $1 (old) and $2 (new)
+	pg::Oid function;
+	int conjunct; // from 1
 	pg::Oid relation;
 	std::optional<std::string> old_row; // as JSON
 	std::optional<std::string> new_row;
@@ -24,8 +25,8 @@ std::optional<bool> holds(const Question &question);
 // The one jsonb value, as text, that a query about $1 (jsonb, given as text) answers.
 std::optional<std::string> ask(pg::Oid role, const std::string &query, const std::string &argument);
 
-// The query with SQL in the places of $1 (old) and $2 (new).
-std::string with_images(
-	const std::string &query, const std::string &old_row, const std::string &new_row);
+// To how many rows of its table a condition applies as if each had just been inserted.
+std::int64_t count_matches(
+	pg::Oid owner, const std::string &search_path, pg::Oid function, pg::Oid relation);
 
 } // namespace automation::engine

@@ -3,8 +3,10 @@
 
 #include "pg/expression.hpp"
 #include "pg/identity.hpp"
+#include "pg/index_key.hpp"
 
 #include <algorithm>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -13,12 +15,14 @@ namespace automation::engine {
 
 enum class StepKind { message, statement, engine };
 
-// Compiled on first use.
+// Compiled on first use, and again when what it was compiled from has changed.
 struct Part {
 	pg::Oid function = 0; // 0: there is none
-	std::optional<pg::Expression> compiled = {};
+	std::unique_ptr<pg::Expression> compiled = {};
+	std::vector<std::unique_ptr<pg::Expression>> outdated = {}; // may be under evaluation
 
 	explicit operator bool() const { return function != 0; }
+	bool is_compiled() const { return compiled && compiled->is_current(); }
 };
 
 // What a step waits for, and what cancels it while it waits.
@@ -37,36 +41,47 @@ struct Wait {
 };
 
 struct Step {
-	int number;
-	StepKind kind;
-	std::string action;
-	Part does;
-	Part only_if;
-	pg::Oid server; // 0 when it sends nothing
-	std::string channel;
-	std::string channel_kind;
+	int number = 0;
+	StepKind kind = StepKind::engine;
+	std::string action = {};
+	Part does = {};
+	Part only_if = {};
+	pg::Oid server = 0; // 0 when it sends nothing
+	std::string channel = {};
+	std::string channel_kind = {};
 	std::optional<Wait> wait = {};
 };
 
 enum class State { active, paused, disabled };
 
+// Why a rule cannot be compiled; tried again in every transaction, and after every change.
+struct Breakage {
+	unsigned int transaction = 0;
+	std::uint64_t changes = 0; // pg::changes_seen()
+	std::string sqlstate = {};
+	std::string message = {};
+	int recorded = 0; // how often, in this transaction
+};
+
 struct Rule {
-	int id;
-	int version;
-	pg::Oid owner;
-	std::string search_path;
-	int subject; // the entity whose row the rule is about
-	bool on_insert, on_update, on_remove;
-	bool fails_the_write; // on_error => 'fail'
-	bool is_standing;	  // waits for a date of the row, for as long as `still` holds
-	bool is_active;		  // takes new runs
-	bool finishes;		  // though disabled, goes on with the runs it has begun
-	State state;
-	pg::Expression when;
-	pg::Expression key; // of the subject's row
-	Part still = {};	// when the run begins later: whether it begins then
+	int id = 0;
+	int version = 0;
+	pg::Oid owner = 0;
+	std::string search_path = {};
+	int subject = 0; // the entity whose row the rule is about
+	bool on_insert = false, on_update = false, on_remove = false;
+	bool fails_the_write = false; // on_error => 'fail'
+	bool is_standing = false;	  // waits for a date of the row, for as long as `still` holds
+	bool is_active = false;		  // takes new runs
+	bool finishes = false;		  // though disabled, goes on with the runs it has begun
+	State state = State::disabled;
+	Part when = {};
+	Part key = {};	 // of the subject's row
+	Part still = {}; // when the run begins later: whether it begins then
 	std::optional<Wait> wait = {};
 	std::vector<Step> steps = {};
+	Breakage breakage = {};
+	int users = 0; // how many have it in hand
 
 	// What its steps do is undone with them, so that a run that fails can be done over.
 	bool can_be_done_over() const
@@ -75,6 +90,31 @@ struct Rule {
 			return step.kind == StepKind::message || step.action == "notify";
 		});
 	}
+	template <typename Visit> void visit_parts(Visit &&visit)
+	{
+		const auto visit_wait = [&](std::optional<Wait> &waits) {
+			if (waits) {
+				visit(waits->due);
+				visit(waits->unless);
+			}
+		};
+		visit(when);
+		visit(key);
+		visit(still);
+		visit_wait(wait);
+		for (Step &step : steps) {
+			visit(step.does);
+			visit(step.only_if);
+			visit_wait(step.wait);
+		}
+	}
+	// The columns that must have changed, once it is compiled.
+	std::vector<int> watched() const
+	{
+		return when.compiled ? when.compiled->watched() : std::vector<int>();
+	}
+	// What it was compiled to was there when it was read.
+	bool was_replaced() const { return when && !pg::function_exists(when.function); }
 	bool has_waits() const
 	{
 		return std::ranges::any_of(steps, [](const Step &step) { return step.wait.has_value(); });

@@ -3,6 +3,7 @@
 #include "pg/definitions.hpp"
 #include "pg/identity.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace automation::engine {
@@ -12,18 +13,24 @@ struct Rulebook::Book {
 	std::uint64_t generation = pg::definitions_generation();
 	int readers = 0;
 	std::map<int, std::unique_ptr<Chapter>> chapters;
+
+	bool is_outdated() const
+	{
+		return generation != pg::definitions_generation() ||
+			std::ranges::any_of(
+				chapters, [](const auto &entry) { return entry.second->has_changed_shape(); });
+	}
 };
 
 Rulebook::Book *Rulebook::current = nullptr;
 
 Rulebook::Rulebook()
 {
-	if (!current || current->generation != pg::definitions_generation()) {
+	if (!current || current->is_outdated()) {
 		// Whatever fails here, no session is left with a book that is gone.
 		const Book *old = std::exchange(current, nullptr);
 		if (old && old->readers == 0)
 			delete old;
-		pg::forget_dependencies();
 		current = new Book;
 	}
 	book_ = current;
@@ -60,10 +67,7 @@ Rule *Rulebook::rule(int id, Chapter **chapter) const
 		entity = static_cast<int>(found.integer(0, 1));
 	}
 	*chapter = &this->chapter(entity);
-	for (Rule &rule : (*chapter)->rules)
-		if (rule.id == id && rule.is_active)
-			return &rule;
-	return nullptr;
+	return (*chapter)->active(id);
 }
 
 } // namespace automation::engine

@@ -3,6 +3,7 @@
 #include "core/failure.hpp"
 #include "core/json.hpp"
 #include "engine/cascade.hpp"
+#include "engine/judgement.hpp"
 #include "engine/schedule.hpp"
 #include "engine/steps.hpp"
 #include "pg/fields.hpp"
@@ -23,44 +24,16 @@ std::string json_or_null(const std::optional<std::string> &text)
 // The watched columns that changed: {"status": ["Scheduled", "Dispatched"]}.
 std::string changes_json(const Rule &rule, const pg::RowChange &change)
 {
-	if (change.event() != pg::Event::update || rule.when.watched().empty())
+	if (change.event() != pg::Event::update || rule.watched().empty())
 		return {};
 	const pg::OrdinarySettings settings(pg::OrdinarySettings::Need::all);
 	std::string text = "{";
-	for (const int column : rule.when.watched())
+	for (const int column : rule.watched())
 		text += (text.size() > 1 ? "," : "") +
 			core::json_string(change.type().column_name(column)) + ":[" +
 			json_or_null(change.old_text(column)) + "," + json_or_null(change.new_text(column)) +
 			"]";
 	return text + "}";
-}
-
-struct Judgement {
-	bool applies = false;
-	std::optional<pg::Error> error = {};
-};
-
-// A savepoint is needed only where evaluating can fail.
-Judgement judge(const Rule &rule, const pg::Expression &condition, const pg::RowChange &change)
-{
-	Judgement judgement;
-	if (condition.is_harmless())
-		judgement.applies = condition.holds(change);
-	else
-		judgement.error = pg::subtransaction([&] {
-			judgement.applies = as_owner(
-				rule, condition, StepKind::message, [&] { return condition.holds(change); });
-		});
-	return judgement;
-}
-
-Judgement judge_event(const Rule &rule, const pg::RowChange &change)
-{
-	// Every change names what changed but a plain `updated`, and no-op updates fire nothing.
-	if (change.event() == pg::Event::update && rule.when.watched().empty() &&
-		!change.changed_anything())
-		return {};
-	return judge(rule, rule.when, change);
 }
 
 RunRecord new_record(const Rule &rule, const char *event)
@@ -108,11 +81,24 @@ void fail(const Rule &rule, RunRecord &run, const char *part, pg::Error error)
 	run.sqlstate = error.sqlstate();
 }
 
-void find_key(const Chapter &chapter, const Rule &rule, const pg::RowChange &change, RunRecord &run)
+void find_key(const Chapter &chapter, Rule &rule, const pg::RowChange &change, RunRecord &run)
 {
-	run.key = key_text(rule, change);
+	run.key = key_text(chapter, rule, change);
 	if (rule.has_waits())
 		run.source_key = source_key(chapter, rule, change);
+}
+
+// The key may be in a related row that the rule's owner can no longer read.
+std::optional<pg::Error> try_to_find_key(
+	const Chapter &chapter, Rule &rule, const pg::RowChange &change, RunRecord &run)
+{
+	std::optional<pg::Error> error =
+		pg::subtransaction([&] { find_key(chapter, rule, change, run); });
+	// The log still says which row it was.
+	const std::string own = error && rule.subject == chapter.entity ? chapter.key_of(change) : "";
+	if (!own.empty() && own.size() <= longest_key)
+		run.key = own;
+	return error;
 }
 
 void take_steps_once(
@@ -132,10 +118,11 @@ void take_steps_once(
 
 } // namespace
 
-std::string key_text(const Rule &rule, const pg::RowChange &change)
+std::string key_text(const Chapter &chapter, Rule &rule, const pg::RowChange &change)
 {
+	const pg::Expression &expression = chapter.compile(rule, rule.key);
 	const std::optional<pg::Datum> key =
-		as_owner(rule, rule.key, StepKind::message, [&] { return rule.key.value(change); });
+		as_owner(rule, expression, StepKind::message, [&] { return expression.value(change); });
 	const std::string text = key ? pg::key_text(*key) : std::string();
 	if (text.size() > longest_key)
 		pg::fail("54000", "the row's key is longer than " + std::to_string(longest_key) + " bytes");
@@ -158,11 +145,9 @@ void perform_carefully(
 	Chapter &chapter, Rule &rule, const pg::RowChange &change, Judgement judgement, RunRecord run)
 {
 	run.changes = changes_json(rule, change);
-	// The key may be in a related row that the rule's owner can no longer read.
-	std::optional<pg::Error> no_key =
-		pg::subtransaction([&] { find_key(chapter, rule, change, run); });
+	std::optional<pg::Error> no_key = try_to_find_key(chapter, rule, change, run);
 	if (judgement.error)
-		fail(rule, run, "condition: ", std::move(*judgement.error));
+		fail(rule, run, judgement.failed, std::move(*judgement.error));
 	else if (no_key)
 		fail(rule, run, "key: ", std::move(*no_key));
 	else
@@ -195,9 +180,10 @@ std::int64_t conclude(Chapter &chapter, Rule &rule, const pg::RowChange &change,
 
 void meet(Chapter &chapter, Rule &rule, const pg::RowChange &change, const char *event)
 {
+	const InHand in_hand(rule);
 	Judgement judgement;
 	if (!rule.is_standing)
-		judgement = judge_event(rule, change);
+		judgement = judge_event(chapter, rule, change);
 	if (rule.wait && !judgement.error)
 		judgement = {false, pg::subtransaction([&] {
 						 if (rule.is_standing)
@@ -211,15 +197,16 @@ void meet(Chapter &chapter, Rule &rule, const pg::RowChange &change, const char 
 std::int64_t run_if_it_applies(
 	Chapter &chapter, Rule &rule, const pg::RowChange &change, const char *event)
 {
+	const InHand in_hand(rule);
 	if (rule.wait)
 		return run_when_due(chapter, rule, change);
-	return conclude(chapter, rule, change, event, judge_event(rule, change));
+	return conclude(chapter, rule, change, event, judge_event(chapter, rule, change));
 }
 
 std::int64_t run_when_due(Chapter &chapter, Rule &rule, const pg::RowChange &change)
 {
-	return conclude(
-		chapter, rule, change, "due", judge(rule, chapter.compile(rule, rule.still), change));
+	const InHand in_hand(rule);
+	return conclude(chapter, rule, change, "due", judge(chapter, rule, rule.still, change));
 }
 
 } // namespace automation::engine

@@ -21,6 +21,6 @@ std::int64_t run_if_it_applies(
 std::int64_t run_when_due(Chapter &chapter, Rule &rule, const pg::RowChange &change);
 
 // The row that the rule is about.
-std::string key_text(const Rule &rule, const pg::RowChange &change);
+std::string key_text(const Chapter &chapter, Rule &rule, const pg::RowChange &change);
 
 } // namespace automation::engine

@@ -89,7 +89,7 @@ void plan_standing(Chapter &chapter, Rule &rule, const pg::RowChange &change)
 	if (after == before)
 		return;
 	Plan plan = plan_of(rule, *rule.wait, change);
-	plan.key = key_text(rule, change);
+	plan.key = key_text(chapter, rule, change);
 	plan.source_key = source_key(chapter, rule, change);
 	plan.due = after;
 	if (after != pg::never)
@@ -102,7 +102,7 @@ void plan_standing(Chapter &chapter, Rule &rule, const pg::RowChange &change)
 void plan_run(Chapter &chapter, Rule &rule, const pg::RowChange &row)
 {
 	Plan plan = plan_of(rule, *rule.wait, row);
-	plan.key = rule.wait->has_no_row ? std::string() : key_text(rule, row);
+	plan.key = rule.wait->has_no_row ? std::string() : key_text(chapter, rule, row);
 	plan.source_key = source_key(chapter, rule, row);
 	plan.due = due_time(chapter, rule, *rule.wait, row);
 	if (plan.due != pg::never)

@@ -38,6 +38,42 @@ bool calls(Node *node, void *check)
 	return expression_tree_walker(node, untyped<bool (*)()>(calls), check);
 }
 
+bool collect_function(Oid function, void *list)
+{
+	auto **functions = static_cast<List **>(list);
+	*functions = list_append_unique_oid(*functions, function);
+	return false;
+}
+
+bool collect_functions(Node *node, void *list)
+{
+	if (!node)
+		return false;
+	check_functions_in_node(node, collect_function, list);
+	return expression_tree_walker(node, untyped<bool (*)()>(collect_functions), list);
+}
+
+// Those of an array that is listed: a null equals nothing.
+List *elements_of(const Const *array)
+{
+	ArrayType *values = DatumGetArrayTypeP(array->constvalue);
+	const Oid type = ARR_ELEMTYPE(values);
+	int16 length = 0;
+	bool by_value = false;
+	char alignment = 0;
+	get_typlenbyvalalign(type, &length, &by_value, &alignment);
+	Datum *elements = nullptr;
+	bool *nulls = nullptr;
+	int count = 0;
+	deconstruct_array(values, type, length, by_value, alignment, &elements, &nulls, &count);
+	List *constants = NIL;
+	for (int i = 0; i < count; ++i)
+		if (!nulls[i])
+			constants = lappend(constants,
+				makeConst(type, -1, array->constcollid, length, elements[i], false, by_value));
+	return constants;
+}
+
 // Whether a value is written the same way whatever DateStyle, TimeZone and the like say.
 bool is_plain_type(Oid type)
 {
@@ -89,22 +125,53 @@ int watched_column(Node *conjunct, Oid changed)
 	return before && after && before->varattno == after->varattno ? after->varattno : 0;
 }
 
-bool as_equality(Node *conjunct, Equality *equality)
+bool as_equality(Node *conjunct, Comparison *comparison)
 {
-	if (!IsA(conjunct, OpExpr) || list_length(castNode(OpExpr, conjunct)->args) != 2)
+	List *arguments = NIL;
+	Oid operation = InvalidOid;
+	if (IsA(conjunct, OpExpr)) {
+		const auto *scalar = castNode(OpExpr, conjunct);
+		arguments = scalar->args;
+		operation = scalar->opno;
+		comparison->collation = scalar->inputcollid;
+	} else if (IsA(conjunct, ScalarArrayOpExpr) && castNode(ScalarArrayOpExpr, conjunct)->useOr) {
+		const auto *listed = castNode(ScalarArrayOpExpr, conjunct);
+		arguments = listed->args;
+		operation = listed->opno;
+		comparison->collation = listed->inputcollid;
+	}
+	if (list_length(arguments) != 2)
 		return false;
-	const auto *operation = castNode(OpExpr, conjunct);
-	const Var *column = column_of(static_cast<Node *>(linitial(operation->args)), OUTER_VAR);
-	auto *constant = static_cast<Node *>(lsecond(operation->args));
+	const Var *column = column_of(static_cast<Node *>(linitial(arguments)), OUTER_VAR);
+	auto *constant = static_cast<Node *>(lsecond(arguments));
 	if (!column || !IsA(constant, Const) || castNode(Const, constant)->constisnull)
 		return false;
-	Oid left = InvalidOid, right = InvalidOid;
-	if (!get_op_hash_functions(operation->opno, &left, &right))
+	// What is equal by a nondeterministic collation depends on the version of its library.
+	if (OidIsValid(comparison->collation) && !get_collation_isdeterministic(comparison->collation))
 		return false;
-	*equality = {column->varattno, left, operation->inputcollid,
-		DatumGetUInt32(OidFunctionCall1Coll(
-			right, operation->inputcollid, castNode(Const, constant)->constvalue))};
-	return true;
+	comparison->column = column->varattno;
+	comparison->constants =
+		IsA(conjunct, OpExpr) ? list_make1(constant) : elements_of(castNode(Const, constant));
+	return comparison->constants != NIL &&
+		get_op_hash_functions(operation, &comparison->column_hash, &comparison->constant_hash);
+}
+
+List *plain_ones(List *parts, Oid row_type)
+{
+	List *plain = NIL;
+	for (int i = 0; i < list_length(parts); ++i) {
+		auto *part = static_cast<Node *>(list_nth(parts, i));
+		if (!checkExprHasSubLink(part))
+			plain = lappend(plain, parameters_to_columns(part, &row_type));
+	}
+	return plain;
+}
+
+List *functions_in(Node *expression)
+{
+	List *functions = NIL;
+	collect_functions(expression, &functions);
+	return functions;
 }
 
 bool calls_user_code(Node *expression)

@@ -3,8 +3,6 @@
 
 #include "pg/body.hpp"
 
-#include "pg/expression.hpp"
-
 namespace automation::pg {
 
 // old.column and new.column become columns of the two tuples that the executor is given: the old
@@ -13,9 +11,18 @@ Node *parameters_to_columns(Node *node, void *row_type);
 
 // changed(old.column, new.column): the column's number, or 0.
 int watched_column(Node *conjunct, Oid changed);
-// new.column = constant by a hashable equality.
-bool as_equality(Node *conjunct, Equality *equality);
+// new.column = constant, or = ANY (constants), by a hashable equality.
+struct Comparison {
+	int column;
+	Oid collation;
+	Oid column_hash, constant_hash; // functions
+	List *constants;				// Const
+};
+bool as_equality(Node *conjunct, Comparison *comparison);
 
+// Those of the parts that have no sub-query, with columns for parameters.
+List *plain_ones(List *parts, Oid row_type);
+List *functions_in(Node *expression);
 // Neither PostgreSQL's nor ours.
 bool calls_user_code(Node *expression);
 // Nothing is known to fail only if all of it is leakproof.

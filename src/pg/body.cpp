@@ -71,8 +71,8 @@ Node *to_parameters(Node *node, void *context)
 }
 
 // FROM t AS old, t AS new: the two leave the clause, and what was a column of theirs becomes a
-// field of the parameter $1 or $2.
-Query *with_parameters(Query *query)
+// field of the parameter $1 or $2. The images up to the last one do so.
+Query *with_parameters(Query *query, int last = new_parameter)
 {
 	Images images;
 	List *left = NIL;
@@ -81,7 +81,7 @@ Query *with_parameters(Query *query)
 		const Index varno =
 			IsA(item, RangeTblRef) ? static_cast<Index>(castNode(RangeTblRef, item)->rtindex) : 0;
 		const int number = varno ? image_number(rt_fetch(varno, query->rtable)) : 0;
-		if (number == 0) {
+		if (number == 0 || number > last) {
 			left = lappend(left, item);
 			continue;
 		}
@@ -98,14 +98,13 @@ RangeTblEntry *source_of(Query *insert)
 		linitial_node(RangeTblRef, insert->jointree->fromlist)->rtindex, insert->rtable);
 }
 
-} // namespace
-
-Query *body_of(Oid function)
+// As PostgreSQL keeps it.
+Query *stored_query_of(Oid function)
 {
 	HeapTuple tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
 	if (!HeapTupleIsValid(tuple))
 		ereport(ERROR, errcode(ERRCODE_UNDEFINED_FUNCTION),
-			errmsg("compiled function with OID %u does not exist", function));
+			errmsg("a compiled function of the rule does not exist"));
 	bool is_null = false;
 	const Datum source = SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_prosqlbody, &is_null);
 	if (is_null)
@@ -114,11 +113,56 @@ Query *body_of(Oid function)
 	ReleaseSysCache(tuple);
 	if (IsA(body, List)) // one list of statements, for each the list of its queries
 		body = static_cast<Node *>(linitial(linitial_node(List, castNode(List, body))));
-	auto *query = castNode(Query, body);
+	return castNode(Query, body);
+}
+
+} // namespace
+
+Query *body_of(Oid function)
+{
+	Query *query = stored_query_of(function);
 	if (query->commandType != CMD_INSERT)
 		return with_parameters(query);
 	source_of(query)->subquery = with_parameters(source_of(query)->subquery);
 	return query;
+}
+
+Query *count_query_of(Oid condition)
+{
+	Query *query = with_parameters(stored_query_of(condition), old_parameter);
+	auto *target = linitial_node(TargetEntry, query->targetList);
+	query->jointree->quals = reinterpret_cast<Node *>(target->expr);
+	Aggref *count = makeNode(Aggref);
+	count->aggfnoid = F_COUNT_;
+	count->aggtype = INT8OID;
+	count->aggtranstype = InvalidOid;
+	count->aggstar = true;
+	count->aggkind = AGGKIND_NORMAL;
+	count->aggsplit = AGGSPLIT_SIMPLE;
+	count->aggno = count->aggtransno = count->location = -1;
+	target->expr = reinterpret_cast<Expr *>(count);
+	query->hasAggs = true;
+	return query;
+}
+
+List *conjuncts_in(Node *condition)
+{
+	List *flat = NIL;
+	List *conjuncts = make_ands_implicit(reinterpret_cast<Expr *>(condition));
+	for (int i = 0; i < list_length(conjuncts); ++i) {
+		auto *conjunct = static_cast<Node *>(list_nth(conjuncts, i));
+		flat = is_andclause(conjunct) ? list_concat(flat, conjuncts_in(conjunct))
+									  : lappend(flat, conjunct);
+	}
+	return flat;
+}
+
+void keep_conjunct(Query *query, int number)
+{
+	auto *target = linitial_node(TargetEntry, query->targetList);
+	List *conjuncts = conjuncts_in(reinterpret_cast<Node *>(target->expr));
+	target->expr = static_cast<Expr *>(list_nth(conjuncts, number - 1));
+	target->resname = pstrdup("holds");
 }
 
 Oid changed_function()

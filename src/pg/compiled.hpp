@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+struct FunctionCallInfoBaseData;
+
 namespace automation::pg {
 
 // Of a function that returns jsonb_build_object('role', new.column, ...): the role of each column,
@@ -16,16 +18,9 @@ struct NamedColumn {
 };
 std::vector<NamedColumn> named_columns(Oid function);
 
-// One conjunct of a compiled condition.
-struct Conjunct {
-	std::string expression;			  // SQL over $1 (old) and $2 (new), every name qualified
-	std::vector<std::string> columns; // "new.status", ... as they are called today
-	bool is_change;					  // changed(old.c, new.c): only an event can tell
-};
-std::vector<Conjunct> conjuncts_of(Oid function);
-
-// Raises an error unless the current user may read whatever the function names of old and new. They
-// are handed to it, so nothing else asks.
-void check_readable(Oid function);
+// The SQL function automation._conjuncts(): of each conjunct of a compiled condition its SQL over
+// $1 (old) and $2 (new), the columns that it names as they are called today ("new.status", ...),
+// and whether it is changed(old.c, new.c), which only an event can tell.
+Datum conjuncts(FunctionCallInfoBaseData *call);
 
 } // namespace automation::pg

@@ -1,4 +1,5 @@
 #include "pg/body.hpp"
+#include "pg/readable.hpp"
 
 #include "pg/condition.hpp"
 
@@ -175,15 +176,6 @@ bool inspect(Node *node, void *context)
 	return false;
 }
 
-// A policy would show the owner other rows than the trigger shows him.
-void refuse_row_security(const ConditionSite &site)
-{
-	if (check_enable_rls(site.relation, site.owner, true) == RLS_ENABLED)
-		ereport(ERROR, errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-			errmsg("table \"%s\" has row-level security", get_rel_name(site.relation)),
-			errhint("The author of its rules must own the table or have BYPASSRLS."));
-}
-
 // The way CREATE TRIGGER ... WHEN does it, but for our own words in the messages.
 Node *transform(Node *raw, const ConditionSite &site, const char *condition)
 {
@@ -227,7 +219,7 @@ std::vector<Oid> check_meaning(const std::string &expression, const ConditionSit
 	const char *condition = expression.c_str();
 	List *unapproved = guard([&] {
 		Inspection inspection{&site, 0, NIL};
-		refuse_row_security(site);
+		require_all_rows(site.relation, site.owner);
 		inspect(
 			pointing_into(condition, [&] { return transform(parse(condition), site, condition); }),
 			&inspection);

@@ -2,40 +2,58 @@
 
 #include "pg/definitions.hpp"
 
+#include <algorithm>
+
 namespace automation::pg {
 
 namespace {
 
+// Invalidation callbacks may neither fail nor allocate: they count. Objects that share a counter
+// cost no more than some work done twice.
+constexpr std::uint32_t counters = 256;
 std::uint64_t generation = 1;
-Oid *dependencies = nullptr; // in TopMemoryContext
-int dependency_count = 0;
-int dependency_capacity = 0;
+std::uint64_t rights = 0;
+std::uint64_t seen = 0; // of any kind
+std::uint64_t relations[counters];
+std::uint64_t functions[counters];
+Oid rule_table = InvalidOid; // stands for all definitions
 
-bool depends_on(Oid relation)
+void count(std::uint64_t (&changes)[counters], std::uint32_t which, bool all)
 {
-	for (int i = 0; i < dependency_count; ++i)
-		if (dependencies[i] == relation)
-			return true;
-	return false;
+	if (!all)
+		++changes[which % counters];
+	else
+		for (std::uint64_t &change : changes)
+			++change;
 }
 
-// Invalidation callbacks may neither fail nor allocate.
 void relation_changed(::Datum, Oid relation)
 {
-	if (!OidIsValid(relation) || depends_on(relation))
-		++generation;
+	++seen;
+	count(relations, relation, !OidIsValid(relation));
+	if (OidIsValid(relation) && relation != rule_table)
+		return;
+	++generation;
+	rule_table = InvalidOid; // the extension may have been made anew
 }
 
-// What is prepared for a call knows the function's language and who may call it; a message, its
-// channel, which may be dropped and made again.
-void object_changed(::Datum, int, uint32)
+void function_changed(::Datum, int, uint32 hash)
+{
+	++seen;
+	count(functions, hash, hash == 0);
+}
+
+// A message knows its channel, which may be dropped and made again.
+void server_changed(::Datum, int, uint32)
 {
 	++generation;
 }
 
-Oid rule_table()
+// Somebody may have got or lost a privilege, by his own role or by one that he is a member of.
+void rights_changed(::Datum, int, uint32)
 {
-	return get_relname_relid("rule", get_namespace_oid("automation", true));
+	++seen;
+	++rights;
 }
 
 } // namespace
@@ -43,13 +61,23 @@ Oid rule_table()
 void follow_definitions()
 {
 	CacheRegisterRelcacheCallback(relation_changed, 0);
-	CacheRegisterSyscacheCallback(PROCOID, object_changed, 0);
-	CacheRegisterSyscacheCallback(FOREIGNSERVEROID, object_changed, 0);
+	CacheRegisterSyscacheCallback(PROCOID, function_changed, 0);
+	CacheRegisterSyscacheCallback(FOREIGNSERVEROID, server_changed, 0);
+	for (const int cache : {AUTHOID, AUTHMEMROLEMEM, NAMESPACEOID})
+		CacheRegisterSyscacheCallback(cache, rights_changed, 0);
 }
 
 std::uint64_t definitions_generation()
 {
+	if (!OidIsValid(rule_table))
+		rule_table =
+			guard([] { return get_relname_relid("rule", get_namespace_oid("automation", true)); });
 	return generation;
+}
+
+std::uint64_t changes_seen()
+{
+	return seen;
 }
 
 void expire_definitions()
@@ -57,33 +85,35 @@ void expire_definitions()
 	++generation;
 }
 
-void depend_on(Oid relation)
+void announce_change_of_definitions()
 {
-	if (depends_on(relation))
-		return;
-	guard([&] {
-		if (dependency_count == dependency_capacity) {
-			const int capacity = dependency_capacity ? dependency_capacity * 2 : 32;
-			const Size size = capacity * sizeof(Oid);
-			dependencies =
-				static_cast<Oid *>(dependencies ? repalloc(dependencies, size)
-												: MemoryContextAlloc(TopMemoryContext, size));
-			dependency_capacity = capacity;
-		}
-		dependencies[dependency_count++] = relation;
+	guard([] {
+		CacheInvalidateRelcacheByRelid(
+			get_relname_relid("rule", get_namespace_oid("automation", true)));
 	});
 }
 
-// The table of rules itself stands for all definitions.
-void forget_dependencies()
+void Basis::rest_on_relation(Oid relation)
 {
-	dependency_count = 0;
-	depend_on(guard([] { return rule_table(); }));
+	relations_.push_back(relation % counters);
 }
 
-void announce_change_of_definitions()
+void Basis::rest_on_function(Oid function)
 {
-	guard([] { CacheInvalidateRelcacheByRelid(rule_table()); });
+	const std::uint32_t hash =
+		guard([&] { return GetSysCacheHashValue1(PROCOID, ObjectIdGetDatum(function)); });
+	if (std::ranges::count(functions_, hash % counters) == 0)
+		functions_.push_back(hash % counters);
+}
+
+std::uint64_t Basis::changes() const
+{
+	std::uint64_t sum = rights;
+	for (const std::uint32_t relation : relations_)
+		sum += relations[relation];
+	for (const std::uint32_t function : functions_)
+		sum += functions[function];
+	return sum;
 }
 
 } // namespace automation::pg

@@ -1,25 +1,12 @@
 #include "pg/analysis.hpp"
 
-#include "pg/definitions.hpp"
 #include "pg/expression.hpp"
+#include "pg/readable.hpp"
+#include "pg/stored_query.hpp"
 
 namespace automation::pg {
 
 namespace {
-
-// A renamed column of a related table must reach the text that prepare_query() makes.
-void depend_on_relations(Query *query)
-{
-	List *relations = guard([&] {
-		List *found = NIL, *others = NIL;
-		bool has_row_security = false;
-		extract_query_dependencies(
-			reinterpret_cast<Node *>(copy_of(query)), &found, &others, &has_row_security);
-		return found;
-	});
-	for (int i = 0; i < list_length(relations); ++i)
-		depend_on(list_nth_oid(relations, i));
-}
 
 struct InUse {
 	explicit InUse(bool &flag) : flag_(flag) { flag_ = true; }
@@ -31,93 +18,129 @@ private:
 	bool &flag_;
 };
 
-} // namespace
+// What expressions are evaluated in: one for each depth to which rules set each other off.
+class Frame {
+public:
+	Frame() : context_(depth_ < kept ? contexts_[depth_] : nullptr)
+	{
+		if (!context_)
+			context_ = make();
+		++depth_;
+	}
+	~Frame() { --depth_; }
+	Frame(const Frame &) = delete;
+	Frame &operator=(const Frame &) = delete;
 
-struct Expression::Tree {
-	Node *expression;
+	ExprContext *context() const { return context_; }
+
+private:
+	static ExprContext *make()
+	{
+		const bool keep = depth_ < kept;
+		ExprContext *made = guard([&] {
+			MemoryContext before =
+				MemoryContextSwitchTo(keep ? TopMemoryContext : CurrentMemoryContext);
+			ExprContext *context = CreateStandaloneExprContext();
+			MemoryContextSwitchTo(before);
+			return context;
+		});
+		if (keep)
+			contexts_[depth_] = made;
+		return made;
+	}
+
+	static constexpr int kept = 8;
+	static inline ExprContext *contexts_[kept] = {};
+	static inline int depth_ = 0;
+	ExprContext *context_;
 };
 
-Expression::Expression(Oid function, const RowType &type) : row_type_(type.type())
+} // namespace
+
+Expression::Expression(Oid function, const RowType &type)
+	: function_(function), row_type_(type.type())
 {
-	Tree tree{};
-	guard([&] {
-		body_ = body_of(function);
-		Oid result = get_func_rettype(function);
-		get_typlenbyval(result, &result_length_, &result_by_value_);
-		needs_query_ = body_->commandType != CMD_SELECT || body_->hasSubLinks ||
-			body_->jointree->fromlist != NIL;
-		if (needs_query_)
-			return;
-		auto *target = linitial_node(TargetEntry, body_->targetList);
-		auto *columns =
-			parameters_to_columns(reinterpret_cast<Node *>(copy_of(target->expr)), &row_type_);
-		tree.expression =
-			reinterpret_cast<Node *>(expression_planner(reinterpret_cast<Expr *>(columns)));
-	});
+	basis_.rest_on_relation(type.relation());
+	basis_.rest_on_function(function_);
+	basis_.renew();
+	List *parts = take_apart(type);
+	if (parts != NIL)
+		compile(parts);
 	if (needs_query_) {
 		harmless_ = built_in_ = false;
-		depend_on_relations(body_);
-	} else {
-		prepare_state(tree);
+		settings_matter_ = true;
+		query_ = std::make_unique<StoredQuery>(Asked{function_, row_type_});
+		query_->check();
 	}
+	size_ = MemoryContextMemAllocated(memory_.context(), true) +
+		(planned_ ? MemoryContextMemAllocated(planned_->context, true) : 0) +
+		(query_ ? query_->size() : 0);
+	memory_in_use_ += size_;
 }
 
-// Splits off the conjuncts that the index answers and compiles what is left.
-void Expression::prepare_state(Tree &tree)
+// What of the body can be evaluated without a query: of a condition, its conjuncts.
+List *Expression::take_apart(const RowType &type)
 {
-	const bool is_condition = guard([&] { return exprType(tree.expression) == BOOLOID; });
-	List *left = NIL;
-	if (is_condition) {
-		const Oid changed = guard([] { return changed_function(); });
-		List *conjuncts =
-			guard([&] { return make_ands_implicit(reinterpret_cast<Expr *>(tree.expression)); });
-		for (int i = 0; i < list_length(conjuncts); ++i) {
-			auto *conjunct = static_cast<Node *>(list_nth(conjuncts, i));
-			Equality equality{};
-			if (const int column = watched_column(conjunct, changed))
-				watched_.push_back(column);
-			else if (guard([&] { return as_equality(conjunct, &equality); }))
-				equalities_.push_back(equality);
-			if (!watched_column(conjunct, changed))
-				left = guard([&] { return lappend(left, conjunct); });
-		}
-	} else {
-		left = guard([&] { return list_make1(tree.expression); });
-	}
-	auto *rest = reinterpret_cast<Node *>(left);
-	guard([&] {
-		built_in_ = !calls_user_code(rest);
-		settings_matter_ = writes_by_settings(rest, nullptr);
-		harmless_ = built_in_ && is_condition && !can_fail(rest);
-		if (left == NIL)
-			return;
-		executor_ = CreateExecutorState();
-		MemoryContext before = MemoryContextSwitchTo(executor_->es_query_cxt);
-		state_ = is_condition ? ExecInitQual(left, nullptr)
-							  : ExecInitExpr(static_cast<Expr *>(linitial(left)), nullptr);
-		MemoryContextSwitchTo(before);
+	return guard([&]() -> List * {
+		Query *body = body_of(function_);
+		require_readable(body, type.relation());
+		const Oid result = get_func_rettype(function_);
+		get_typlenbyval(result, &result_length_, &result_by_value_);
+		is_condition_ = result == BOOLOID;
+		needs_query_ = body->commandType != CMD_SELECT || body->jointree->fromlist != NIL;
+		if (needs_query_)
+			return NIL;
+		auto *whole = reinterpret_cast<Node *>(linitial_node(TargetEntry, body->targetList)->expr);
+		List *parts = is_condition_ ? conjuncts_in(whole) : list_make1(whole);
+		List *plain = plain_ones(parts, row_type_);
+		needs_query_ = list_length(plain) < list_length(parts);
+		return plain;
 	});
 }
 
-Expression::Expression(Expression &&other) noexcept
-	: equalities_(std::move(other.equalities_)), watched_(std::move(other.watched_)),
-	  harmless_(other.harmless_), built_in_(other.built_in_),
-	  settings_matter_(other.settings_matter_), state_(other.state_),
-	  executor_(std::exchange(other.executor_, nullptr)), body_(other.body_),
-	  row_type_(other.row_type_), result_length_(other.result_length_),
-	  result_by_value_(other.result_by_value_), plan_(std::exchange(other.plan_, nullptr)),
-	  needs_query_(other.needs_query_)
+// Plans them, takes the watched columns out of a condition, and compiles what is left.
+void Expression::compile(List *parts)
 {
+	planned_.reset(guard([&] { return GetCachedExpression(reinterpret_cast<Node *>(parts)); }));
+	auto *planned = reinterpret_cast<List *>(planned_->expr);
+	List *left = NIL;
+	const Oid changed = guard([] { return changed_function(); });
+	for (int i = 0; i < list_length(planned); ++i) {
+		auto *part = static_cast<Node *>(list_nth(planned, i));
+		if (const int column = is_condition_ ? watched_column(part, changed) : 0)
+			watched_.push_back(column);
+		else
+			left = guard([&] { return lappend(left, part); });
+	}
+	List *functions = guard([&] { return functions_in(planned_->expr); });
+	for (int i = 0; i < list_length(functions); ++i)
+		basis_.rest_on_function(list_nth_oid(functions, i));
+	basis_.renew();
+	const InMemory inside(memory_);
+	guard([&] {
+		auto *rest = reinterpret_cast<Node *>(left);
+		built_in_ = !calls_user_code(rest);
+		settings_matter_ = writes_by_settings(rest, nullptr);
+		harmless_ = built_in_ && is_condition_ && !can_fail(rest);
+		if (left != NIL)
+			state_ = is_condition_ ? ExecInitQual(left, nullptr)
+								   : ExecInitExpr(static_cast<Expr *>(linitial(left)), nullptr);
+	});
 }
 
 Expression::~Expression()
 {
-	if (executor_)
-		detail::run_guarded_noexcept(
-			[](void *executor) { FreeExecutorState(static_cast<EState *>(executor)); }, executor_);
-	if (plan_)
-		detail::run_guarded_noexcept(
-			[](void *plan) { SPI_freeplan(static_cast<SPIPlanPtr>(plan)); }, plan_);
+	memory_in_use_ -= size_;
+}
+
+void Expression::FreePlanned::operator()(CachedExpression *planned) const noexcept
+{
+	FreeCachedExpression(planned); // which cannot fail
+}
+
+bool Expression::is_current() const
+{
+	return basis_.stands() && (!planned_ || planned_->is_valid);
 }
 
 bool Expression::holds(const RowChange &change) const
@@ -125,91 +148,48 @@ bool Expression::holds(const RowChange &change) const
 	for (const int column : watched_)
 		if (!change.changed(column))
 			return false;
-	if (needs_query_ || in_use_) {
-		const std::optional<Datum> verdict = query(change);
-		return verdict && *verdict != 0;
-	}
-	if (!state_)
+	const bool busy = in_use_ && state_;
+	if (!busy && state_ && evaluate(change).value == 0)
+		return false;
+	if (!busy && !needs_query_)
 		return true;
-	const InUse in_use(in_use_);
-	return guard([&] {
-		ExprContext *context = GetPerTupleExprContext(executor_);
-		context->ecxt_innertuple = change.old_row();
-		context->ecxt_outertuple = change.new_row();
-		const bool verdict = ExecQual(state_, context);
-		ResetExprContext(context);
-		return verdict;
-	});
+	const std::optional<Datum> verdict = query(change);
+	return verdict && *verdict != 0;
 }
 
 std::optional<Datum> Expression::value(const RowChange &change) const
 {
 	if (needs_query_ || in_use_)
 		return query(change);
-	const InUse in_use(in_use_);
-	struct Outcome {
-		::Datum value;
-		bool is_null;
-	};
-	const Outcome outcome = guard([&] {
-		ExprContext *context = GetPerTupleExprContext(executor_);
-		context->ecxt_innertuple = change.old_row();
-		context->ecxt_outertuple = change.new_row();
-		bool is_null = false;
-		::Datum value = ExecEvalExprSwitchContext(state_, context, &is_null);
-		if (!is_null)
-			value = datumCopy(value, result_by_value_, result_length_);
-		ResetExprContext(context);
-		return Outcome{value, is_null};
-	});
+	const Outcome outcome = evaluate(change);
 	return outcome.is_null ? std::nullopt : std::optional(outcome.value);
 }
 
-void Expression::prepare_query()
+Expression::Outcome Expression::evaluate(const RowChange &change) const
 {
-	guard([&] {
-		MemoryContext caller = CurrentMemoryContext;
-		const char *command = qualified_text(body_);
-		Oid types[] = {row_type_, row_type_, TIDOID, OIDOID};
-		SPIPlanPtr plan = SPI_prepare(command, table_parameter, types);
-		if (!plan || SPI_keepplan(plan) != 0)
-			elog(ERROR, "could not prepare: %s", command);
-		plan_ = plan;
-		MemoryContextSwitchTo(caller);
+	const InUse in_use(in_use_);
+	const Frame frame;
+	ExprContext *context = frame.context();
+	return guard([&] {
+		context->ecxt_innertuple = change.old_row();
+		context->ecxt_outertuple = change.new_row();
+		Outcome outcome{0, false};
+		if (is_condition_)
+			outcome.value = BoolGetDatum(ExecQual(state_, context));
+		else
+			outcome.value = ExecEvalExprSwitchContext(state_, context, &outcome.is_null);
+		if (!outcome.is_null)
+			outcome.value = datumCopy(outcome.value, result_by_value_, result_length_);
+		ResetExprContext(context);
+		return outcome;
 	});
 }
 
 std::optional<Datum> Expression::query(const RowChange &change) const
 {
-	const std::optional<Datum> before = change.old_value(), after = change.new_value();
-	const Place place = change.place();
-	const Datum tid = tid_of(place);
-	struct Outcome {
-		::Datum value;
-		bool is_null;
-	};
-	const Spi spi;
-	if (!plan_)
-		const_cast<Expression *>(this)->prepare_query();
-	const Outcome outcome = guard([&] {
-		MemoryContext caller = CurrentMemoryContext;
-		::Datum values[] = {
-			before.value_or(0), after.value_or(0), tid, ObjectIdGetDatum(place.table)};
-		const char known = place ? ' ' : 'n';
-		const char nulls[] = {before ? ' ' : 'n', after ? ' ' : 'n', known, known, '\0'};
-		const int code = SPI_execute_plan(plan_, values, nulls, false, 0);
-		if (code < 0)
-			elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(code));
-		MemoryContextSwitchTo(caller);
-		if (SPI_processed == 0 || !SPI_tuptable)
-			return Outcome{0, true};
-		bool is_null = false;
-		const ::Datum value =
-			SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null);
-		return Outcome{
-			is_null ? value : datumCopy(value, result_by_value_, result_length_), is_null};
-	});
-	return outcome.is_null ? std::nullopt : std::optional(outcome.value);
+	if (!query_)
+		query_ = std::make_unique<StoredQuery>(Asked{function_, row_type_});
+	return query_->value(change.old_value(), change.new_value(), change.place());
 }
 
 std::string text_of(Datum value, Oid type)

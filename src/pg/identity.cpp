@@ -82,6 +82,9 @@ RightsOf::~RightsOf()
 ActAs::ActAs(Oid role, Manner manner, const std::string &search_path) : rights_(role, manner)
 {
 	nest_level_ = enter_nest_level(search_path.c_str());
+	// The writer may have turned it off; the code of others answers the same whoever writes.
+	if (!row_security)
+		guard([] { set_for_scope("row_security", "on"); });
 }
 
 // Our own code sets nothing for the session, so that where the path is right already nothing is
@@ -152,6 +155,15 @@ bool has_rights_of_session(Oid role)
 	return guard([&] {
 		return has_privs_of_role(role, GetUserId()) && has_privs_of_role(role, GetOuterUserId()) &&
 			has_privs_of_role(role, GetSessionUserId());
+	});
+}
+
+void require_role(Oid role)
+{
+	guard([&] {
+		if (!SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(role)))
+			ereport(ERROR, errcode(ERRCODE_UNDEFINED_OBJECT),
+				errmsg("role with OID %u does not exist", role));
 	});
 }
 

@@ -96,7 +96,8 @@ private:
 // trigger, a cursor that is held, a temporary table) then gains it nothing.
 bool has_rights_of_session(Oid role);
 
-Oid extension_owner(); // InvalidOid (0) when the extension is not installed
+void require_role(Oid role); // raises an error if there is none
+Oid extension_owner();		 // InvalidOid (0) when the extension is not installed
 Oid current_role();
 std::string session_user_name();
 

@@ -27,6 +27,8 @@ bool same_in(const RowType &type, int column, TupleTableSlot *before, TupleTable
 
 RowType::RowType(Oid relation) : relation_(relation)
 {
+	basis_.rest_on_relation(relation);
+	basis_.renew();
 	guard([&] {
 		Relation table = relation_open(relation, AccessShareLock);
 		descriptor_ = CreateTupleDescCopyConstr(RelationGetDescr(table));
@@ -35,6 +37,24 @@ RowType::RowType(Oid relation) : relation_(relation)
 		no_row_ = MakeTupleTableSlot(descriptor_, &TTSOpsVirtual);
 		ExecStoreAllNullTuple(no_row_);
 		relation_close(table, NoLock);
+	});
+}
+
+bool RowType::is_current() const
+{
+	if (basis_.stands())
+		return true;
+	basis_.renew();
+	conversions_.clear();
+	return guard([&] {
+		Relation table = try_relation_open(relation_, AccessShareLock);
+		if (!table)
+			return false;
+		TupleDesc descriptor = CreateTupleDescCopyConstr(RelationGetDescr(table));
+		descriptor->tdtypeid = descriptor_->tdtypeid;
+		descriptor->tdtypmod = -1;
+		relation_close(table, NoLock);
+		return equalTupleDescs(descriptor, descriptor_);
 	});
 }
 

@@ -1,6 +1,7 @@
 // What happened to a row of a watched table: its image before and after, and what differs.
 #pragma once
 
+#include "pg/definitions.hpp"
 #include "pg/spi.hpp"
 #include "pg/whereabouts.hpp"
 
@@ -26,6 +27,7 @@ public:
 	RowType &operator=(const RowType &) = delete;
 
 	Oid relation() const { return relation_; }
+	bool is_current() const; // the table has this shape still
 	Oid type() const;
 	int columns() const;
 	std::string column_name(int column) const;
@@ -47,6 +49,7 @@ private:
 	Oid relation_;
 	TupleDescData *descriptor_;
 	TupleTableSlot *no_row_;
+	mutable Basis basis_;
 	mutable std::vector<Conversion> conversions_;
 };
 

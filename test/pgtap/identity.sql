@@ -288,9 +288,12 @@ INSERT INTO attack.todo VALUES ('');
 SELECT attack.rule('attack.trojan(new.status)', automation.notify('log', 'x'));
 SELECT * FROM attack.commands('a function in a condition') \gexec
 SELECT automation.drop_rule('r');
+GRANT SELECT ON shop.job TO thief_author; -- the function is handed the whole row
 SELECT attack.rule(NULL, automation.call_function('attack.act'));
 SELECT * FROM attack.commands('a function that is a step') \gexec
 SELECT automation.drop_rule('r');
+REVOKE SELECT ON shop.job FROM thief_author;
+GRANT SELECT (id, status, amount, client_id) ON shop.job TO thief_author;
 
 -- Tables of the author's, with code of his wherever a table can have some.
 SET ROLE thief_author;

@@ -210,8 +210,10 @@ INSERT INTO job (id) VALUES (203);
 SELECT is(tap.logged(), E'verdict 201 succeeded\nverdict 203 succeeded', 'a function that is replaced, in another language too, is called as it is');
 DROP FUNCTION tap.verdict(text) CASCADE;
 INSERT INTO job (id) VALUES (204);
-SELECT is(tap.logged(), 'nothing', 'a rule whose function is dropped does not run');
-SELECT isnt((SELECT problem FROM automation.rules WHERE name = 'verdict'), NULL, 'and is shown to be broken');
+SELECT is(tap.logged(), 'verdict 204 failed 42883 the rule cannot run: a compiled function of the rule does not exist',
+	'a rule whose function is dropped does not run, and says so');
+SELECT matches((SELECT problem FROM automation.rules WHERE name = 'verdict'), 'compiled function .* does not exist', 'wherever one looks');
+SELECT automation.drop_rule('verdict');
 
 -- Channels are dropped and made again under a rule that a session has used.
 CREATE SERVER run_hook FOREIGN DATA WRAPPER pg_automation OPTIONS (channel 'webhook', base_url 'https://hook.example');
