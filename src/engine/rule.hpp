@@ -83,6 +83,13 @@ struct Rule {
 	Breakage breakage = {};
 	int users = 0; // how many have it in hand
 
+	// What its steps do is undone with them, so that a run that fails can be done over.
+	bool can_be_done_over() const
+	{
+		return std::ranges::all_of(steps, [](const Step &step) {
+			return step.kind == StepKind::message || step.action == "notify";
+		});
+	}
 	template <typename Visit> void visit_parts(Visit &&visit)
 	{
 		const auto visit_wait = [&](std::optional<Wait> &waits) {
@@ -108,13 +115,6 @@ struct Rule {
 	}
 	// What it was compiled to was there when it was read.
 	bool was_replaced() const { return when && !pg::function_exists(when.function); }
-	// What its steps do is undone with them, so that a run that fails can be done over.
-	bool can_be_done_over() const
-	{
-		return std::ranges::all_of(steps, [](const Step &step) {
-			return step.kind == StepKind::message || step.action == "notify";
-		});
-	}
 	bool has_waits() const
 	{
 		return std::ranges::any_of(steps, [](const Step &step) { return step.wait.has_value(); });

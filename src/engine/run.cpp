@@ -89,11 +89,17 @@ void find_key(const Chapter &chapter, Rule &rule, const pg::RowChange &change, R
 		run.source_key = source_key(chapter, rule, change);
 }
 
-// When the rule cannot say which row it is about, the log says which one was changed.
-std::string own_key(const Chapter &chapter, const Rule &rule, const pg::RowChange &change)
+// The key may be in a related row that the rule's owner can no longer read.
+std::optional<pg::Error> try_to_find_key(
+	const Chapter &chapter, Rule &rule, const pg::RowChange &change, RunRecord &run)
 {
-	const std::string key = rule.subject == chapter.entity ? chapter.key_of(change) : "";
-	return key.size() <= longest_key ? key : "";
+	std::optional<pg::Error> error =
+		pg::subtransaction([&] { find_key(chapter, rule, change, run); });
+	// The log still says which row it was.
+	const std::string own = error && rule.subject == chapter.entity ? chapter.key_of(change) : "";
+	if (!own.empty() && own.size() <= longest_key)
+		run.key = own;
+	return error;
 }
 
 void take_steps_once(
@@ -141,11 +147,7 @@ void perform_carefully(
 	Chapter &chapter, Rule &rule, const pg::RowChange &change, Judgement judgement, RunRecord run)
 {
 	run.changes = changes_json(rule, change);
-	// The key may be in a related row that the rule's owner can no longer read.
-	std::optional<pg::Error> no_key =
-		pg::subtransaction([&] { find_key(chapter, rule, change, run); });
-	if (no_key)
-		run.key = own_key(chapter, rule, change);
+	std::optional<pg::Error> no_key = try_to_find_key(chapter, rule, change, run);
 	if (judgement.error)
 		fail(rule, run, judgement.failed, std::move(*judgement.error));
 	else if (no_key)
