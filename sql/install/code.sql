@@ -32,7 +32,8 @@ RETURN '{
 						"timing": {"type": "object", "default": {}},
 						"condition": {"type": ["string", "null"]}}}},
 				"state": {"type": "string", "enum": ["draft", "active", "paused", "disabled"], "default": "draft"},
-				"on_error": {"type": "string", "enum": ["log", "fail"], "default": "log"}}}}}}'::jsonb;
+				"on_error": {"type": "string", "enum": ["log", "fail"], "default": "log"},
+				"evaluate": {"type": "string", "enum": ["row", "commit"], "default": "row"}}}}}}'::jsonb;
 COMMENT ON FUNCTION automation.rule_schema() IS 'JSON schema of the documents of export_rules() and apply_rules()';
 
 -- From rules to a document
@@ -44,7 +45,8 @@ AS $$
 BEGIN
 	RETURN (
 		SELECT jsonb_strip_nulls(jsonb_build_object('name', r.name, 'folder', r.folder, 'description', r.description,
-				'relation', r.relation::text, 'trigger', v.trigger, 'condition', v.condition, 'state', r.state, 'on_error', r.on_error))
+				'relation', r.relation::text, 'trigger', v.trigger, 'condition', v.condition, 'state', r.state, 'on_error', r.on_error,
+				'evaluate', v.evaluate))
 			|| jsonb_build_object('params', v.params, 'steps', v.steps)
 		FROM automation.rule AS r
 		JOIN automation.rule_version AS v ON v.rule_id = r.id AND v.version = r.version
@@ -144,6 +146,7 @@ CREATE FUNCTION automation._full_document(item jsonb, present jsonb) RETURNS jso
 LANGUAGE sql
 RETURN jsonb_strip_nulls(item - '{params,steps}'::text[])
 	|| jsonb_build_object('folder', coalesce(item ->> 'folder', 'Default'), 'on_error', coalesce(item ->> 'on_error', 'log'),
+		'evaluate', coalesce(item ->> 'evaluate', 'row'),
 		'params', coalesce(item -> 'params', '{}'), 'state', coalesce(item ->> 'state', present ->> 'state', 'draft'),
 		'steps', automation._document_steps(item))
 	|| CASE
@@ -158,7 +161,7 @@ COMMENT ON FUNCTION automation._full_document(jsonb, jsonb) IS 'A rule of a docu
 CREATE FUNCTION automation._document_version(item jsonb, rule_id integer, number integer, author regrole, reason text) RETURNS automation.rule_version
 LANGUAGE sql
 RETURN ROW(rule_id, number, item ->> 'name', item ->> 'trigger', item -> 'params', item ->> 'condition', '{}', NULL, false, item -> 'steps',
-	author, reason, NULL, NULL, NULL)::automation.rule_version;
+	author, reason, NULL, item ->> 'evaluate', NULL, NULL)::automation.rule_version;
 COMMENT ON FUNCTION automation._document_version(jsonb, integer, integer, regrole, text) IS 'A version of a rule from a document';
 
 CREATE FUNCTION automation._reach_state(caller regrole, name text, "from" text, "to" text) RETURNS void
@@ -210,8 +213,8 @@ BEGIN
 			hint => 'Drop the rule, or give the other one another name.');
 	END IF;
 	PERFORM automation._check_author(changed.owner, changed.relation);
-	IF (item -> 'trigger', item -> 'params', item -> 'condition', item -> 'steps')
-		IS DISTINCT FROM (present -> 'trigger', present -> 'params', present -> 'condition', present -> 'steps')
+	IF (item -> 'trigger', item -> 'params', item -> 'condition', item -> 'steps', item -> 'evaluate')
+		IS DISTINCT FROM (present -> 'trigger', present -> 'params', present -> 'condition', present -> 'steps', present -> 'evaluate')
 	THEN
 		PERFORM automation._add_version(automation._document_version(item, changed.id, changed.version + 1, caller, 'apply_rules()'));
 	END IF;

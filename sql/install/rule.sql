@@ -982,9 +982,13 @@ BEGIN
 	END IF;
 	PERFORM automation._drop_idle_versions(version.rule_id), automation._plan_schedule(version.rule_id);
 EXCEPTION WHEN undefined_column THEN
+	GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL;
+	hint := automation._renamed(version, message);
+	IF hint IS NULL THEN
+		RAISE;
+	END IF;
 	-- The text is older than the name that the column has now.
-	GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
-	PERFORM automation._fail(state, message, nullif(detail, ''), coalesce(automation._renamed(version, message), nullif(hint, '')));
+	PERFORM automation._fail(state, message, nullif(detail, ''), hint);
 END
 $$;
 COMMENT ON FUNCTION automation._add_version(automation.rule_version) IS 'Makes this the present version of its rule; what runs have begun they finish as they were';

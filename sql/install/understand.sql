@@ -65,9 +65,9 @@ BEGIN
 	JOIN automation._wait AS w ON w.rule_id = p.rule_id AND w.version = p.version AND w.step = p.step
 	JOIN automation.rule_version AS v ON v.rule_id = p.rule_id AND v.version = p.version
 	CROSS JOIN LATERAL (
-		SELECT CASE WHEN automation._is_superseded(entity, item, p.rule_id, p.id) AND p.step = 0 THEN 'planned anew'
-			ELSE automation._ended_by(entity, item, p.rule_id, p.run_id, coalesce(p.run_id, p.id),
-				CASE WHEN w.by_difference THEN '{}' ELSE coalesce(w.cancelled_by, '{}') END) END
+		SELECT CASE WHEN c.is_superseded THEN 'planned anew' ELSE c.touch END
+		FROM automation._circumstances(entity, item, p.rule_id, p.run_id, p.id, p.step,
+			CASE WHEN w.by_difference THEN '{}' ELSE coalesce(w.cancelled_by, '{}') END) AS c
 	) AS t(reason)
 	WHERE p.entity_id = entity AND p.key = item AND p.rule_id = planned.id
 	UNION ALL

@@ -238,15 +238,4 @@ Rows Statement::execute_fresh(std::initializer_list<Value> values)
 	});
 }
 
-void log(const std::string &message)
-{
-	guard([&] { ereport(LOG, errmsg_internal("%s", message.c_str())); });
-}
-
-void check_interrupts()
-{
-	if (INTERRUPTS_PENDING_CONDITION())
-		guard([] { ProcessInterrupts(); });
-}
-
 } // namespace automation::pg

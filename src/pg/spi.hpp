@@ -193,7 +193,5 @@ template <typename Body> std::optional<Error> transaction(Body &&body)
 // SET CONSTRAINTS ALL IMMEDIATE: what is deferred already is checked now, by who is current.
 void defer_no_constraint();
 bool in_transaction_block(); // of a user's, begun with BEGIN
-void log(const std::string &message);
-void check_interrupts();
 
 } // namespace automation::pg

@@ -33,7 +33,7 @@ INSERT INTO saved SELECT automation.export_rules();
 -- Export, drop, apply, export
 
 SELECT is((SELECT string_agg(r ->> 'name', ', ') FROM saved, jsonb_array_elements(doc -> 'rules') AS r), 'On the way, tree, starter, broken off', 'rules in listed order');
-SELECT is((SELECT doc #> '{rules,2}' FROM saved), '{"name": "starter", "folder": "Default", "relation": "crm.job", "trigger": "manual", "params": {}, "state": "draft", "on_error": "log",
+SELECT is((SELECT doc #> '{rules,2}' FROM saved), '{"name": "starter", "folder": "Default", "relation": "crm.job", "trigger": "manual", "params": {}, "state": "draft", "on_error": "log", "evaluate": "row",
 	"steps": [{"action": "notify", "params": {"body": "b", "recipient": "a"}, "timing": {}, "condition": null}]}', 'what a rule says, and no number or date');
 SELECT automation.drop_rule(name) FROM unnest('{On the way,tree,broken off,starter}'::text[]) AS name;
 SELECT is(automation.export_rules(), '{"format": 1, "rules": []}', 'all are gone');
@@ -121,6 +121,13 @@ SELECT crm.applied(crm.with_rule('{"state": "active"}'));
 SELECT throws_ok($$SELECT * FROM automation.apply_rules(crm.with_rule('{"state": "draft"}'))$$, '55000', 'rule "won" is active', 'no way back to a draft');
 SELECT throws_ok($$SELECT * FROM automation.apply_rules(crm.with_rule('{"relation": "crm.part"}'))$$, '42809', 'rule "won" is on table "crm.job"', 'nor to another table');
 SELECT is(automation.rule_schema() #>> '{properties,format,const}', '1', 'the schema is at hand');
+
+-- When it is judged
+
+SELECT crm.applied(crm.with_rule('{"state": "active", "evaluate": "commit"}'));
+SELECT is(automation.export_rules() #>> '{rules,0,evaluate}', 'commit', 'a document says when a rule is judged');
+SELECT crm.applied(crm.with_rule('{"state": "active"}'));
+SELECT is(automation.export_rules() #>> '{rules,0,evaluate}', 'row', 'with each change, unless it says so');
 
 -- Whose rules
 

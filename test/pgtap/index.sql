@@ -89,7 +89,7 @@ UPDATE file.job SET amount = 20 WHERE id IN (1, 2, 3);
 UPDATE file.job SET code = 'y' WHERE id = 1;
 DELETE FROM automation.rule_index;
 UPDATE file.job SET code = 'y' WHERE id = 2;
-SELECT automation.tick();
+SELECT automation.advance('0');
 SELECT set_eq($$SELECT l.key, s.status FROM automation.step_log AS s JOIN automation.execution_log AS l ON l.id = s.run_id WHERE l.rule = 'waits' AND s.status = 'cancelled'$$,
 	$$VALUES ('1', 'cancelled'), ('2', 'cancelled')$$, 'a change ends what waits for it, stored or not');
 
