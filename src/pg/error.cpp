@@ -174,4 +174,10 @@ void detail::run_without_context(void (*call)(void *), void *closure)
 	PG_END_TRY();
 }
 
+void check_interrupts()
+{
+	if (INTERRUPTS_PENDING_CONDITION())
+		guard([] { ProcessInterrupts(); });
+}
+
 } // namespace automation::pg

@@ -36,6 +36,7 @@ private:
 
 // An error of our own that a subtransaction stops as it stops PostgreSQL's.
 [[noreturn]] void fail(const char *sqlstate, const std::string &message);
+void check_interrupts(); // raises what the user, or the server, has asked for meanwhile
 
 namespace detail {
 void run_guarded(void (*call)(void *), void *closure);

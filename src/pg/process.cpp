@@ -157,10 +157,4 @@ void warn(const std::string &message, const std::string &hint)
 	});
 }
 
-void check_interrupts()
-{
-	if (INTERRUPTS_PENDING_CONDITION())
-		guard([] { ProcessInterrupts(); });
-}
-
 } // namespace automation::pg

@@ -49,7 +49,6 @@ std::uint64_t random_number();
 
 Oid extension_oid(); // 0 when it is not installed; needs a transaction
 void warn(const std::string &message, const std::string &hint); // to the server's log
-void check_interrupts();
 inline constexpr const char *lock_not_available = "55P03";
 inline constexpr const char *deadlock_detected = "40P01";
 
