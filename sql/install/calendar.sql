@@ -140,8 +140,9 @@ COMMENT ON COLUMN automation.calendar.hours IS 'Opening hours, {"from": ..., "to
 COMMENT ON COLUMN automation.calendar.week IS 'The seconds of the week, from Monday on, in which it is open';
 COMMENT ON COLUMN automation.calendar.created_at IS 'When it was made';
 
+-- No foreign key: pg_restore may load two tables at once.
 CREATE TABLE automation.holiday (
-	calendar text NOT NULL REFERENCES automation.calendar ON DELETE CASCADE,
+	calendar text NOT NULL,
 	day date NOT NULL,
 	name text,
 	PRIMARY KEY (calendar, day)
@@ -270,6 +271,7 @@ BEGIN
 			format('Rules with it: %s.', automation._list(users)));
 	END IF;
 	DELETE FROM automation.calendar AS c WHERE c.name = _drop_calendar.name;
+	DELETE FROM automation.holiday AS h WHERE h.calendar = _drop_calendar.name;
 END
 $$;
 COMMENT ON FUNCTION automation._drop_calendar(regrole, text) IS 'automation.drop_calendar()';

@@ -142,6 +142,22 @@ RETURN (
 );
 COMMENT ON FUNCTION automation._channels_finding() IS 'Channels that hold what goes through them';
 
+CREATE FUNCTION automation._lost_rules_finding() RETURNS automation._finding
+LANGUAGE sql STABLE
+-- What a rule was compiled to is dumped by itself, and no role is needed for it.
+RETURN (
+	SELECT ROW('lost rules', count(*) = 0, coalesce('compiled, but not there: #' || string_agg(c.id::text, ', #' ORDER BY c.id), 'none'),
+		'A restore has left them out because roles that own rules did not exist: create those (pg_dumpall --roles-only), and restore into a new database.'
+		)::automation._finding
+	FROM (
+		SELECT DISTINCT substring(p.proname FROM '^rule_([0-9]+)_')::integer
+		FROM pg_proc AS p
+		WHERE p.pronamespace = 'automation_compiled'::regnamespace
+	) AS c(id)
+	WHERE c.id IS NOT NULL AND NOT EXISTS (SELECT FROM automation.rule AS r WHERE r.id = c.id)
+);
+COMMENT ON FUNCTION automation._lost_rules_finding() IS 'Compiled rules that a restore has left without a definition';
+
 CREATE FUNCTION automation._rules_finding() RETURNS automation._finding
 LANGUAGE sql STABLE
 RETURN (
@@ -240,6 +256,7 @@ BEGIN ATOMIC
 		automation._secrets_finding(),
 		automation._credentials_finding(),
 		automation._channels_finding(),
+		automation._lost_rules_finding(),
 		automation._rules_finding(),
 		automation._rule_channels_finding(),
 		automation._tables_finding(),

@@ -27,8 +27,9 @@ COMMENT ON COLUMN automation.playbook.description IS 'What it does, and when it 
 COMMENT ON COLUMN automation.playbook.params IS 'Parameters, as told at the head of sql/install/playbook.sql';
 COMMENT ON COLUMN automation.playbook.rules IS 'Array of {name, table, trigger, params, condition, steps}';
 
+-- No foreign key: pg_restore may load two tables at once.
 CREATE TABLE automation.playbook_rule (
-	rule_id integer PRIMARY KEY REFERENCES automation.rule ON DELETE CASCADE,
+	rule_id integer PRIMARY KEY,
 	playbook text NOT NULL,
 	version integer NOT NULL,
 	member text NOT NULL,

@@ -1218,6 +1218,7 @@ BEGIN
 	WHERE v.rule_id = old_rule.id;
 	PERFORM automation._cancel_runs(old_rule.id, 'rule dropped');
 	DELETE FROM automation.rule AS r WHERE r.id = old_rule.id;
+	DELETE FROM automation.playbook_rule AS p WHERE p.rule_id = old_rule.id;
 END
 $$;
 COMMENT ON FUNCTION automation._drop_rule(regrole, text) IS 'automation.drop_rule()';

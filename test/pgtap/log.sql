@@ -170,7 +170,7 @@ SELECT is((SELECT count(*) FROM automation.item_status('crm.job', '2') WHERE rul
 
 -- check()
 
-SELECT results_eq('SELECT "check" FROM automation.check()', '{library,worker,"worker processes",pg_cron,delivery,home,"secrets directory",credentials,channels,rules,"channels of rules",tables,triggers}'::text[], 'what is checked');
+SELECT results_eq('SELECT "check" FROM automation.check()', '{library,worker,"worker processes",pg_cron,delivery,home,"secrets directory",credentials,channels,"lost rules",rules,"channels of rules",tables,triggers}'::text[], 'what is checked');
 SELECT is((SELECT bool_and((hint IS NULL) = ok AND detail IS NOT NULL) FROM automation.check()), true, 'a hint where something is wrong, a detail everywhere');
 SELECT is((SELECT ok FROM automation.check() WHERE "check" = 'triggers'), true, 'triggers are enabled');
 ALTER TABLE crm.visit DISABLE TRIGGER pg_automation;

@@ -171,6 +171,15 @@ for my $message (grep { $_->{json} } @received)
 }
 is(scalar keys %senders, 5, 'no two databases use one id');
 
+# Where a role is missing that owns rules.
+prepare('roleless');
+in_database('roleless', 'ALTER ROLE author RENAME TO writer');
+$server->command_checks_all([ 'pg_restore', '-d', $server->connstr('roleless'), "$folder/crm.dump" ], 1, [],
+	[qr/role "author" does not exist/], 'without a role that owns rules they are left out');
+is(in_database('roleless', "SELECT detail FROM automation.check() WHERE NOT ok AND \"check\" = 'lost rules'"),
+	'compiled, but not there: #1, #2, #3, #4, #5', 'check() tells');
+in_database('roleless', 'ALTER ROLE writer RENAME TO author');
+
 # Into a database that nobody has prepared.
 $server->ask('CREATE DATABASE bare');
 $server->command_checks_all([ 'pg_restore', '-d', $server->connstr('bare'), "$folder/crm.dump" ], 1, [],
