@@ -95,6 +95,7 @@ CREATE TABLE automation.fired (
 	entity_id integer NOT NULL,
 	key text NOT NULL,
 	instant timestamptz NOT NULL,
+	id bigint NOT NULL DEFAULT nextval('automation.run_id_seq'),
 	PRIMARY KEY (entity_id, key, rule_id, instant)
 );
 COMMENT ON TABLE automation.fired IS 'Instants of dates for which a rule has fired: once each, however often the date moves to and fro';
@@ -102,6 +103,7 @@ COMMENT ON COLUMN automation.fired.rule_id IS 'The rule';
 COMMENT ON COLUMN automation.fired.entity_id IS 'Attached table';
 COMMENT ON COLUMN automation.fired.key IS 'Key of the row';
 COMMENT ON COLUMN automation.fired.instant IS 'When it was due';
+COMMENT ON COLUMN automation.fired.id IS 'Drawn from the numbers of runs: a deletion with a higher one was of that row, and the row there now is another';
 
 CREATE TABLE automation.hold (
 	entity_id integer NOT NULL,
@@ -501,12 +503,37 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION automation._discard_plans(text) IS 'Ends every run that waits, and everything that is overdue';
 
+CREATE FUNCTION automation._is_first(rule_id integer, entity_id integer, key text, instant timestamptz) RETURNS boolean
+LANGUAGE sql
+BEGIN ATOMIC
+	WITH noted AS (
+		INSERT INTO automation.fired AS f (rule_id, entity_id, key, instant)
+		VALUES (_is_first.rule_id, _is_first.entity_id, _is_first.key, _is_first.instant)
+		ON CONFLICT (entity_id, key, rule_id, instant) DO UPDATE SET id = excluded.id
+		WHERE EXISTS (
+			SELECT FROM automation.touch AS t
+			WHERE t.entity_id = f.entity_id AND (t.key = f.key OR t.key IS NULL)
+				AND t.columns IS NULL AND t.rule_id IS NULL AND t.id > f.id)
+		RETURNING 1)
+	SELECT EXISTS (SELECT FROM noted);
+END;
+COMMENT ON FUNCTION automation._is_first(integer, integer, text, timestamptz) IS 'Notes that a rule fires for a date of a row; false: it has fired for that one';
+
 CREATE FUNCTION automation._resume(place tid, on_overdue text, late interval) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	IF on_overdue = 'skip' THEN
+	IF on_overdue = 'skip' AND EXISTS (
+		SELECT FROM automation.pending AS p
+		JOIN automation._wait AS w ON w.rule_id = p.rule_id AND w.version = p.version AND w.step = p.step
+		WHERE p.ctid = place AND w.recurs)
+	THEN
+		-- It comes again: tick() reckons when.
+		UPDATE automation.pending AS p
+		SET parked_at = NULL, due_at = automation._now(), awaits = 'field'
+		WHERE p.ctid = place;
+	ELSIF on_overdue = 'skip' THEN
 		PERFORM automation._follow(p.run_id, p.step) FROM automation.pending AS p WHERE p.ctid = place;
 		PERFORM automation._cancel(place, 'came due while it was paused');
 	ELSE

@@ -777,9 +777,11 @@ RETURNS TABLE (
 LANGUAGE sql STABLE
 BEGIN ATOMIC
 	SELECT r.id, r.version, r.position, i.rule_id IS NOT NULL, i.watched, i.columns, i.functions, i.collations, i.hashes,
-		(SELECT w.evaluate = 'commit' FROM automation.rule_version AS w WHERE w.rule_id = r.id AND w.version = r.version)
+		v.evaluate = 'commit'
 	FROM automation.entity AS source
-	JOIN automation.rule AS r ON r.event_relation = source.relation AND r.state = 'active'
+	JOIN automation.rule AS r ON r.event_relation = source.relation
+	JOIN automation.rule_version AS v ON v.rule_id = r.id AND v.version = r.version
+		AND (r.state = 'active' OR r.state = 'paused' AND v.timing IS NOT NULL)
 	LEFT JOIN pg_catalog.pg_authid AS o ON o.oid = r.owner
 	LEFT JOIN automation.rule_index AS i ON i.rule_id = r.id AND i.version = r.version AND i.made_by = (SELECT version())
 	WHERE source.id = entity_id
@@ -1317,8 +1319,12 @@ BEGIN
 		PERFORM automation._fail('22023', format('invalid value for apply_to: "%s"', apply_to),
 			hint => 'Valid values are: new, all.');
 	END IF;
-	PERFORM automation._set_state(caller, rule, '{draft,paused,disabled}', 'active');
 	active := automation._rule(rule);
+	IF active.state = 'paused' THEN
+		PERFORM automation._resume_rule(caller, rule, 'skip');
+	ELSE
+		PERFORM automation._set_state(caller, rule, '{draft,disabled}', 'active');
+	END IF;
 	IF apply_to = 'all' THEN
 		PERFORM automation._apply_to_all(active, rate);
 	END IF;

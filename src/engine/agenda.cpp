@@ -167,16 +167,14 @@ std::optional<pg::Instant> left_at(const Task &task, int status)
 	return found.is_null(0, 1) ? std::nullopt : std::optional(found.integer(0, 1));
 }
 
-bool is_first(const Task &task)
+bool is_first(const Task &task, pg::Instant instant)
 {
-	static pg::Statement statement(
-		"INSERT INTO automation.fired (rule_id, entity_id, key, instant) "
-		"VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING");
+	static pg::Statement statement("SELECT automation._is_first($1, $2, $3, $4)");
 	pg::Spi spi;
 	return statement
-			   .execute({Value::int4(task.rule), Value::int4(task.subject), Value::text(task.key),
-				   pg::instant(task.due)})
-			   .size() > 0;
+		.execute({Value::int4(task.rule), Value::int4(task.subject), Value::text(task.key),
+			pg::instant(instant)})
+		.boolean(0, 1);
 }
 
 bool previous_failed(const Task &task)

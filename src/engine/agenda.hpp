@@ -53,7 +53,7 @@ Circumstances circumstances(const Task &task, const std::vector<int> &columns);
 
 pg::Instant entered_at(const Task &task, int status);
 std::optional<pg::Instant> left_at(const Task &task, int status);
-bool is_first(const Task &task); // time that the rule fires for this row and instant
+bool is_first(const Task &task, pg::Instant instant); // time that the rule fires for it
 bool previous_failed(const Task &task);
 
 struct Image {

@@ -109,8 +109,8 @@ void meet_as_it_is_now(int entity, int id, const pg::RowChange &change)
 	pg::expire_definitions();
 	const Rulebook book;
 	Chapter &chapter = book.chapter(entity);
-	Rule *rule = chapter.active(id);
-	if (rule && rule->is_active && rule->listens_to(change.event()))
+	Rule *rule = chapter.present(id);
+	if (rule && rule->hears_of_changes() && rule->listens_to(change.event()))
 		meet(chapter, *rule, change, event_name(change.event()));
 }
 
@@ -129,7 +129,7 @@ void meet_all(Chapter &chapter, const pg::RowChange &change, const std::vector<i
 {
 	for (const int number : candidates) {
 		Rule *rule = chapter.listed(number);
-		if (!rule || !rule->is_active || rule->was_replaced())
+		if (!rule || !rule->hears_of_changes() || rule->was_replaced())
 			meet_as_it_is_now(chapter.entity, chapter.listed_id(number), change);
 		else if (rule->listens_to(change.event()))
 			meet(chapter, *rule, change, event_name(change.event()));

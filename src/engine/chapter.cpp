@@ -151,7 +151,7 @@ int Chapter::listed_id(int number) const
 	return listed_[static_cast<std::size_t>(number)].id;
 }
 
-Rule *Chapter::active(int id)
+Rule *Chapter::present(int id)
 {
 	for (std::size_t i = 0; i < listed_.size(); ++i)
 		if (listed_[i].id == id)

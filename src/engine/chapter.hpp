@@ -35,7 +35,7 @@ public:
 	bool judges_at_commit = false;
 	Rule *listed(int number); // null: it is gone by now
 	int listed_id(int number) const;
-	Rule *active(int id); // the version that takes new runs; null: none
+	Rule *present(int id); // the version that hears of changes now; null: none
 	Rule *find(int id, int version);
 	const pg::Expression &compile(const Rule &rule, Part &part) const;
 	std::string key_of(const pg::RowChange &change) const; // of the changed row itself

@@ -124,7 +124,8 @@ void Performance::take(const pg::RowChange &row)
 
 void Performance::begin(const pg::RowChange &row)
 {
-	if (!rule.is_standing || is_first(task))
+	// The date's own instant, however much later it was resumed.
+	if (!rule.is_standing || is_first(task, due_time(chapter, rule, wait(), row)))
 		run_when_due(chapter, rule, row);
 	remove(task);
 	if (wait().recurs && rule.is_active)

@@ -115,6 +115,9 @@ struct Rule {
 	}
 	// What it was compiled to was there when it was read.
 	bool was_replaced() const { return when && !pg::function_exists(when.function); }
+	// A paused one that waits goes on planning, or it would come to its time by what is no longer
+	// so.
+	bool hears_of_changes() const { return is_active || (wait && state == State::paused); }
 	bool has_waits() const
 	{
 		return std::ranges::any_of(steps, [](const Step &step) { return step.wait.has_value(); });

@@ -67,7 +67,8 @@ Rule *Rulebook::rule(int id, Chapter **chapter) const
 		entity = static_cast<int>(found.integer(0, 1));
 	}
 	*chapter = &this->chapter(entity);
-	return (*chapter)->active(id);
+	Rule *rule = (*chapter)->present(id);
+	return rule && rule->is_active ? rule : nullptr;
 }
 
 } // namespace automation::engine

@@ -167,5 +167,65 @@ DELETE FROM invoice WHERE id = 1;
 SELECT automation.advance('1 h');
 SELECT is(tap.said(), 'nothing', 'and does not fire for one that is gone');
 
+-- While a rule is paused it goes on looking, or it would come back to what is no longer so
+
+SELECT tap.rule('overdue', 'date_passed', '{"field": "due_on", "after": "7 days"}', 'new.balance > 0');
+INSERT INTO invoice (id, due_on) VALUES (1, '2030-03-20'), (2, '2030-05-20');
+SELECT automation.pause_rule('overdue');
+INSERT INTO invoice (id, due_on) VALUES (3, '2030-03-21');
+INSERT INTO invoice (id, due_on, balance) VALUES (4, '2030-03-22', 0);
+UPDATE invoice SET balance = 1 WHERE id = 4;
+UPDATE invoice SET due_on = '2030-03-23' WHERE id = 2;
+SELECT is(tap.planned(), '1 03-27 00:00, 2 03-30 00:00, 3 03-28 00:00, 4 03-29 00:00', 'dates that are set meanwhile are planned for');
+SELECT automation.advance('5 days');
+SELECT automation.resume_rule('overdue');
+SELECT automation.advance('60 days');
+SELECT is(tap.said(), '03-27 00:00 overdue 1, 03-28 00:00 overdue 3, 03-29 00:00 overdue 4, 03-30 00:00 overdue 2', 'and it fires for each of them');
+
+SELECT tap.rule('silent', 'no_activity', '{"for": "30 days"}');
+INSERT INTO invoice (id) VALUES (1);
+SELECT automation.pause_rule('silent');
+SELECT automation.advance('20 days');
+UPDATE invoice SET note = 'we spoke' WHERE id = 1;
+SELECT automation.resume_rule('silent');
+SELECT automation.advance('20 days');
+SELECT is(tap.said(), 'nothing', 'what happens meanwhile counts');
+SELECT automation.advance('20 days');
+SELECT is(tap.said(), '04-23 09:00 silent 1', 'as if it had not been paused');
+
+-- What came due meanwhile and is skipped does not end what comes again
+
+SELECT tap.rule('often', 'recurring', '{"field": "starts_at", "every": "1 month"}');
+INSERT INTO invoice (id, starts_at) VALUES (1, '2030-03-10 08:00+00');
+SELECT automation.pause_rule('often');
+SELECT automation.advance('40 days');
+SELECT automation.resume_rule('often');
+SELECT automation.advance('60 days');
+SELECT is(tap.said(), '05-10 08:00 often 1, 06-10 08:00 often 1', 'a record that recurs goes on');
+SELECT tap.rule('report', 'schedule', '{"cron": "30 12 1 * *"}', body => '{{ rule.name }}');
+SELECT automation.pause_rule('report');
+SELECT automation.advance('40 days');
+SELECT automation.activate_rule('report');
+SELECT automation.advance('60 days');
+SELECT is(tap.said(), '05-01 12:30 report, 06-01 12:30 report', 'so does a schedule, with activate_rule() as with resume_rule()');
+
+-- Once for each date of a row
+
+SELECT tap.rule('overdue', 'date_passed', '{"field": "due_on"}');
+INSERT INTO invoice (id, due_on) VALUES (1, '2030-03-10');
+SELECT automation.pause_rule('overdue');
+SELECT automation.advance('10 days');
+SELECT automation.resume_rule('overdue', on_overdue => 'run');
+SELECT automation.advance('1 day');
+SELECT is(tap.said(), '03-14 09:00 overdue 1', 'late, but run');
+UPDATE invoice SET due_on = '2030-06-01';
+UPDATE invoice SET due_on = '2030-03-10';
+SELECT automation.advance('1 day');
+SELECT is(tap.said(), 'nothing', 'and not again when the date comes back');
+DELETE FROM invoice;
+INSERT INTO invoice (id, due_on) VALUES (1, '2030-03-10');
+SELECT automation.advance('1 day');
+SELECT is(tap.said(), '03-16 09:00 overdue 1', 'another row of that key is another row');
+
 SELECT * FROM finish();
 ROLLBACK;
