@@ -2,6 +2,7 @@
 #include "pg/entry.hpp"
 
 #include "core/escape.hpp"
+#include "core/failure.hpp"
 #include "core/header.hpp"
 #include "core/provider.hpp"
 #include "core/recipient.hpp"
@@ -84,12 +85,18 @@ Datum tick(FunctionCallInfo call)
 
 Datum advance(FunctionCallInfo call)
 {
-	return Int32GetDatum(engine::advance(pg::datum_argument(call, 0)));
+	const Datum interval = pg::datum_argument(call, 0);
+	if (pg::later(0, interval) < 0)
+		throw core::Failure("22023", "time does not go back");
+	return Int32GetDatum(engine::advance(interval));
 }
 
 Datum set_clock(FunctionCallInfo call)
 {
-	pg::set_clock(pg::to_instant(pg::datum_argument(call, 0)));
+	const pg::Instant instant = pg::to_instant(pg::datum_argument(call, 0));
+	if (!pg::is_finite(instant))
+		throw core::Failure("22023", "clock must be set to a finite time");
+	pg::set_clock(instant);
 	return Int64GetDatum(pg::present());
 }
 

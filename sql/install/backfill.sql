@@ -97,6 +97,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	job automation.activation;
+	present integer;
 	source automation.entity;
 	record jsonb;
 	most integer;
@@ -109,6 +110,8 @@ BEGIN
 		WHERE a.state = 'running' AND r.state = 'active'
 		FOR UPDATE OF a SKIP LOCKED
 	LOOP
+		-- It may have been altered meanwhile.
+		SELECT r.version INTO present FROM automation.rule AS r WHERE r.id = job.rule_id;
 		SELECT e.* INTO source
 		FROM automation.rule AS r JOIN automation.entity AS e ON e.relation = r.event_relation
 		WHERE r.id = job.rule_id;
@@ -118,13 +121,13 @@ BEGIN
 		RETURN QUERY
 		DELETE FROM automation.missed AS m
 		WHERE m.ctid = ANY (ARRAY(SELECT l.ctid FROM automation.missed AS l WHERE l.rule_id = job.rule_id LIMIT most))
-		RETURNING job.rule_id, job.version, source.id, m.key;
+		RETURNING job.rule_id, present, source.id, m.key;
 		GET DIAGNOSTICS missed = ROW_COUNT;
 		-- One that stays locked holds up no other.
 		most := greatest(most - missed, 1);
 		count := 0;
 		rule_id := job.rule_id;
-		version := job.version;
+		version := present;
 		entity_id := source.id;
 		FOR record IN SELECT r FROM automation._next_rows(source.relation, job.last_key, most) AS r LOOP
 			job.last_key := (SELECT jsonb_object_agg(k, record -> k) FROM unnest(automation._key(source.relation)) AS k);

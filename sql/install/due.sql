@@ -285,7 +285,8 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION automation._task(tid, automation.pending) IS 'What the engine needs to know of a row of automation.pending';
 
-CREATE FUNCTION automation._coming_due(most integer) RETURNS SETOF automation._task
+CREATE FUNCTION automation._coming_due(most integer, after_due timestamptz DEFAULT '-infinity', after_id bigint DEFAULT 0)
+RETURNS SETOF automation._task
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 -- The table may have been all but empty when this was planned.
@@ -298,7 +299,7 @@ BEGIN
 	FROM (
 		SELECT d.ctid AS place, d.*
 		FROM automation.pending AS d
-		WHERE d.due_at <= automation._now()
+		WHERE d.due_at <= automation._now() AND (d.due_at, d.id) > (after_due, after_id)
 		ORDER BY d.due_at, d.id
 		LIMIT most
 		FOR UPDATE SKIP LOCKED
@@ -308,7 +309,7 @@ BEGIN
 	ORDER BY p.due_at, p.id;
 END
 $$;
-COMMENT ON FUNCTION automation._coming_due(integer) IS 'What is due now, the earliest first, locked';
+COMMENT ON FUNCTION automation._coming_due(integer, timestamptz, bigint) IS 'What is due now, the earliest first, locked; after something that cannot be done now';
 
 CREATE FUNCTION automation._horizon() RETURNS automation._horizon
 LANGUAGE sql
@@ -667,7 +668,7 @@ DECLARE
 BEGIN
 	SELECT u.* INTO cancelled FROM automation.run AS u WHERE u.id = run;
 	IF NOT FOUND THEN
-		PERFORM automation._fail('42704', format('run %s does not exist', run));
+		PERFORM automation._fail('42704', format('run %s does not exist', coalesce(run::text, 'null')));
 	ELSIF NOT automation._is_operator(caller) AND NOT coalesce(pg_has_role(caller,
 		(SELECT r.owner FROM automation.rule AS r WHERE r.id = cancelled.rule_id), 'USAGE'), false)
 	THEN

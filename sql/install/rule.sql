@@ -270,7 +270,10 @@ BEGIN
 		RETURN automation._due_sql(scope, timing);
 	END IF;
 	every := automation._check_delay(timing ->> 'every', false, 'every');
-	PERFORM automation._recur_next('2000-01-01', every, '2000-01-01', 'UTC'); -- it may be too short
+	PERFORM automation._recur_next('2000-01-01', every, '2000-01-01', 'UTC'); -- it may be no time at all
+	IF (timing ->> 'every')::interval < interval '1 minute' THEN
+		PERFORM automation._fail('22023', 'every must be at least one minute');
+	END IF;
 	RETURN format('automation._recur_next(%s, %L::interval, automation._base(), %s)',
 		automation._due_sql(scope, timing - 'every'), every, automation._zone_sql(scope, timing));
 END

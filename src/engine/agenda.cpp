@@ -54,6 +54,13 @@ std::vector<Task> coming_due(int most)
 	return read_tasks(statement, {Value::int4(most)});
 }
 
+std::vector<Task> coming_due(int most, const Task &after)
+{
+	static pg::Statement statement("SELECT * FROM automation._coming_due($1, $2, $3)");
+	return read_tasks(
+		statement, {Value::int4(most), pg::instant(after.due), Value::int8(after.id)});
+}
+
 std::vector<Task> touched(int most)
 {
 	static pg::Statement statement("SELECT * FROM automation._touched($1)");
@@ -96,6 +103,15 @@ void move(const Task &task, pg::Instant due)
 								   "END WHERE ctid = $1::tid");
 	pg::Spi spi;
 	statement.execute({Value::text(task.place), pg::instant(due)});
+}
+
+void postpone(const Task &task)
+{
+	static pg::Statement statement(
+		"UPDATE automation.pending SET due_at = automation._now() + interval '1 second' "
+		"WHERE ctid = $1::tid");
+	pg::Spi spi;
+	statement.execute({Value::text(task.place)});
 }
 
 void park(const Task &task)

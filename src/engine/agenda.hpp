@@ -27,8 +27,9 @@ struct Task {
 // there, too.
 bool has_to_wait();
 
-std::vector<Task> coming_due(int most); // locked
-std::vector<Task> touched(int most);	// not locked
+std::vector<Task> coming_due(int most); // locked, the earliest first
+std::vector<Task> coming_due(int most, const Task &after);
+std::vector<Task> touched(int most); // not locked
 // What this transaction has planned under numbers higher than this: what is due first, by then;
 // what it has touched.
 std::vector<Task> own_due(std::int64_t since, pg::Instant until);
@@ -36,7 +37,8 @@ std::vector<Task> own_touched(std::int64_t since);
 bool lock(const Task &task); // false: another tick has it, or had it
 
 void move(const Task &task, pg::Instant due);
-void park(const Task &task); // until its rule, or its row, is resumed
+void postpone(const Task &task); // a second
+void park(const Task &task);	 // until its rule, or its row, is resumed
 // Ends the task; a run that was to begin leaves no trace, as none has begun.
 void finish(const Task &task, const StepRecord &record);
 void cancel(const Task &task, const std::string &reason);

@@ -61,8 +61,10 @@ bool look_at(const Candidate &candidate)
 	const Rulebook book;
 	Chapter &chapter = book.chapter(candidate.source);
 	Rule *rule = chapter.find(candidate.rule, candidate.version);
-	if (!rule || !rule->is_active)
+	if (!rule || rule->state == State::disabled)
 		return true;
+	if (!rule->is_active) // paused, or altered, since
+		return false;
 	const std::optional<pg::RowFinder::Row> locked = chapter.rows().lock(candidate.key);
 	if (!locked)
 		return !chapter.rows().find(candidate.key); // it is gone

@@ -8,6 +8,8 @@
 #include "pg/identity.hpp"
 #include "pg/process.hpp"
 
+#include <chrono>
+
 namespace automation::engine {
 
 namespace {
@@ -40,8 +42,11 @@ template <typename Body> bool deal_with(const Task &task, Body &&body)
 	});
 	if (!error)
 		return dealt_with;
-	if (Cascade::current().gives_way_to(*error))
+	if (Cascade::current().gives_way_to(*error)) {
+		if (!pg::clock_is_set())
+			postpone(task);
 		return false;
+	}
 	if (task.step == 0)
 		record_failure(task, *error);
 	finish(task, {task.step, "", "failed", error->message(), error->sqlstate()});
@@ -60,6 +65,32 @@ bool perform(const Task &task)
 	return deal_with(task, [](Performance &&performance) { return performance.perform(); });
 }
 
+namespace {
+
+// Until all of it is done the rows behind all of it are locked: not for long.
+constexpr std::chrono::milliseconds longest_turn{200};
+
+// What cannot be done now, as somebody else has locked its row, holds up nothing behind it.
+int perform_all(int most)
+{
+	const auto end = std::chrono::steady_clock::now() + longest_turn;
+	int done = 0;
+	std::vector<Task> tasks = coming_due(most);
+	while (!tasks.empty()) {
+		for (const Task &task : tasks) {
+			done += perform(task);
+			if (!pg::clock_is_set() && std::chrono::steady_clock::now() > end)
+				return done;
+		}
+		if (done >= most || tasks.size() < static_cast<std::size_t>(most))
+			break;
+		tasks = coming_due(most, Task(tasks.back()));
+	}
+	return done;
+}
+
+} // namespace
+
 int tick(int most)
 {
 	const pg::ActAs identity = pg::ActAs::engine();
@@ -73,9 +104,7 @@ int tick(int most)
 	for (const Task &task : settles ? touched(most) : std::vector<Task>())
 		if (lock(task))
 			settle(task);
-	for (const Task &task : coming_due(most))
-		count += perform(task);
-	return count;
+	return count + perform_all(most);
 }
 
 } // namespace automation::engine

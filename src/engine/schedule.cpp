@@ -83,8 +83,10 @@ void plan_standing(Chapter &chapter, Rule &rule, const pg::RowChange &change)
 	if (change.event() == pg::Event::update && !change.changed_anything())
 		return;
 	pg::Instant before = pg::never, after = pg::never;
+	// Of a row that could not be reckoned nothing was planned.
 	if (change.event() == pg::Event::update)
-		before = standing_time(chapter, rule, change.as_it_was());
+		(void)pg::subtransaction(
+			[&] { before = standing_time(chapter, rule, change.as_it_was()); });
 	after = standing_time(chapter, rule, change);
 	if (after == before)
 		return;

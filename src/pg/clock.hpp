@@ -10,6 +10,10 @@ namespace automation::pg {
 
 using Instant = std::int64_t; // microseconds, counted as PostgreSQL counts them
 inline constexpr Instant never = std::numeric_limits<Instant>::max(); // infinity
+constexpr bool is_finite(Instant time)
+{
+	return time != never && time != std::numeric_limits<Instant>::min();
+}
 
 Instant present();			  // when the transaction began, or what a test has set it to
 void set_clock(Instant time); // until the end of this transaction

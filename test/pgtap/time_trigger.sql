@@ -227,5 +227,18 @@ INSERT INTO invoice (id, due_on) VALUES (1, '2030-03-10');
 SELECT automation.advance('1 day');
 SELECT is(tap.said(), '03-16 09:00 overdue 1', 'another row of that key is another row');
 
+-- A date that could not be reckoned is no obstacle to one that can
+
+SELECT tap.rule('overdue', 'date_passed', '{"field": "due_on"}', '100 / new.balance > 0');
+INSERT INTO invoice (id, due_on, balance) VALUES (1, '2030-03-10', 0);
+UPDATE invoice SET balance = 50;
+SELECT is(tap.planned(), '1 03-10 00:00', 'a row is planned for once its condition can be told');
+
+-- Time in tests
+
+SELECT throws_ok($$SELECT automation.advance('-1 hour')$$, '22023', 'time does not go back', 'time passes forwards');
+SELECT throws_ok($$SELECT automation.set_clock('infinity')$$, '22023', 'clock must be set to a finite time', 'and does not end');
+SELECT throws_ok($$SELECT tap.rule('often', 'recurring', '{"field": "starts_at", "every": "1 second"}')$$, '22023', 'every must be at least one minute', 'nothing recurs all the time');
+
 SELECT * FROM finish();
 ROLLBACK;
