@@ -310,6 +310,9 @@ AS $$
 BEGIN
 	CASE jsonb_typeof(value)
 	WHEN 'object' THEN
+		PERFORM automation._fail('22023', format('key "%s" contains a merge tag', k.key), hint => 'Merge tags are for values.')
+		FROM jsonb_object_keys(value) AS k(key)
+		WHERE k.key ~ '\{\{|\{%';
 		RETURN automation._call_sql('jsonb_build_object', ARRAY(
 			SELECT format('%L::text, %s', member.key, automation._value_sql(scope, member.value, destination))
 			FROM jsonb_each(value) AS member

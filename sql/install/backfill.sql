@@ -107,7 +107,7 @@ BEGIN
 	FOR job IN
 		SELECT a.* FROM automation.activation AS a
 		JOIN automation.rule AS r ON r.id = a.rule_id
-		WHERE a.state = 'running' AND r.state = 'active'
+		WHERE a.state = 'running' AND r.state = 'active' AND a.rate * extract(epoch FROM automation._now() - a.worked_at) >= 1
 		FOR UPDATE OF a SKIP LOCKED
 	LOOP
 		-- It may have been altered meanwhile.
@@ -117,7 +117,6 @@ BEGIN
 		WHERE r.id = job.rule_id;
 		-- Few at a time: each locks what its rule changes until all of them are done.
 		most := least(100, job.rate * extract(epoch FROM automation._now() - job.worked_at));
-		CONTINUE WHEN most < 1;
 		RETURN QUERY
 		DELETE FROM automation.missed AS m
 		WHERE m.ctid = ANY (ARRAY(SELECT l.ctid FROM automation.missed AS l WHERE l.rule_id = job.rule_id LIMIT most))

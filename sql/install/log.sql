@@ -125,7 +125,7 @@ LANGUAGE sql STABLE
 -- A table that is gone has nobody left who may read it but who may read everything here.
 RETURN CASE
 	WHEN coalesce(has_table_privilege(reader, relation, 'SELECT'), has_table_privilege(reader, 'automation.run', 'SELECT')) THEN reason
-	WHEN status = 'failed' AND reason IS NOT NULL THEN concat(substring(reason FROM '^step [0-9]+: '), 'error, not shown without SELECT on the table')
+	WHEN status IN ('failed', 'dead') AND reason IS NOT NULL THEN concat(substring(reason FROM '^step [0-9]+: '), 'error, not shown without SELECT on the table')
 	ELSE coalesce(substring(reason FROM '^(?:step [0-9]+: )?field .*? changed'), reason)
 END;
 COMMENT ON FUNCTION automation._readable_reason(regrole, regclass, text, text) IS 'A reason without the values of columns that PostgreSQL''s messages and changes of fields have in them, unless the reader may read the table';
@@ -351,7 +351,12 @@ BEGIN
 	JOIN automation._rule_problem AS p ON p.rule_id = r.id
 	JOIN automation.entity AS e ON e.relation = r.relation
 	LEFT JOIN LATERAL (
-		SELECT max(u.id) AS id FROM automation.run AS u WHERE u.entity_id = e.id AND u.key = item AND u.rule_id = r.id
+		-- Of a rule that sets itself off, the run that did so, and not the one that was cut.
+		SELECT max(u.id) AS id
+		FROM automation.run AS u
+		WHERE u.entity_id = e.id AND u.key = item AND u.rule_id = r.id
+			AND (u.status <> 'suppressed' OR NOT EXISTS (
+				SELECT FROM automation.run AS c WHERE c.id = u.cause AND c.rule_id = u.rule_id AND c.key = u.key))
 	) AS last ON true
 	LEFT JOIN automation.execution_log AS l ON l.id = last.id
 	LEFT JOIN LATERAL (
@@ -568,6 +573,8 @@ BEGIN
 		FROM automation._run_delivery AS i
 		JOIN automation._delivery AS d ON d.id = i.delivery_id
 		WHERE i.at < horizon AND d.state IN ('ready', 'delivering', 'retrying', 'held')
+		UNION
+		SELECT p.run_id FROM automation.pending AS p WHERE p.run_id IS NOT NULL
 	), gone AS (
 		SELECT u.id FROM automation.run AS u WHERE u.at < horizon AND u.id NOT IN (SELECT n.run_id FROM unsettled AS n)
 	), message AS (
@@ -580,7 +587,11 @@ BEGIN
 		DELETE FROM automation.run AS u USING gone AS g WHERE u.id = g.id RETURNING 1
 	)
 	SELECT count(*) INTO purged FROM old_run;
-	DELETE FROM automation.touch AS t WHERE t.at < horizon;
+	-- One that came after something was planned may still end it.
+	DELETE FROM automation.touch AS t
+	WHERE t.at < horizon AND NOT EXISTS (
+		SELECT FROM automation.pending AS p
+		WHERE p.entity_id = t.entity_id AND (p.key = t.key OR t.key IS NULL) AND coalesce(p.run_id, p.id) < t.id);
 	DELETE FROM automation.event AS e WHERE e.at < horizon;
 	DELETE FROM automation.step_run AS s WHERE NOT EXISTS (SELECT FROM automation.run AS u WHERE u.id = s.run_id);
 	PERFORM automation._purge_versions();

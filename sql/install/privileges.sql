@@ -30,7 +30,7 @@ BEGIN ATOMIC
 	SELECT array_agg(c.oid::regclass ORDER BY c.relname)
 	FROM pg_catalog.pg_class AS c
 	WHERE c.relnamespace = 'automation'::regnamespace
-		AND (c.relkind = 'v' AND NOT starts_with(c.relname, '_') OR c.relname IN ('notification', 'condition_operator'));
+		AND (c.relkind = 'v' AND NOT starts_with(c.relname, '_') OR c.relname = 'condition_operator');
 END;
 COMMENT ON FUNCTION automation._views() IS 'What every kind of access may read';
 
@@ -84,6 +84,10 @@ BEGIN
 	EXECUTE format('GRANT USAGE ON SCHEMA automation TO %s', role);
 	EXECUTE format('GRANT SELECT ON %s TO %s', automation._list(automation._views()::text[]), role);
 	EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', automation._list(automation._callable(access)::text[]), role);
+	-- What is said to others, whichever tables it tells of.
+	IF access IN ('operator', 'admin') THEN
+		EXECUTE format('GRANT SELECT ON automation.notification TO %s', role);
+	END IF;
 	IF access = 'admin' THEN
 		EXECUTE format('GRANT USAGE ON FOREIGN DATA WRAPPER pg_automation TO %s', role);
 	END IF;

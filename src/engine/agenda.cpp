@@ -114,6 +114,14 @@ void postpone(const Task &task)
 	statement.execute({Value::text(task.place)});
 }
 
+void wait_on(const Task &task)
+{
+	static pg::Statement statement(
+		"UPDATE automation.pending SET due_at = 'infinity' WHERE ctid = $1::tid");
+	pg::Spi spi;
+	statement.execute({Value::text(task.place)});
+}
+
 void park(const Task &task)
 {
 	static pg::Statement statement("UPDATE automation.pending SET due_at = 'infinity', parked_at = "

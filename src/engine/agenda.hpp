@@ -38,6 +38,7 @@ bool lock(const Task &task); // false: another tick has it, or had it
 
 void move(const Task &task, pg::Instant due);
 void postpone(const Task &task); // a second
+void wait_on(const Task &task);	 // for what it awaits
 void park(const Task &task);	 // until its rule, or its row, is resumed
 // Ends the task; a run that was to begin leaves no trace, as none has begun.
 void finish(const Task &task, const StepRecord &record);

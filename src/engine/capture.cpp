@@ -49,8 +49,10 @@ public:
 
 	std::optional<pg::Place> take(const pg::TriggerCall &call)
 	{
-		const auto found = std::ranges::find_if(
-			waiting_, [&](const Departure &departure) { return departure.is_half_of(call); });
+		// Whatever comes into the partition that it has left is another row.
+		const auto found = std::ranges::find_if(waiting_, [&](const Departure &departure) {
+			return departure.is_half_of(call) && departure.from.table != call.relation();
+		});
 		if (found == waiting_.end())
 			return std::nullopt;
 		const pg::Place from = found->from;

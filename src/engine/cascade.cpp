@@ -32,7 +32,8 @@ std::string Cascade::refusal(const Rule &rule, const std::string &key) const
 bool Cascade::gives_way_to(const pg::Error &error) const
 {
 	return comes_again_ &&
-		(error.sqlstate() == pg::lock_not_available || error.sqlstate() == pg::deadlock_detected);
+		(error.sqlstate() == pg::lock_not_available || error.sqlstate() == pg::deadlock_detected ||
+			error.sqlstate() == pg::serialization_failure);
 }
 
 void Cascade::note_move(const pg::Place &from, const pg::Place &to)

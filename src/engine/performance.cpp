@@ -16,7 +16,9 @@ void Performance::settle()
 	if (!dated && task.awaits != "leaving")
 		return;
 	const Image image = hold_row(task, subject, chapter);
-	if (image.state == Image::State::there && !ended(now()))
+	if (image.state == Image::State::busy)
+		postpone(task); // then it is reckoned
+	else if (image.state == Image::State::there && !ended(now()))
 		dated ? follow_the_date(row_of(image)) : follow_the_leaving(row_of(image));
 }
 
@@ -73,8 +75,14 @@ bool Performance::depends_on_the_row()
 // What was not known when it was planned is known now. False: it is due later.
 bool Performance::reckoned(const pg::RowChange &row)
 {
-	const pg::CountingFrom base(
-		task.awaits == "entered" ? entered_at(task, wait().anchored_on) : pg::present());
+	std::optional<pg::Instant> from = pg::present();
+	if (task.awaits == "entered")
+		from = entered_at(task, wait().anchored_on);
+	else if (task.awaits == "leaving")
+		from = left_at(task, wait().anchored_on);
+	if (!from)
+		return wait_on(task), false;
+	const pg::CountingFrom base(*from);
 	const pg::Instant due = due_time(chapter, rule, wait(), row);
 	if (due <= pg::present())
 		return true;

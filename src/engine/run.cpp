@@ -64,12 +64,14 @@ std::string status_of(const std::vector<StepRecord> &steps)
 	return status;
 }
 
-std::string first_reason(const std::vector<StepRecord> &steps)
+void tell_of_first_failure(RunRecord &run)
 {
-	for (const StepRecord &step : steps)
-		if (step.status == "failed")
-			return "step " + std::to_string(step.number) + ": " + step.reason;
-	return {};
+	for (const StepRecord &step : run.steps)
+		if (step.status == "failed") {
+			run.reason = "step " + std::to_string(step.number) + ": " + step.reason;
+			run.sqlstate = step.sqlstate;
+			return;
+		}
 }
 
 // To abort the write is what some rules are told to do with an error.
@@ -115,7 +117,7 @@ void take_steps_once(
 	const Cascade::Scope scope(rule, run.key, run.id);
 	run.steps = take_steps(chapter, rule, change, run, care);
 	run.status = status_of(run.steps);
-	run.reason = first_reason(run.steps);
+	tell_of_first_failure(run);
 }
 
 } // namespace

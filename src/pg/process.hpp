@@ -51,5 +51,6 @@ Oid extension_oid(); // 0 when it is not installed; needs a transaction
 void warn(const std::string &message, const std::string &hint); // to the server's log
 inline constexpr const char *lock_not_available = "55P03";
 inline constexpr const char *deadlock_detected = "40P01";
+inline constexpr const char *serialization_failure = "40001";
 
 } // namespace automation::pg

@@ -94,14 +94,14 @@ SELECT is(mill.logged(), E'reads row 21 succeeded\nreads client 21 succeeded\nte
 ALTER TABLE mill.client ENABLE ROW LEVEL SECURITY;
 INSERT INTO mill.job VALUES (22, 'New', NULL, 1);
 SELECT is(mill.logged(), E'reads row 22 succeeded\nreads client 22 failed 42501 condition: query would be affected by row-level security policy for table "client"\n'
-	'tells client 22 failed step 1: query would be affected by row-level security policy for table "client"',
+	'tells client 22 failed 42501 step 1: query would be affected by row-level security policy for table "client"',
 	'a policy that would hide rows from the owner makes them fail: they never see fewer than there are');
 SELECT results_eq($$SELECT name, problem FROM automation.rules ORDER BY id$$,
 	$$VALUES ('reads row', NULL), ('reads client', 'query would be affected by row-level security policy for table "client"'),
 		('tells client', 'query would be affected by row-level security policy for table "client"')$$, 'as automation.rules says');
 SET LOCAL row_security = off;
 INSERT INTO mill.job VALUES (23, 'New', NULL, 1);
-SELECT matches(mill.logged(), E'^reads row 23 succeeded\nreads client 23 failed 42501 .*\ntells client 23 failed step 1', 'whatever the writer has set');
+SELECT matches(mill.logged(), E'^reads row 23 succeeded\nreads client 23 failed 42501 .*\ntells client 23 failed 42501 step 1', 'whatever the writer has set');
 RESET row_security;
 ALTER ROLE owner_author BYPASSRLS;
 INSERT INTO mill.job VALUES (24, 'New', NULL, 2);

@@ -75,7 +75,9 @@ SELECT is(role || ': ' || coalesce((SELECT string_agg(format('%s %s', p, c.oid::
 FROM unnest('{tap_nobody,tap_viewer,tap_author,tap_operator,tap_admin}'::text[]) AS role;
 SELECT is(crm.as_role(role, 'SELECT count(*) FROM automation.' || view) IS NOT NULL, true, format('%s reads automation.%s', role, view))
 FROM unnest('{tap_viewer,tap_author,tap_operator,tap_admin}'::text[]) AS role,
-	unnest('{rules,rule_steps,rule_history,triggers,actions,entities,links,channels,calendars,execution_log,step_log,deliveries,attempts,notification}'::text[]) AS view;
+	unnest('{rules,rule_steps,rule_history,triggers,actions,entities,links,channels,calendars,execution_log,step_log,deliveries,attempts}'::text[]) AS view;
+SELECT is(has_table_privilege(role, 'automation.notification', 'SELECT'), reads, format('%s %s what is said to others', role, CASE WHEN reads THEN 'reads' ELSE 'does not read' END))
+FROM (VALUES ('tap_viewer', false), ('tap_author', false), ('tap_operator', true), ('tap_admin', true)) AS v(role, reads);
 SELECT throws_ok(format('SELECT crm.as_role(%L, ''SELECT * FROM automation.%s'')', role, relation), '42501', 'permission denied for ' || kind || ' ' || relation, format('%s does not read automation.%s', role, relation))
 FROM unnest('{tap_viewer,tap_author,tap_operator,tap_admin}'::text[]) AS role,
 	(VALUES ('run', 'table'), ('delivery', 'table'), ('attempt', 'table'), ('rule_version', 'table'), ('trigger_definition', 'table'), ('action_definition', 'table')) AS v(relation, kind);

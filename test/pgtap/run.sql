@@ -107,7 +107,7 @@ SELECT is(steps #- '{0,result}', '[
 	{"step": 3, "action": "create_record", "status": "failed", "sqlstate": "23505", "reason": "duplicate key value violates unique constraint \"side_pkey\""},
 	{"step": 4, "action": "notify", "status": "not_run", "reason": "the step before it failed"},
 	{"step": 5, "action": "notify", "status": "succeeded"}]'::jsonb, 'the log tells each step''s fate') FROM automation.run WHERE steps @> '[{"step": 5}]';
-SELECT is(tap.logged(), E'fails 1 failed step 2: no luck\nnext 1 succeeded', 'and the run''s');
+SELECT is(tap.logged(), E'fails 1 failed P0042 step 2: no luck\nnext 1 succeeded', 'and the run''s');
 
 -- In a condition: a division, in rows of one statement.
 SELECT automation.create_rule('divides', 'job', 'status_entered', '{"to": "Divide"}', condition => '10 / new.priority > 1',
@@ -120,7 +120,7 @@ SELECT is(tap.logged(), E'next too 1 succeeded\ndivides 2 failed 22012 condition
 SELECT automation.create_rule('step divides', 'job', 'status_entered', '{"to": "Step"}',
 	steps => ARRAY[automation.only_if('10 / new.priority > 1', automation.notify('log', 'x')), automation.notify('log', 'y')], activate => true);
 UPDATE job SET status = 'Step' WHERE id = 2;
-SELECT is(tap.logged(), 'step divides 2 failed step 1: division by zero', 'in the condition of a step too');
+SELECT is(tap.logged(), 'step divides 2 failed 22012 step 1: division by zero', 'in the condition of a step too');
 
 -- on_error => 'fail'
 SELECT automation.alter_rule('divides', on_error => 'fail'), automation.alter_rule('fails', on_error => 'fail');
@@ -136,11 +136,11 @@ SELECT automation.drop_rule(name) FROM unnest('{fails,next,divides,next too,step
 SELECT tap.rule('outer', 'job', 'status_entered', '{"to": "Outer"}', automation.update_field('priority', '7'), automation.notify('log', 'outer'));
 SELECT tap.rule('inner', 'job', 'field_changed', '{"field": "priority"}', automation.call_function('tap.fail'));
 UPDATE job SET status = 'Outer' WHERE id = 1;
-SELECT is(tap.logged(), E'outer 1 succeeded\ninner 1 failed step 1: no luck', 'a rule set off by another fails alone');
+SELECT is(tap.logged(), E'outer 1 succeeded\ninner 1 failed P0042 step 1: no luck', 'a rule set off by another fails alone');
 SELECT is((SELECT priority FROM job WHERE id = 1), 7, 'what set it off is done');
 SELECT automation.alter_rule('inner', on_error => 'fail');
 UPDATE job SET status = 'Outer' WHERE id = 2;
-SELECT is(tap.logged(), 'outer 2 failed step 1: no luck', 'unless it is told to abort what fired it: that step');
+SELECT is(tap.logged(), 'outer 2 failed P0042 step 1: no luck', 'unless it is told to abort what fired it: that step');
 SELECT results_eq('SELECT status, priority FROM job WHERE id = 2', $$VALUES ('Outer', 0)$$, 'but not the person''s write');
 
 -- A rule that can no longer find its row's key: its owner lost a privilege.
@@ -173,7 +173,7 @@ SELECT automation.create_rule('parts', 'place', 'created', steps => ARRAY[automa
 SET LOCAL SESSION AUTHORIZATION run_writer;
 INSERT INTO tap.place VALUES (2, 'y');
 RESET SESSION AUTHORIZATION;
-SELECT is(tap.logged(), 'parts 2 failed step 1: cannot fire deferred trigger within security-restricted operation',
+SELECT is(tap.logged(), 'parts 2 failed 42501 step 1: cannot fire deferred trigger within security-restricted operation',
 	'a deferred constraint is refused to a rule of somebody else''s');
 GRANT run_writer TO run_author;
 SET LOCAL SESSION AUTHORIZATION run_writer;
@@ -194,7 +194,7 @@ SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 ALTER TABLE part ALTER CONSTRAINT part_place_id_fkey NOT DEFERRABLE;
 INSERT INTO place VALUES (5, 'p5');
-SELECT is(tap.logged(), 'orphans 5 failed step 1: insert or update on table "part" violates foreign key constraint "part_place_id_fkey"',
+SELECT is(tap.logged(), 'orphans 5 failed 23503 step 1: insert or update on table "part" violates foreign key constraint "part_place_id_fkey"',
 	'one that is not deferred fails the step and not the write');
 SELECT automation.drop_rule('orphans');
 
@@ -223,7 +223,7 @@ DROP SERVER run_hook;
 INSERT INTO job (id) VALUES (212);
 CREATE SERVER run_hook FOREIGN DATA WRAPPER pg_automation OPTIONS (channel 'webhook', base_url 'https://hook.example');
 INSERT INTO job (id) VALUES (213);
-SELECT is(tap.logged(), E'tell 211 delivering\ntell 212 failed step 1: server "run_hook" does not exist\ntell 213 delivering',
+SELECT is(tap.logged(), E'tell 211 delivering\ntell 212 failed 42704 step 1: server "run_hook" does not exist\ntell 213 delivering',
 	'a step whose channel is dropped fails');
 SELECT is((SELECT server FROM automation.delivery ORDER BY id DESC LIMIT 1), (SELECT oid FROM pg_foreign_server WHERE srvname = 'run_hook'),
 	'one that is made again is used');

@@ -40,7 +40,7 @@ SELECT tap.rule('tries', 'job', 'created', '{}', automation.update_field('status
 	automation.call_function('tap.try_bad'), automation.update_field('status', 'good'));
 SELECT tap.rule('set off', 'job', 'status_changed', '{}', automation.notify('log', '{{ status }}'));
 INSERT INTO job VALUES (1, 'New');
-SELECT is(tap.logged(), E'tries 1 failed step 1: bad\nset off 1 succeeded', 'a rule whose first firing was rolled back fires again');
+SELECT is(tap.logged(), E'tries 1 failed P0001 step 1: bad\nset off 1 succeeded', 'a rule whose first firing was rolled back fires again');
 SELECT is(tap.told(), 'good', 'and only the last one told');
 DROP TRIGGER zz ON job;
 SELECT automation.drop_rule(name) FROM unnest('{tries,set off}'::text[]) AS name;
@@ -55,7 +55,7 @@ CREATE TRIGGER refuse BEFORE INSERT ON automation.notification FOR EACH ROW WHEN
 SELECT tap.rule('tells', 'job', 'created', '{}', automation.notify('log', 'refused'), automation.notify('log', 'accepted'));
 SELECT tap.rule('next', 'job', 'created', '{}', automation.notify('log', 'next'));
 INSERT INTO job VALUES (2, 'New');
-SELECT is(tap.logged(), E'tells 2 failed step 1: no room for refused\nnext 2 succeeded', 'a row that cannot be written fails the step');
+SELECT is(tap.logged(), E'tells 2 failed P0001 step 1: no room for refused\nnext 2 succeeded', 'a row that cannot be written fails the step');
 SELECT is(tap.told(), 'accepted, next', 'and nothing else');
 SELECT automation.alter_rule('tells', on_error => 'fail');
 SELECT throws_ok('INSERT INTO job VALUES (3)', 'P0001', 'no room for refused', 'or the write, if the rule says so');
@@ -66,7 +66,7 @@ SELECT tap.rule('started', 'job', 'manual', '{}', automation.notify('log', 'star
 SELECT automation.alter_rule('started', on_error => 'fail');
 SELECT tap.rule('starts', 'job', 'created', '{}', automation.start_rule('started'), automation.notify('log', 'starts'));
 INSERT INTO job VALUES (4, 'New');
-SELECT is(tap.logged(), E'next 4 succeeded\nstarts 4 failed step 1: no room for refused', 'a rule that fails what started it fails that step');
+SELECT is(tap.logged(), E'next 4 succeeded\nstarts 4 failed P0001 step 1: no room for refused', 'a rule that fails what started it fails that step');
 SELECT is(tap.told(), 'next, starts', 'with all that it did itself');
 SELECT automation.drop_rule(name) FROM unnest('{started,starts}'::text[]) AS name;
 
@@ -89,19 +89,19 @@ CREATE TABLE person (id text PRIMARY KEY, name text);
 SELECT automation.attach('person');
 SELECT tap.rule('greets', 'person', 'created', '{}', automation.notify('{{ name }}', 'hello'));
 INSERT INTO person SELECT 'a', string_agg(md5(i::text), '') FROM generate_series(1, 200) AS i;
-SELECT is(tap.logged(), 'greets a failed step 1: recipient of step 1 is longer than 2000 bytes', 'a recipient too long for an index');
+SELECT is(tap.logged(), 'greets a failed 22001 step 1: recipient of step 1 is longer than 2000 bytes', 'a recipient too long for an index');
 INSERT INTO person SELECT left(string_agg(md5(i::text), ''), 2600), 'ann' FROM generate_series(1, 100) AS i;
 SELECT is(tap.logged(), 'greets  failed 54000 key: the row''s key is longer than 2000 bytes', 'and a key');
 SELECT is(tap.told(), 'nothing', 'are refused');
 INSERT INTO person VALUES ('b');
-SELECT is(tap.logged(), 'greets b failed step 1: recipient of step 1 is null', 'as is no recipient');
+SELECT is(tap.logged(), 'greets b failed 22004 step 1: recipient of step 1 is null', 'as is no recipient');
 SELECT automation.alter_rule('greets', on_error => 'fail');
 SELECT throws_ok($$INSERT INTO person VALUES ('c')$$, '22004', 'recipient of step 1 is null', 'which may abort the write');
 
 SELECT throws_ok($$INSERT INTO person VALUES ('d', ' ')$$, '22004', 'recipient of step 1 is empty', 'nor does an empty one pass');
 SELECT automation.alter_rule('greets', on_error => 'log');
 INSERT INTO person VALUES ('e', ' ');
-SELECT is(tap.logged(), 'greets e failed step 1: recipient of step 1 is empty', 'one that is empty is none either');
+SELECT is(tap.logged(), 'greets e failed 22004 step 1: recipient of step 1 is empty', 'one that is empty is none either');
 SELECT automation.drop_rule('greets');
 SELECT tap.rule('greets all', 'person', 'created', '{}', automation.action('notify', '{"recipient": ["{{ id }}", "{{ name }}"], "body": "hello"}'));
 INSERT INTO person VALUES ('f');
