@@ -28,7 +28,8 @@ public:
 	int content(Instant now)
 	{
 		const auto share = (now - filled_at_).count() * rate_.count; // in tokens times per
-		const std::int64_t most = std::max<std::int64_t>(rate_.count * 1'000, rate_.per.count());
+		const std::int64_t most =
+			std::max<std::int64_t>(std::int64_t{rate_.count} * 1'000, rate_.per.count());
 		level_ = std::min(level_ + share, most);
 		filled_at_ = now;
 		return static_cast<int>(level_ / rate_.per.count());

@@ -12,7 +12,7 @@ namespace automation::engine {
 
 namespace {
 
-constexpr std::size_t most_compiled = 8 * 1024 * 1024; // bytes
+constexpr std::size_t most_compiled = 8'388'608; // bytes
 
 pg::Oid oid_of(const pg::Rows &rows, std::uint64_t row, int column)
 {

@@ -107,7 +107,7 @@ private:
 	// A row that was deleted may have been inserted again under its key.
 	pg::RowChange came_back(Chapter &chapter, const pg::Image &before)
 	{
-		const pg::RowChange removed = change(chapter, before, {});
+		pg::RowChange removed = change(chapter, before, {});
 		const std::string key = chapter.key_of(removed);
 		const std::optional<pg::RowFinder::Row> row = chapter.rows().seen(key);
 		if (!row)

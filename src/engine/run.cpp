@@ -127,7 +127,7 @@ std::string key_text(const Chapter &chapter, Rule &rule, const pg::RowChange &ch
 	const pg::Expression &expression = chapter.compile(rule, rule.key);
 	const std::optional<pg::Datum> key =
 		as_owner(rule, expression, StepKind::message, [&] { return expression.value(change); });
-	const std::string text = key ? pg::key_text(*key) : std::string();
+	std::string text = key ? pg::key_text(*key) : std::string();
 	if (text.size() > longest_key)
 		pg::fail("54000", "the row's key is longer than " + std::to_string(longest_key) + " bytes");
 	return text;

@@ -19,7 +19,8 @@ public:
 	};
 
 	// A query for the row whose key, as text, is $1. Nothing is prepared before it is first needed.
-	RowFinder(std::string query, Oid owner) : owner_(owner), found_{query}, locked_{query + locking}
+	RowFinder(const std::string &query, Oid owner)
+		: owner_(owner), found_{query}, locked_{query + locking}
 	{
 	}
 	RowFinder(const RowFinder &) = delete;
