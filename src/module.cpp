@@ -220,6 +220,11 @@ Datum now(FunctionCallInfo)
 	return Int64GetDatum(pg::present());
 }
 
+Datum system_identifier(FunctionCallInfo)
+{
+	return Int64GetDatum(pg::system_identifier());
+}
+
 Datum base(FunctionCallInfo)
 {
 	return Int64GetDatum(pg::base());
@@ -269,6 +274,7 @@ PG_ENTRY(automation_suggest, automation::suggest);
 PG_ENTRY(automation_changed, automation::pg::changed);
 PG_ENTRY(automation_now, automation::now);
 PG_ENTRY(automation_base, automation::base);
+PG_ENTRY(automation_system_identifier, automation::system_identifier);
 PG_ENTRY(automation_local_instant, automation::pg::local_instant);
 PG_ENTRY(automation_add, automation::pg::add_to_instant);
 PG_ENTRY(automation_named_zone, automation::pg::named_zone);

@@ -2,8 +2,8 @@
 -- data remember, and does nothing that is due and sends nothing until somebody adopts it.
 
 CREATE FUNCTION automation._system_identifier() RETURNS bigint
-LANGUAGE sql STABLE
-RETURN (SELECT c.system_identifier FROM pg_control_system() AS c);
+-- pg_control_system() reads a file; the worker asks with every turn.
+LANGUAGE C STABLE AS 'MODULE_PATHNAME', 'automation_system_identifier';
 COMMENT ON FUNCTION automation._system_identifier() IS 'Number of this cluster; replicas and physical copies share it';
 
 CREATE TABLE automation.home (

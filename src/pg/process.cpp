@@ -137,6 +137,11 @@ void exit_for_restart()
 	proc_exit(1);
 }
 
+std::int64_t system_identifier()
+{
+	return static_cast<std::int64_t>(GetSystemIdentifier());
+}
+
 std::uint64_t random_number()
 {
 	std::uint64_t number = 0;

@@ -254,6 +254,16 @@ SELECT automation.cancel_activation('all');
 SELECT automation.set_clock('2030-03-04 09:10+00');
 SELECT automation.tick();
 SELECT results_eq('SELECT state, seen FROM automation.activations', $$VALUES ('cancelled', 0::bigint)$$, 'it can be cancelled');
+SELECT automation.disable_rule('all');
+DELETE FROM automation.run;
+SELECT automation.activate_rule('all', apply_to => 'all', rate => 10);
+SELECT automation.set_clock('2030-03-04 09:10:01+00');
+SELECT automation.tick();
+SELECT automation.alter_rule('all', steps => ARRAY[automation.notify('log', 'altered {{ id }}')]);
+SELECT automation.set_clock('2030-03-04 09:11+00');
+SELECT automation.tick();
+SELECT results_eq('SELECT a.state, a.seen, a.fired, count(DISTINCT u.key), count(DISTINCT u.version) FROM automation.activations AS a, automation.run AS u GROUP BY a.state, a.seen, a.fired',
+	$$VALUES ('finished', 30::bigint, 11::bigint, 11::bigint, 2::bigint)$$, 'or goes on with what the rule says now');
 SELECT throws_ok($$SELECT automation.activate_rule('all', apply_to => 'some')$$, '22023', 'invalid value for apply_to: "some"', 'new or all');
 SELECT automation.disable_rule('all');
 SELECT throws_ok($$SELECT automation.activate_rule('all', 'all', 0)$$, '22023', 'rate must be between 1 and 100000', 'at some rate');

@@ -281,6 +281,9 @@ EXCEPTION WHEN OTHERS THEN
 END
 $$;
 SELECT is(crm.hint_of($$SELECT automation.rollback_rule('still kept', 1)$$), '42703: Column "score" is called "points" now.', 'to go back to an older text may need its columns');
+ALTER TABLE crm.lead RENAME points TO score;
+SELECT is(crm.hint_of($$SELECT automation.copy_rule('still kept', 'copied')$$), '42703: Column "points" is called "score" now.', 'so may a copy');
+ALTER TABLE crm.lead RENAME score TO points;
 ALTER TABLE crm.lead RENAME COLUMN points TO score;
 SELECT lives_ok('EXECUTE go_back', 'it goes back when they are there');
 SELECT automation.drop_rule('still kept');
