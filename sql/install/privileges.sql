@@ -17,7 +17,7 @@ BEGIN ATOMIC
 		('operator', '{item_status,explain,check,playbook_diff,whatif,watch,test_rule,cascade,why_not,told,messages,plans,lint,rule_to_text,rule_to_mermaid,report_html,export_rules,rule_schema,
 			fires_ok,fires_not_ok,sends_ok,due_ok,cancelled_ok,explains_like,
 			pause_rule,resume_rule,disable_rule,enable_rule,fire,retry,replay,pause_channel,resume_channel,purge_log,
-			tick,stop_item,resume_item,cancel,housekeep,cancel_activation,set_consent,consents}'),
+			tick,stop_item,resume_item,cancel,housekeep,cancel_activation,release_batch,discard_batch,set_consent,consents}'),
 		('admin', '{attach,detach,link,unlink,approve_function,disapprove_function,
 			create_channel,alter_channel,drop_channel,create_calendar,alter_calendar,drop_calendar,add_holiday,remove_holiday,
 			grant_access,revoke_access,adopt,set_clock,advance,schedule_jobs,unschedule_jobs}');
@@ -180,6 +180,8 @@ SELECT pg_catalog.pg_extension_config_dump('automation.playbook_rule', '');
 -- later touch is told from an earlier one, and the messages of a run from those of another database.
 SELECT pg_catalog.pg_extension_config_dump('automation.pending', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.hold', '');
+SELECT pg_catalog.pg_extension_config_dump('automation.batch', 'WHERE state IN (''held'', ''releasing'')');
+SELECT pg_catalog.pg_extension_config_dump('automation.held', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.run', 'WHERE id IN (SELECT p.run_id FROM automation.pending AS p)');
 SELECT pg_catalog.pg_extension_config_dump('automation.run_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.delivery_id_seq', '');
@@ -187,4 +189,4 @@ SELECT pg_catalog.pg_extension_config_dump('automation.delivery_id_seq', '');
 -- Few rows, and rarely analyzed. Taken for the thousands that PostgreSQL expects of a table it does not know,
 -- they would have it compile (jit) each query of a view.
 ANALYZE automation.entity, automation.link, automation.rule, automation.rule_version, automation.trigger_definition,
-	automation.action_definition, automation.calendar, automation.holiday, automation.activation, automation.hold;
+	automation.action_definition, automation.calendar, automation.holiday, automation.activation, automation.hold, automation.batch;

@@ -14,6 +14,7 @@ CREATE TABLE automation.rule (
 	version integer NOT NULL DEFAULT 1,
 	on_error text NOT NULL DEFAULT 'log' CHECK (on_error IN ('log', 'fail')),
 	in_flight text NOT NULL DEFAULT 'cancel' CHECK (in_flight IN ('cancel', 'finish')),
+	on_bulk text CHECK (on_bulk IN ('hold', 'run', 'log_only', 'skip')),
 	paused_at timestamptz,
 	created_at timestamptz NOT NULL DEFAULT automation._now()
 );
@@ -31,6 +32,7 @@ COMMENT ON COLUMN automation.rule.state IS 'draft: not yet activated; paused and
 COMMENT ON COLUMN automation.rule.version IS 'The version that new runs follow; earlier ones stay compiled while runs of theirs wait';
 COMMENT ON COLUMN automation.rule.on_error IS 'fail: an error aborts the write that fired the rule';
 COMMENT ON COLUMN automation.rule.in_flight IS 'When disabled: what becomes of runs that have begun';
+COMMENT ON COLUMN automation.rule.on_bulk IS 'What becomes of its matches in a transaction that sets off too much; null: hold if it sends, else run';
 COMMENT ON COLUMN automation.rule.paused_at IS 'Since when it is paused';
 COMMENT ON COLUMN automation.rule.created_at IS 'When it was made';
 
@@ -510,6 +512,20 @@ END
 $$;
 COMMENT ON FUNCTION automation._drop_compiled(integer, integer) IS 'Drops what a version of a rule was compiled to';
 
+CREATE FUNCTION automation._on_bulk(rule_id integer) RETURNS text
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT coalesce(r.on_bulk, CASE WHEN EXISTS (
+		SELECT FROM jsonb_array_elements(v.steps) AS s(step)
+		JOIN automation.action_definition AS d ON d.name = s.step ->> 'action'
+		WHERE d.channel_kind IS NOT NULL OR d.name = 'start_rule') THEN 'hold' ELSE 'run' END)
+	FROM automation.rule AS r
+	JOIN automation.rule_version AS v ON v.rule_id = r.id AND v.version = r.version
+	WHERE r.id = _on_bulk.rule_id;
+END;
+COMMENT ON FUNCTION automation._on_bulk(integer)
+	IS 'What becomes of matches of a rule in a transaction that sets off too much: as it says; else what may leave the house waits';
+
 -- What the engine reads
 
 CREATE VIEW automation._part AS
@@ -846,7 +862,8 @@ RETURNS TABLE (
 	is_standing boolean,
 	is_active boolean,
 	state text,
-	finishes boolean)
+	finishes boolean,
+	on_bulk text)
 LANGUAGE sql STABLE
 BEGIN ATOMIC
 	SELECT s.step, d.name, d.kind, coalesce(c.oid, 0), s.channel, d.channel_kind,
@@ -856,7 +873,7 @@ BEGIN ATOMIC
 		w.unless_function, v.events, automation._rule_part(r.id, v.version, 'key'), r.owner::oid, r.search_path, subject.id,
 		r.on_error = 'fail', v.is_standing,
 		r.state = 'active' AND r.version = v.version AND coalesce(automation._superuser_may(r.owner), true), r.state,
-		r.in_flight = 'finish'
+		r.in_flight = 'finish', automation._on_bulk(r.id)
 	FROM automation.rule AS r
 	JOIN automation.rule_version AS v ON v.rule_id = r.id
 	JOIN automation.entity AS subject ON subject.relation = r.relation
@@ -915,6 +932,20 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION automation._check_on_error(text) IS 'Raises an error unless the text says what a failing rule does';
+
+CREATE FUNCTION automation._check_on_bulk(on_bulk text) RETURNS text
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF on_bulk NOT IN ('default', 'hold', 'run', 'log_only', 'skip') THEN
+		PERFORM automation._fail('22023', format('invalid value for on_bulk: "%s"', on_bulk),
+			hint => 'Valid values are: default, hold, run, log_only, skip.');
+	END IF;
+	RETURN nullif(on_bulk, 'default');
+END
+$$;
+COMMENT ON FUNCTION automation._check_on_bulk(text) IS 'What a rule keeps of what its author says of bulk, or an error';
 
 CREATE FUNCTION automation._steps_json(rule text, steps automation.step[]) RETURNS jsonb
 LANGUAGE plpgsql
@@ -1006,7 +1037,8 @@ CREATE FUNCTION automation._new_rule(
 	activate boolean,
 	on_error text,
 	place integer,
-	version automation.rule_version)
+	version automation.rule_version,
+	on_bulk text DEFAULT NULL)
 RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -1015,9 +1047,9 @@ BEGIN
 	PERFORM automation._check_new_name(version.name);
 	PERFORM automation._check_on_error(on_error);
 	PERFORM automation._check_author(version.author, relation);
-	INSERT INTO automation.rule (name, folder, description, relation, event_relation, owner, search_path, position, on_error)
+	INSERT INTO automation.rule (name, folder, description, relation, event_relation, owner, search_path, position, on_error, on_bulk)
 	VALUES (version.name, coalesce(folder, 'Default'), description, relation, relation, version.author, search_path,
-		coalesce(place, (SELECT coalesce(max(r.position), 0) + 1 FROM automation.rule AS r)), on_error)
+		coalesce(place, (SELECT coalesce(max(r.position), 0) + 1 FROM automation.rule AS r)), on_error, automation._check_on_bulk(on_bulk))
 	RETURNING id INTO version.rule_id;
 	version.version := 1;
 	PERFORM automation._add_version(version);
@@ -1027,7 +1059,7 @@ BEGIN
 	RETURN version.rule_id;
 END
 $$;
-COMMENT ON FUNCTION automation._new_rule(text, regclass, text, text, boolean, text, integer, automation.rule_version) IS 'Makes a rule with its first version';
+COMMENT ON FUNCTION automation._new_rule(text, regclass, text, text, boolean, text, integer, automation.rule_version, text) IS 'Makes a rule with its first version';
 
 CREATE FUNCTION automation.create_rule(
 	name text,
@@ -1041,11 +1073,12 @@ CREATE FUNCTION automation.create_rule(
 	activate boolean DEFAULT false,
 	on_error text DEFAULT 'log',
 	place integer DEFAULT NULL,
-	evaluate text DEFAULT 'row')
+	evaluate text DEFAULT 'row',
+	on_bulk text DEFAULT NULL)
 RETURNS integer
 LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
-COMMENT ON FUNCTION automation.create_rule(text, regclass, text, jsonb, text, automation.step[], text, text, boolean, text, integer, text)
-	IS 'Makes a rule and answers its number. It belongs to the caller and acts in his name; place is its position in the list, the end by default; evaluate => ''commit'' judges it once per row, by what the whole transaction has made of it';
+COMMENT ON FUNCTION automation.create_rule(text, regclass, text, jsonb, text, automation.step[], text, text, boolean, text, integer, text, text)
+	IS 'Makes a rule and answers its number. It belongs to the caller and acts in his name; place is its position in the list, the end by default; evaluate => ''commit'' judges it once per row, by what the whole transaction has made of it; on_bulk: hold, run, log_only or skip in a transaction that sets off too much';
 
 CREATE FUNCTION automation._create_rule(
 	caller regrole,
@@ -1060,13 +1093,14 @@ CREATE FUNCTION automation._create_rule(
 	activate boolean,
 	on_error text,
 	place integer,
-	evaluate text)
+	evaluate text,
+	on_bulk text)
 RETURNS integer
 LANGUAGE sql
 RETURN automation._new_rule(
 	automation._callers_search_path(caller), relation, folder, description, activate, on_error, place,
-	ROW(NULL, NULL, name, trigger, params, condition, NULL, NULL, NULL, automation._steps_json(name, steps), caller, NULL, NULL, evaluate, NULL, NULL)::automation.rule_version);
-COMMENT ON FUNCTION automation._create_rule(regrole, text, regclass, text, jsonb, text, automation.step[], text, text, boolean, text, integer, text) IS 'automation.create_rule()';
+	ROW(NULL, NULL, name, trigger, params, condition, NULL, NULL, NULL, automation._steps_json(name, steps), caller, NULL, NULL, evaluate, NULL, NULL)::automation.rule_version, on_bulk);
+COMMENT ON FUNCTION automation._create_rule(regrole, text, regclass, text, jsonb, text, automation.step[], text, text, boolean, text, integer, text, text) IS 'automation.create_rule()';
 
 CREATE FUNCTION automation._version(rule_id integer, version integer) RETURNS automation.rule_version
 LANGUAGE sql STABLE
@@ -1086,10 +1120,11 @@ CREATE FUNCTION automation.alter_rule(
 	description text DEFAULT NULL,
 	on_error text DEFAULT NULL,
 	reason text DEFAULT NULL,
-	evaluate text DEFAULT NULL)
+	evaluate text DEFAULT NULL,
+	on_bulk text DEFAULT NULL)
 RETURNS integer
 LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
-COMMENT ON FUNCTION automation.alter_rule(text, text, text, jsonb, text, automation.step[], text, text, text, text, text)
+COMMENT ON FUNCTION automation.alter_rule(text, text, text, jsonb, text, automation.step[], text, text, text, text, text, text)
 	IS 'Changes what is given of a rule and answers its version, a new one if it says something else now; name renames it, an empty condition removes the condition';
 
 CREATE FUNCTION automation._alter_rule(
@@ -1104,7 +1139,8 @@ CREATE FUNCTION automation._alter_rule(
 	description text,
 	on_error text,
 	reason text,
-	evaluate text)
+	evaluate text,
+	on_bulk text)
 RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -1133,7 +1169,8 @@ BEGIN
 	UPDATE automation.rule AS r
 	SET folder = coalesce(_alter_rule.folder, r.folder),
 		description = coalesce(_alter_rule.description, r.description),
-		on_error = coalesce(_alter_rule.on_error, r.on_error)
+		on_error = coalesce(_alter_rule.on_error, r.on_error),
+		on_bulk = CASE WHEN _alter_rule.on_bulk IS NULL THEN r.on_bulk ELSE automation._check_on_bulk(_alter_rule.on_bulk) END
 	WHERE r.id = old_rule.id;
 	IF says_the_same THEN
 		RETURN old_rule.version;
@@ -1142,7 +1179,7 @@ BEGIN
 	RETURN version.version;
 END
 $$;
-COMMENT ON FUNCTION automation._alter_rule(regrole, text, text, text, jsonb, text, automation.step[], text, text, text, text, text) IS 'automation.alter_rule()';
+COMMENT ON FUNCTION automation._alter_rule(regrole, text, text, text, jsonb, text, automation.step[], text, text, text, text, text, text) IS 'automation.alter_rule()';
 
 CREATE FUNCTION automation.rollback_rule(rule text, version integer, reason text DEFAULT NULL) RETURNS integer
 LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
@@ -1203,7 +1240,7 @@ RETURN (
 		ROW(NULL, NULL, new_name,
 			automation._trigger_on(v.trigger, r.relation, coalesce(_copy_rule.relation, r.relation)), v.params,
 			v.condition, NULL, NULL, NULL, v.steps, caller, format('copy of "%s"', r.name), NULL, v.evaluate, NULL,
-			CASE WHEN coalesce(_copy_rule.relation, r.relation) = r.relation THEN v.column_names END)::automation.rule_version)
+			CASE WHEN coalesce(_copy_rule.relation, r.relation) = r.relation THEN v.column_names END)::automation.rule_version, r.on_bulk)
 	FROM automation._rule(_copy_rule.rule) AS r, LATERAL automation._version(r.id, r.version) AS v
 );
 COMMENT ON FUNCTION automation._copy_rule(regrole, text, text, regclass, boolean) IS 'automation.copy_rule()';
@@ -1435,7 +1472,8 @@ SELECT
 	r.description,
 	r.created_at,
 	v.created_at AS changed_at,
-	v.evaluate
+	v.evaluate,
+	automation._on_bulk(r.id) AS on_bulk
 FROM automation.rule AS r
 JOIN automation.rule_version AS v ON v.rule_id = r.id AND v.version = r.version
 JOIN automation._rule_problem AS p ON p.rule_id = r.id

@@ -50,6 +50,9 @@ void define_settings()
 		&settings::journal, PGC_SUSET);
 	define("pg_automation.max_depth", "How many rules may set each other off in a row.",
 		&settings::max_depth, {1, 64, 0}, PGC_SUSET);
+	define("pg_automation.max_events_per_transaction",
+		"How many matches of rules make a transaction a bulk; 0: none do.",
+		&settings::max_events_per_transaction, {0, INT_MAX, 0}, PGC_SUSET);
 	define("pg_automation.superuser_rules", "Whether superusers may own rules.",
 		&settings::superuser_rules, PGC_SIGHUP, [](bool, void *) { expire_definitions(); });
 

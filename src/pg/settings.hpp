@@ -10,6 +10,7 @@ namespace settings {
 inline bool enabled = true;
 inline bool journal = false;
 inline int max_depth = 8;
+inline int max_events_per_transaction = 1'000; // 0: no limit
 // pg_automation.delivery
 enum Delivery { delivery_off, delivery_on, delivery_simulated };
 inline int delivery = delivery_on;

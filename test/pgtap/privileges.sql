@@ -90,7 +90,7 @@ FROM unnest(ARRAY[
 	$$INSERT INTO automation.delivery (kind) VALUES ('x')$$, $$UPDATE automation.delivery SET kind = 'x'$$, 'DELETE FROM automation.delivery',
 	$$INSERT INTO automation.rule (name) VALUES ('x')$$, $$UPDATE automation.rule SET owner = 'tap_admin'$$, 'DELETE FROM automation.rule',
 	$$CREATE FUNCTION automation.x() RETURNS void LANGUAGE sql AS ''$$, $$CREATE FUNCTION automation_compiled.x() RETURNS void LANGUAGE sql AS ''$$,
-	$$SELECT automation._create_rule('tap_admin', 'x', 'crm.job', 'created', '{}', NULL, NULL, NULL, NULL, false, 'log', NULL, 'row')$$,
+	$$SELECT automation._create_rule('tap_admin', 'x', 'crm.job', 'created', '{}', NULL, NULL, NULL, NULL, false, 'log', NULL, 'row', NULL)$$,
 	$$SELECT automation._fire_rule(1, '{}')$$, $$SELECT automation._ask('tap_admin', 'SELECT', '{}')$$]) AS command;
 
 -- The writer needs nothing
