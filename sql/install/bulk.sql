@@ -263,7 +263,6 @@ BEGIN ATOMIC
 		SELECT d.ctid AS place, row_number() OVER (ORDER BY d.parked_at, d.id) - 1 AS number
 		FROM automation.pending AS d
 		WHERE d.batch_id = _release_plans.batch_id
-		FOR UPDATE
 	) AS l
 	WHERE p.ctid = l.place;
 END;

@@ -8,10 +8,10 @@ BEGIN ATOMIC
 	VALUES
 		('viewer', '{item_status,explain,cascade,why_not,told,rule_to_text,rule_to_mermaid,report_html,export_rules,rule_schema,playbook_diff}'::text[]),
 		('author', '{item_status,explain,check,
-			create_rule,alter_rule,drop_rule,copy_rule,move_rule,rollback_rule,
+			create_rule,create_guard,alter_rule,drop_rule,copy_rule,move_rule,rollback_rule,
 			activate_rule,pause_rule,resume_rule,disable_rule,enable_rule,fire,
 			action,send_sms,send_email,send_webhook,notify,create_task,update_field,assign_user,create_record,
-			call_function,start_rule,stop_rule,only_if,after_previous,after,at,stop_item,resume_item,cancel,
+			call_function,start_rule,stop_rule,refuse,only_if,after_previous,after,at,stop_item,resume_item,cancel,
 			matching_rows,cancel_activation,install_playbook,playbook_diff,apply_rules,whatif,watch,test_rule,cascade,why_not,told,messages,plans,lint,rule_to_text,rule_to_mermaid,report_html,export_rules,rule_schema,
 			fires_ok,fires_not_ok,sends_ok,due_ok,cancelled_ok,explains_like}'),
 		('operator', '{item_status,explain,check,playbook_diff,whatif,watch,test_rule,cascade,why_not,told,messages,plans,lint,rule_to_text,rule_to_mermaid,report_html,export_rules,rule_schema,

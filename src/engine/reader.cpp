@@ -133,6 +133,8 @@ std::unique_ptr<Rule> read_rule(int id, int version)
 	rule->version = version;
 	for (std::uint64_t i = 1; i < found.size(); ++i)
 		rule->steps.push_back(step_of(Line(found, i)));
+	rule->is_guard = !rule->steps.empty() && rule->steps.front().action == "refuse";
+	rule->fails_the_write |= rule->is_guard;
 	return rule;
 }
 

@@ -74,6 +74,7 @@ struct Rule {
 	int subject = 0; // the entity whose row the rule is about
 	bool on_insert = false, on_update = false, on_remove = false;
 	bool fails_the_write = false; // on_error => 'fail'
+	bool is_guard = false;		  // its step refuses the change
 	bool is_standing = false;	  // waits for a date of the row, for as long as `still` holds
 	bool is_active = false;		  // takes new runs
 	bool finishes = false;		  // though disabled, goes on with the runs it has begun

@@ -4,6 +4,7 @@
 #include "core/json.hpp"
 #include "engine/bulk.hpp"
 #include "engine/cascade.hpp"
+#include "engine/guard.hpp"
 #include "engine/holds.hpp"
 #include "engine/judgement.hpp"
 #include "engine/schedule.hpp"
@@ -197,6 +198,8 @@ std::int64_t conclude(Chapter &chapter, Rule &rule, const pg::RowChange &change,
 bool meet(Chapter &chapter, Rule &rule, const pg::RowChange &change, const char *event)
 {
 	const InHand in_hand(rule);
+	if (rule.is_guard)
+		return stand_guard(chapter, rule, change, event);
 	Judgement judgement;
 	if (!rule.is_standing)
 		judgement = judge_event(chapter, rule, change);
@@ -218,6 +221,8 @@ std::int64_t run_if_it_applies(
 	Chapter &chapter, Rule &rule, const pg::RowChange &change, const char *event)
 {
 	const InHand in_hand(rule);
+	if (rule.is_guard)
+		return stand_guard(chapter, rule, change, event), 0;
 	if (rule.wait)
 		return run_when_due(chapter, rule, change);
 	return conclude(chapter, rule, change, event, judge_event(chapter, rule, change));

@@ -10,7 +10,6 @@ SET LOCAL pg_automation.max_events_per_transaction = 3;
 CREATE SERVER hook FOREIGN DATA WRAPPER pg_automation OPTIONS (channel 'webhook', base_url 'https://example.com');
 CREATE TABLE deal (id integer PRIMARY KEY, stage text DEFAULT 'New', closes_on date);
 SELECT automation.attach('deal', 'deal', '{"status": "stage"}');
--- A transaction within this one: only the first look at what a subtransaction has counted belongs to the whole.
 CREATE FUNCTION tap.log(rule text) RETURNS text LANGUAGE sql AS $$
 	SELECT coalesce(string_agg(concat_ws(' ', key, event, status, reason), ', ' ORDER BY id), 'nothing') FROM automation.execution_log AS l WHERE l.rule = log.rule
 $$;
@@ -33,7 +32,7 @@ SELECT results_eq($$SELECT name, on_bulk FROM automation.rules ORDER BY name$$, 
 SELECT automation.alter_rule('note', on_bulk => 'skip');
 SELECT results_eq($$SELECT on_bulk, version FROM automation.rules WHERE name = 'note'$$, $$VALUES ('skip', 1)$$, 'it is altered without a new version');
 SELECT is(automation.export_rules() #>> '{rules,1,on_bulk}', 'skip', 'exported');
-SELECT is((SELECT count(*) FROM automation.apply_rules(automation.export_rules(), dry_run => true)), 0::bigint, 'and what was exported is what there is');
+SELECT is((SELECT count(*) FROM automation.apply_rules(automation.export_rules(), dry_run => true) AS a WHERE a.action <> 'keep'), 0::bigint, 'and what was exported is what there is');
 SELECT automation.apply_rules(jsonb_set(automation.export_rules(), '{rules,1,on_bulk}', '"default"'));
 SELECT is((SELECT on_bulk FROM automation.rules WHERE name = 'note'), 'run', 'applied');
 SELECT automation.alter_rule('note', on_bulk => 'log_only');
@@ -77,7 +76,7 @@ ROLLBACK TO held;
 
 SELECT automation.discard_batch(tap.batch());
 SELECT is(tap.messages(), '1 New cancelled, 2 New cancelled, 3 New cancelled', 'discarded, nothing is sent');
-SELECT like(tap.log('send'), '%,  discarded suppressed bulk: 3 matches, batch ' || tap.batch() || ' discarded by %', 'the log tells how many matches there were');
+SELECT alike(tap.log('send'), '%,  discarded suppressed bulk: 3 matches, batch ' || tap.batch() || ' discarded by %', 'the log tells how many matches there were');
 SELECT is(tap.pending(), 'nothing', 'it waits no more');
 ROLLBACK TO held;
 
@@ -91,7 +90,7 @@ ROLLBACK TO held;
 SELECT automation.disable_rule('send');
 SELECT automation.release_batch(tap.batch());
 SELECT automation.tick();
-SELECT like(tap.log('send'), '%4 released cancelled bulk: rule is not active any more%', 'those of a disabled one are cancelled');
+SELECT alike(tap.log('send'), '%4 released cancelled bulk: rule is not active any more%', 'those of a disabled one are cancelled');
 ROLLBACK TO held;
 SELECT automation.drop_rule('send');
 SELECT is((SELECT matches FROM automation.pending_batches WHERE rule IS NULL), 3::numeric, 'those of one that was dropped stay listed');
@@ -101,7 +100,7 @@ ROLLBACK TO held;
 SELECT automation.alter_rule('send', condition => 'new.id = 4');
 SELECT automation.release_batch(tap.batch());
 SELECT automation.tick();
-SELECT like(tap.log('send'), '%4 released delivering, 5 released suppressed bulk: no longer applied when it was released, 6 released suppressed%', 'the rule as it is then is asked');
+SELECT alike(tap.log('send'), '%4 released delivering, 5 released suppressed bulk: no longer applied when it was released, 6 released suppressed%', 'the rule as it is then is asked');
 ROLLBACK TO held;
 SELECT throws_ok('SELECT automation.release_batch(0)', '42704', 'batch 0 does not exist', 'there is such a batch');
 SELECT throws_ok('SELECT automation.release_batch(NULL)', '42704', 'batch null does not exist', 'one is named');
