@@ -8,10 +8,10 @@ COMMENT ON FUNCTION automation._channel_figures()
 	IS 'Attempts of each channel since the worker of this database began, by outcome, and their time in ms; server 0: channels beyond the 63rd';
 
 CREATE FUNCTION automation._worker_figures()
-RETURNS TABLE (since timestamptz, seen timestamptz, in_flight bigint, turns bigint, failures bigint, steps bigint)
+RETURNS TABLE (since timestamptz, silent_ms bigint, in_flight bigint, turns bigint, failures bigint, steps bigint)
 LANGUAGE C STABLE AS 'MODULE_PATHNAME', 'automation_worker_figures';
 COMMENT ON FUNCTION automation._worker_figures()
-	IS 'What the worker of this database has done since it began: transactions for deliveries, those of all that failed, and due steps taken; no row when there is none';
+	IS 'The worker of this database: since when it runs, how long its loop has not gone round, requests under way, transactions for deliveries, those of all that failed, due steps taken; no row when there is none';
 
 CREATE FUNCTION automation._unclaimed(server oid, OUT many bigint, OUT oldest timestamptz)
 LANGUAGE sql STABLE
@@ -68,7 +68,7 @@ COMMENT ON COLUMN automation.stats.counted_since IS 'When the worker began to co
 CREATE VIEW automation.metrics AS
 SELECT
 	(w.since IS NOT NULL)::integer AS worker_up,
-	extract(epoch FROM clock_timestamp() - w.seen)::double precision AS worker_silent_seconds,
+	w.silent_ms / 1000.0::double precision AS worker_silent_seconds,
 	coalesce(w.in_flight, 0) AS in_flight,
 	coalesce(w.turns, 0) AS turns_total,
 	coalesce(w.failures, 0) AS failures_total,

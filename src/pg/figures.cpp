@@ -118,8 +118,10 @@ Datum worker_figures_of_worker(FunctionCallInfo call)
 	Place *place = place_of_this_database();
 	if (!place)
 		return 0;
-	std::vector<std::optional<std::string>> row{
-		instant_text(place->begun), instant_text(place->seen), text_of(place->in_flight)};
+	const auto seen = static_cast<TimestampTz>(pg_atomic_read_u64(&place->seen));
+	std::vector<std::optional<std::string>> row{instant_text(place->begun),
+		std::to_string(TimestampDifferenceMilliseconds(seen, GetCurrentTimestamp())),
+		text_of(place->in_flight)};
 	for (pg_atomic_uint64 &figure : place->figure)
 		row.emplace_back(text_of(figure));
 	result.add(row);
