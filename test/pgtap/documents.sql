@@ -1,8 +1,9 @@
--- Every example of docs/trying.md, understanding.md, bulk.md and guards.md, with what is printed below it.
+-- Every example of these documents, with what is printed below it.
 BEGIN;
 SELECT no_plan();
 \set trying `cat docs/trying.md`
 \set understanding `cat docs/understanding.md`
+\set templates `cat docs/templates.md`
 \set bulk `cat docs/bulk.md`
 \set guards `cat docs/guards.md`
 
@@ -55,6 +56,9 @@ SELECT is((SELECT string_agg(name, ', ') FROM automation.rules), 'On the way, Bi
 ROLLBACK TO trying;
 SELECT pg_temp.check_document(:'understanding');
 SELECT is((SELECT count(*) FROM automation.event), 2::bigint, 'all of them');
+ROLLBACK TO trying;
+SELECT pg_temp.check_document(:'templates');
+SELECT is((SELECT count(*) FROM automation.folders), 4::bigint, 'all of them');
 ROLLBACK TO trying;
 SELECT pg_temp.check_document(:'bulk');
 SELECT is((SELECT state FROM automation.batch), 'releasing', 'bulk to its end');
