@@ -80,7 +80,7 @@ BEGIN
 			WHERE p.entity_id = t.entity_id AND p.key = t.key AND coalesce(p.run_id, p.id) < t.id);
 	PERFORM automation._drop_idle_versions(r.id) FROM automation.rule AS r;
 	IF retention IS NOT NULL THEN
-		PERFORM automation._purge_log(caller, retention);
+		PERFORM automation._purge(retention, exactly => false);
 	END IF;
 	IF EXISTS (SELECT FROM pg_extension AS e WHERE e.extname = 'pg_cron') THEN
 		EXECUTE 'DELETE FROM cron.job_run_details AS d USING cron.job AS j

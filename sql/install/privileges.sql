@@ -180,7 +180,17 @@ SELECT pg_catalog.pg_extension_config_dump('automation.playbook_rule', '');
 -- later touch is told from an earlier one, and the messages of a run from those of another database.
 SELECT pg_catalog.pg_extension_config_dump('automation.pending', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.hold', '');
-SELECT pg_catalog.pg_extension_config_dump('automation.run', 'WHERE id IN (SELECT p.run_id FROM automation.pending AS p)');
+-- pg_dump reads a table with its children, or without them (--inserts): here always without.
+DO $$
+DECLARE
+	name text;
+BEGIN
+	FOR name IN SELECT automation._volume_table('run', v.number) FROM automation.volume AS v LOOP
+		PERFORM pg_catalog.pg_extension_config_dump(name::regclass, format(
+			'WHERE tableoid = %L::regclass AND id IN (SELECT p.run_id FROM automation.pending AS p)', name));
+	END LOOP;
+END
+$$;
 SELECT pg_catalog.pg_extension_config_dump('automation.run_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.delivery_id_seq', '');
 

@@ -1,0 +1,218 @@
+-- Forgetting what is old. Volumes that are old throughout are emptied, whatever is in them, once the
+-- little that is still needed has been carried over to the volume that is written now.
+
+CREATE FUNCTION automation._open_deliveries() RETURNS SETOF bigint
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
+AS $$
+BEGIN
+	RETURN QUERY
+	SELECT r.delivery_id FROM automation.retry AS r
+	UNION
+	SELECT a.delivery_id FROM automation.attempt AS a
+	WHERE a.id >= (SELECT w.settled_below FROM automation.worker AS w) AND a.outcome IS NULL
+	UNION
+	-- Each server by one probe; of its deliveries, those that its lane may not have come to.
+	(WITH RECURSIVE s (server) AS (
+		(SELECT d.server FROM automation.delivery AS d ORDER BY d.server LIMIT 1)
+		UNION ALL
+		SELECT (SELECT d.server FROM automation.delivery AS d WHERE d.server > s.server ORDER BY d.server LIMIT 1)
+		FROM s
+		WHERE s.server IS NOT NULL)
+	SELECT n.id
+	FROM s
+	LEFT JOIN automation.lane AS l ON l.server = s.server
+	CROSS JOIN LATERAL (
+		SELECT d.id FROM automation.delivery AS d
+		WHERE d.server = s.server AND d.txid >= coalesce(pg_snapshot_xmin(l.seen), '0')
+	) AS n
+	WHERE NOT EXISTS (SELECT FROM automation.attempt AS a WHERE a.delivery_id = n.id));
+END
+$$;
+COMMENT ON FUNCTION automation._open_deliveries() IS 'Messages that have not ended: not attempted yet, in flight, or waiting for another attempt';
+
+CREATE FUNCTION automation._needed_runs(open bigint[]) RETURNS bigint[]
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT array_agg(n.run_id)
+	FROM (
+		SELECT p.run_id FROM automation.pending AS p WHERE p.run_id IS NOT NULL
+		UNION
+		SELECT d.run_id FROM automation.delivery AS d WHERE d.id = ANY (open) AND d.run_id IS NOT NULL
+	) AS n;
+END;
+COMMENT ON FUNCTION automation._needed_runs(bigint[]) IS 'Runs of which a step waits or one of these messages is on its way';
+
+CREATE FUNCTION automation._row_count(relation regclass) RETURNS bigint
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	rows bigint;
+BEGIN
+	IF pg_relation_size(relation) > 8 * 1024 * 1024 THEN
+		SELECT c.reltuples::bigint INTO rows FROM pg_class AS c WHERE c.oid = relation AND c.reltuples > 0;
+	END IF;
+	IF rows IS NULL THEN
+		EXECUTE format('SELECT count(*) FROM ONLY %s', relation) INTO rows;
+	END IF;
+	RETURN rows;
+END
+$$;
+COMMENT ON FUNCTION automation._row_count(regclass) IS 'How many rows a table has; of a large one, what PostgreSQL reckons';
+
+CREATE FUNCTION automation._carry_over(volume integer, runs bigint[], open bigint[]) RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	moved bigint;
+	tables jsonb := (
+		SELECT jsonb_object_agg(t.name, jsonb_build_array(
+			automation._volume_table(t.name, volume), automation._volume_table(t.name, v.number)))
+		FROM automation.volume AS v, unnest('{run,step_run,delivery,attempt}'::text[]) AS t(name)
+		WHERE v.closed_at IS NULL);
+BEGIN
+	EXECUTE format('INSERT INTO %2$s OVERRIDING SYSTEM VALUE SELECT u.* FROM ONLY %1$s AS u WHERE u.id = ANY ($1)',
+		tables -> 'run' ->> 0, tables -> 'run' ->> 1) USING runs;
+	GET DIAGNOSTICS moved = ROW_COUNT;
+	EXECUTE format('INSERT INTO %2$s SELECT s.* FROM ONLY %1$s AS s WHERE s.run_id = ANY ($1)',
+		tables -> 'step_run' ->> 0, tables -> 'step_run' ->> 1) USING runs;
+	-- What has been delivered, too: by it the run knows how it stands.
+	EXECUTE format('INSERT INTO %4$s OVERRIDING SYSTEM VALUE
+		SELECT a.* FROM ONLY %3$s AS a WHERE a.delivery_id IN (
+			SELECT d.id FROM automation.delivery AS d WHERE d.run_id = ANY ($1) OR d.id = ANY ($2))',
+		tables -> 'delivery' ->> 0, tables -> 'delivery' ->> 1,
+		tables -> 'attempt' ->> 0, tables -> 'attempt' ->> 1) USING runs, open;
+	EXECUTE format('INSERT INTO %2$s OVERRIDING SYSTEM VALUE
+		SELECT d.* FROM ONLY %1$s AS d WHERE d.run_id = ANY ($1) OR d.id = ANY ($2)',
+		tables -> 'delivery' ->> 0, tables -> 'delivery' ->> 1) USING runs, open;
+	RETURN moved;
+END
+$$;
+COMMENT ON FUNCTION automation._carry_over(integer, bigint[], bigint[]) IS 'Copies runs with all that belongs to them, and messages, from a volume to the one that is written; answers the number of runs';
+
+CREATE FUNCTION automation._empty_volume(volume integer) RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+-- Whoever reads it goes first: less than it takes to be found in a deadlock, and there is another night.
+SET lock_timeout = '200ms'
+AS $$
+DECLARE
+	tables text := array_to_string(automation._volume_tables(volume), ', ONLY ');
+	open bigint[];
+	runs bigint[];
+	gone bigint;
+BEGIN
+	EXECUTE format('LOCK TABLE ONLY %s IN ACCESS EXCLUSIVE MODE', tables);
+	open := ARRAY(SELECT o.id FROM automation._open_deliveries() AS o(id));
+	runs := coalesce(automation._needed_runs(open), '{}');
+	gone := automation._row_count(automation._volume_table('run', volume)::regclass);
+	IF cardinality(open) + cardinality(runs) > 0 THEN
+		gone := gone - automation._carry_over(volume, runs, open);
+	END IF;
+	EXECUTE format('TRUNCATE ONLY %s', tables);
+	RETURN gone;
+EXCEPTION WHEN lock_not_available THEN
+	RAISE NOTICE 'volume % of the log is being read: it stays until the next time', volume;
+	RETURN 0;
+END
+$$;
+COMMENT ON FUNCTION automation._empty_volume(integer) IS 'Forgets all runs in a volume but those that something waits for; answers how many';
+
+CREATE FUNCTION automation._empty_volumes(horizon timestamptz) RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	-- A snapshot that is older than the lock may miss what is needed.
+	IF current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN
+		RETURN 0;
+	END IF;
+	RETURN (
+		SELECT coalesce(sum(automation._empty_volume(v.number)), 0)
+		FROM automation.volume AS v
+		WHERE v.closed_at < horizon AND NOT automation._is_empty(v.number));
+END
+$$;
+COMMENT ON FUNCTION automation._empty_volumes(timestamptz) IS 'Empties all volumes that were closed before then; answers how many runs that were';
+
+CREATE FUNCTION automation._delete_runs(horizon timestamptz) RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	open bigint[] := ARRAY(SELECT o.id FROM automation._open_deliveries() AS o(id));
+	runs bigint[] := coalesce(automation._needed_runs(open), '{}');
+	gone bigint;
+BEGIN
+	DELETE FROM automation.run AS u
+	WHERE u.at < horizon AND NOT EXISTS (SELECT FROM unnest(runs) AS n(id) WHERE n.id = u.id);
+	GET DIAGNOSTICS gone = ROW_COUNT;
+	DELETE FROM automation.delivery AS d
+	WHERE NOT EXISTS (SELECT FROM automation.run AS u WHERE u.id = d.run_id)
+		AND NOT EXISTS (SELECT FROM unnest(open) AS o(id) WHERE o.id = d.id)
+		AND (d.run_id IS NOT NULL OR d.at < horizon);
+	DELETE FROM automation.attempt AS a
+	WHERE NOT EXISTS (SELECT FROM automation.delivery AS d WHERE d.id = a.delivery_id);
+	DELETE FROM automation.step_run AS s
+	WHERE NOT EXISTS (SELECT FROM automation.run AS u WHERE u.id = s.run_id);
+	RETURN gone;
+END
+$$;
+COMMENT ON FUNCTION automation._delete_runs(timestamptz) IS 'Forgets all runs before then, row by row; answers how many';
+
+CREATE FUNCTION automation._purge_versions() RETURNS void
+LANGUAGE sql
+BEGIN ATOMIC
+	DELETE FROM automation.rule_version AS v
+	WHERE NOT EXISTS (SELECT FROM automation.rule AS r WHERE r.id = v.rule_id)
+		AND NOT EXISTS (SELECT FROM automation.run AS u WHERE u.rule_id = v.rule_id);
+END;
+COMMENT ON FUNCTION automation._purge_versions() IS 'Forgets dropped rules that no run mentions';
+
+CREATE FUNCTION automation._purge(older_than interval, exactly boolean) RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	horizon timestamptz := automation._now() - older_than;
+	purged bigint;
+BEGIN
+	-- Of the other five, four hold the time that is kept and one is about to be empty.
+	PERFORM automation._turn_volume(older_than / 4);
+	purged := automation._empty_volumes(horizon);
+	IF exactly THEN
+		purged := purged + automation._delete_runs(horizon);
+	END IF;
+	-- One that came after something was planned may still end it.
+	DELETE FROM automation.touch AS t
+	WHERE t.at < horizon AND NOT EXISTS (
+		SELECT FROM automation.pending AS p
+		WHERE p.entity_id = t.entity_id AND (p.key = t.key OR t.key IS NULL) AND coalesce(p.run_id, p.id) < t.id);
+	DELETE FROM automation.event AS e WHERE e.at < horizon;
+	PERFORM automation._purge_versions();
+	RETURN purged;
+END
+$$;
+COMMENT ON FUNCTION automation._purge(interval, boolean) IS 'Forgets runs older than this; not exactly: volumes that are older throughout';
+
+CREATE FUNCTION automation.purge_log(older_than interval) RETURNS bigint
+LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
+COMMENT ON FUNCTION automation.purge_log(interval)
+	IS 'Deletes runs older than this, with their messages and attempts, and answers how many; one with a message still on its way, or a step that waits, stays';
+
+CREATE FUNCTION automation._purge_log(caller regrole, older_than interval) RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF (older_than >= '0'::interval) IS NOT TRUE THEN
+		PERFORM automation._fail('22023', 'older_than must not be negative or null');
+	END IF;
+	RETURN automation._purge(older_than, exactly => true);
+END
+$$;
+COMMENT ON FUNCTION automation._purge_log(regrole, interval) IS 'automation.purge_log()';
