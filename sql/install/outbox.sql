@@ -54,7 +54,7 @@ CREATE TABLE automation.attempt (
 	response text,
 	retry_at timestamptz
 ) WITH (fillfactor = 50);
-CREATE INDEX attempt_delivery ON automation.attempt (delivery_id);
+CREATE INDEX attempt_delivery ON automation.attempt (delivery_id, id);
 COMMENT ON TABLE automation.attempt IS 'Each try to send a delivery: committed before the first byte leaves, settled after the answer';
 COMMENT ON COLUMN automation.attempt.id IS 'Number of the attempt';
 COMMENT ON COLUMN automation.attempt.delivery_id IS 'What was to be sent';

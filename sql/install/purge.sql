@@ -13,6 +13,7 @@ BEGIN
 	UNION
 	SELECT a.delivery_id FROM automation.attempt AS a
 	WHERE a.id >= (SELECT w.settled_below FROM automation.worker AS w) AND a.outcome IS NULL
+		AND NOT EXISTS (SELECT FROM automation.attempt AS n WHERE n.delivery_id = a.delivery_id AND n.id > a.id)
 	UNION
 	-- Each server by one probe; of its deliveries, those that its lane may not have come to.
 	(WITH RECURSIVE s (server) AS (
@@ -114,6 +115,9 @@ BEGIN
 		gone := gone - automation._carry_over(volume, runs, open);
 	END IF;
 	EXECUTE format('TRUNCATE ONLY %s', tables);
+	IF volume > 0 THEN
+		EXECUTE format('ANALYZE %s', array_to_string(automation._volume_tables(volume), ', '));
+	END IF;
 	RETURN gone;
 EXCEPTION WHEN lock_not_available THEN
 	RAISE NOTICE 'volume % of the log is being read: it stays until the next time', volume;

@@ -47,6 +47,9 @@ BEGIN
 			EXECUTE format('COMMENT ON TABLE %s IS %L', automation._volume_table(name, volume),
 				format('Volume %s of automation.%I', volume, name));
 		END LOOP;
+		-- Taken for the thousands of rows that PostgreSQL expects of a table that it does not know, they
+		-- would have it compile (jit) each query of a view.
+		EXECUTE format('ANALYZE %s', array_to_string(automation._volume_tables(volume), ', '));
 	END LOOP;
 END
 $$;
