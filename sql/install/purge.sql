@@ -4,32 +4,32 @@
 CREATE FUNCTION automation._open_deliveries() RETURNS SETOF bigint
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
+-- Mostly there are few, whatever there is of the others.
 SET enable_seqscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
 SET jit = off
 AS $$
+DECLARE
+	lane oid := 0;
+	horizon xid8;
 BEGIN
 	RETURN QUERY
 	SELECT r.delivery_id FROM automation.retry AS r
 	UNION
 	SELECT a.delivery_id FROM automation.attempt AS a
 	WHERE a.id >= (SELECT w.settled_below FROM automation.worker AS w) AND a.outcome IS NULL
-		AND NOT EXISTS (SELECT FROM automation.attempt AS n WHERE n.delivery_id = a.delivery_id AND n.id > a.id)
-	UNION
-	-- Each server by one probe; of its deliveries, those that its lane may not have come to.
-	(WITH RECURSIVE s (server) AS (
-		(SELECT d.server FROM automation.delivery AS d ORDER BY d.server LIMIT 1)
-		UNION ALL
-		SELECT (SELECT d.server FROM automation.delivery AS d WHERE d.server > s.server ORDER BY d.server LIMIT 1)
-		FROM s
-		WHERE s.server IS NOT NULL)
-	SELECT n.id
-	FROM s
-	LEFT JOIN automation.lane AS l ON l.server = s.server
-	CROSS JOIN LATERAL (
+		AND NOT EXISTS (SELECT FROM automation.attempt AS n WHERE n.delivery_id = a.delivery_id AND n.id > a.id);
+	LOOP
+		-- Each of them by one probe, as the worker does.
+		lane := (SELECT d.server FROM automation.delivery AS d WHERE d.server > lane ORDER BY d.server LIMIT 1);
+		EXIT WHEN lane IS NULL;
+		horizon := (SELECT pg_snapshot_xmin(l.seen) FROM automation.lane AS l WHERE l.server = lane);
+		RETURN QUERY
 		SELECT d.id FROM automation.delivery AS d
-		WHERE d.server = s.server AND d.txid >= coalesce(pg_snapshot_xmin(l.seen), '0')
-	) AS n
-	WHERE NOT EXISTS (SELECT FROM automation.attempt AS a WHERE a.delivery_id = n.id));
+		WHERE d.server = lane AND d.txid >= coalesce(horizon, '0')
+			AND NOT EXISTS (SELECT FROM automation.attempt AS a WHERE a.delivery_id = d.id);
+	END LOOP;
 END
 $$;
 COMMENT ON FUNCTION automation._open_deliveries() IS 'Messages that have not ended: not attempted yet, in flight, or waiting for another attempt';
@@ -95,7 +95,21 @@ END
 $$;
 COMMENT ON FUNCTION automation._carry_over(integer, bigint[], bigint[]) IS 'Copies runs with all that belongs to them, and messages, from a volume to the one that is written; answers the number of runs';
 
-CREATE FUNCTION automation._empty_volume(volume integer) RETURNS bigint
+CREATE FUNCTION automation._newest(volume integer) RETURNS timestamptz
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	newest timestamptz;
+BEGIN
+	EXECUTE format('SELECT greatest((SELECT u.at FROM ONLY %s AS u ORDER BY u.id DESC LIMIT 1), (SELECT d.at FROM ONLY %s AS d ORDER BY d.id DESC LIMIT 1))',
+		automation._volume_table('run', volume), automation._volume_table('delivery', volume)) INTO newest;
+	RETURN newest;
+END
+$$;
+COMMENT ON FUNCTION automation._newest(integer) IS 'From when the last run, or message, in a volume is';
+
+CREATE FUNCTION automation._empty_volume(volume integer, horizon timestamptz) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 -- Whoever reads it goes first: less than it takes to be found in a deadlock, and there is another night.
@@ -108,6 +122,10 @@ DECLARE
 	gone bigint;
 BEGIN
 	EXECUTE format('LOCK TABLE ONLY %s IN ACCESS EXCLUSIVE MODE', tables);
+	-- By an INSERT of somebody's into the table itself, which is volume 0.
+	IF automation._newest(volume) >= horizon THEN
+		RETURN 0;
+	END IF;
 	open := ARRAY(SELECT o.id FROM automation._open_deliveries() AS o(id));
 	runs := coalesce(automation._needed_runs(open), '{}');
 	gone := automation._row_count(automation._volume_table('run', volume)::regclass);
@@ -124,7 +142,8 @@ EXCEPTION WHEN lock_not_available THEN
 	RETURN 0;
 END
 $$;
-COMMENT ON FUNCTION automation._empty_volume(integer) IS 'Forgets all runs in a volume but those that something waits for; answers how many';
+COMMENT ON FUNCTION automation._empty_volume(integer, timestamptz)
+	IS 'Forgets all runs in a volume but those that something waits for, if all of them are from before then; answers how many';
 
 CREATE FUNCTION automation._empty_volumes(horizon timestamptz) RETURNS bigint
 LANGUAGE plpgsql
@@ -136,7 +155,7 @@ BEGIN
 		RETURN 0;
 	END IF;
 	RETURN (
-		SELECT coalesce(sum(automation._empty_volume(v.number)), 0)
+		SELECT coalesce(sum(automation._empty_volume(v.number, horizon)), 0)
 		FROM automation.volume AS v
 		WHERE v.closed_at < horizon AND NOT automation._is_empty(v.number));
 END
