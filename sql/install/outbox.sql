@@ -132,6 +132,11 @@ COMMENT ON COLUMN automation.breaker.openings IS 'How often in a row that has ha
 COMMENT ON COLUMN automation.breaker.until IS 'Then one attempt shows whether it is back';
 COMMENT ON COLUMN automation.breaker.reason IS 'The last failure';
 
+CREATE FUNCTION automation._erased_message() RETURNS jsonb
+LANGUAGE sql IMMUTABLE
+RETURN '{"erased": true}'::jsonb;
+COMMENT ON FUNCTION automation._erased_message() IS 'What stands in automation.delivery.message when that has been erased';
+
 -- What users read
 
 CREATE FUNCTION automation._delivery_state(attempted boolean, outcome text, planned boolean, held boolean) RETURNS text
@@ -253,6 +258,8 @@ BEGIN
 		PERFORM automation._fail('55000', copy.message, copy.detail, copy.hint);
 	ELSIF server IS NULL THEN
 		PERFORM automation._fail('42704', format('delivery %s does not exist', delivery));
+	ELSIF (SELECT d.message = automation._erased_message() FROM automation.delivery AS d WHERE d.id = delivery) THEN
+		PERFORM automation._fail('55000', format('the message of delivery %s has been erased', delivery));
 	END IF;
 	DELETE FROM automation.retry AS r WHERE r.delivery_id = delivery; -- waits for the worker, who may be claiming it
 	state := (SELECT d.state FROM automation._delivery AS d WHERE d.id = delivery);
@@ -302,6 +309,8 @@ BEGIN
 		SELECT d.id
 		FROM automation._delivery AS d
 		WHERE d.state = wanted
+			AND NOT EXISTS (
+				SELECT FROM automation.delivery AS m WHERE m.id = d.id AND m.message = automation._erased_message())
 			AND (filter ->> 'channel' IS NULL OR d.channel = filter ->> 'channel')
 			AND (filter ->> 'rule' IS NULL OR d.rule = filter ->> 'rule')
 			AND (filter ->> 'since' IS NULL OR d.at >= (filter ->> 'since')::timestamptz)

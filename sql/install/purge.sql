@@ -37,7 +37,7 @@ COMMENT ON FUNCTION automation._open_deliveries() IS 'Messages that have not end
 CREATE FUNCTION automation._needed_runs(open bigint[]) RETURNS bigint[]
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-	SELECT array_agg(n.run_id)
+	SELECT coalesce(array_agg(n.run_id), '{}')
 	FROM (
 		SELECT p.run_id FROM automation.pending AS p WHERE p.run_id IS NOT NULL
 		UNION
@@ -45,6 +45,61 @@ BEGIN ATOMIC
 	) AS n;
 END;
 COMMENT ON FUNCTION automation._needed_runs(bigint[]) IS 'Runs of which a step waits or one of these messages is on its way';
+
+CREATE TABLE automation.acknowledged (
+	run_id bigint PRIMARY KEY,
+	at timestamptz NOT NULL DEFAULT automation._now(),
+	actor text NOT NULL,
+	note text
+);
+COMMENT ON TABLE automation.acknowledged IS 'Runs that ended badly and that somebody has seen: they are kept no longer than others';
+COMMENT ON COLUMN automation.acknowledged.run_id IS 'The run';
+COMMENT ON COLUMN automation.acknowledged.at IS 'When';
+COMMENT ON COLUMN automation.acknowledged.actor IS 'Who has seen it';
+COMMENT ON COLUMN automation.acknowledged.note IS 'What he has to say about it';
+
+CREATE FUNCTION automation.acknowledge(run bigint, note text DEFAULT NULL) RETURNS void
+LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
+COMMENT ON FUNCTION automation.acknowledge(bigint, text) IS 'Says that somebody has seen to a run that ended badly: purging need keep it no longer';
+
+CREATE FUNCTION automation._acknowledge(caller regrole, run bigint, note text) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF NOT EXISTS (SELECT FROM automation.run AS u WHERE u.id = run) THEN
+		PERFORM automation._fail('42704', format('run %s does not exist', coalesce(run::text, 'null')));
+	END IF;
+	INSERT INTO automation.acknowledged (run_id, actor, note) VALUES (run, caller::text, note)
+	ON CONFLICT ON CONSTRAINT acknowledged_pkey DO NOTHING;
+END
+$$;
+COMMENT ON FUNCTION automation._acknowledge(regrole, bigint, text) IS 'automation.acknowledge()';
+
+CREATE FUNCTION automation._kept_runs(horizon timestamptz, keep text[]) RETURNS bigint[]
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+AS $$
+BEGIN
+	IF keep = '{}' THEN
+		RETURN '{}';
+	END IF;
+	RETURN ARRAY(
+		SELECT l.id
+		FROM (
+			SELECT u.id FROM automation.run AS u WHERE u.at < horizon AND (u.status = 'failed' OR u.steps @> '[{"status": "failed"}]')
+			UNION
+			SELECT s.run_id FROM automation.step_run AS s WHERE s.record ->> 'status' = 'failed'
+			UNION
+			SELECT d.run_id FROM automation.attempt AS a JOIN automation.delivery AS d ON d.id = a.delivery_id WHERE a.outcome IN ('dead', 'unknown')
+		) AS bad
+		JOIN automation.execution_log AS l ON l.id = bad.id
+		WHERE l.at < horizon AND l.status = ANY (keep)
+			AND NOT EXISTS (SELECT FROM automation.acknowledged AS a WHERE a.run_id = l.id));
+END
+$$;
+COMMENT ON FUNCTION automation._kept_runs(timestamptz, text[]) IS 'Runs before then of these statuses that nobody has acknowledged';
 
 CREATE FUNCTION automation._row_count(relation regclass) RETURNS bigint
 LANGUAGE plpgsql STABLE
@@ -109,7 +164,7 @@ END
 $$;
 COMMENT ON FUNCTION automation._newest(integer) IS 'From when the last run, or message, in a volume is';
 
-CREATE FUNCTION automation._empty_volume(volume integer, horizon timestamptz) RETURNS bigint
+CREATE FUNCTION automation._empty_volume(volume integer, horizon timestamptz, kept bigint[]) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 -- Whoever reads it goes first: less than it takes to be found in a deadlock, and there is another night.
@@ -127,7 +182,7 @@ BEGIN
 		RETURN 0;
 	END IF;
 	open := ARRAY(SELECT o.id FROM automation._open_deliveries() AS o(id));
-	runs := coalesce(automation._needed_runs(open), '{}');
+	runs := automation._needed_runs(open) || kept;
 	gone := automation._row_count(automation._volume_table('run', volume)::regclass);
 	IF cardinality(open) + cardinality(runs) > 0 THEN
 		gone := gone - automation._carry_over(volume, runs, open);
@@ -142,10 +197,10 @@ EXCEPTION WHEN lock_not_available THEN
 	RETURN 0;
 END
 $$;
-COMMENT ON FUNCTION automation._empty_volume(integer, timestamptz)
+COMMENT ON FUNCTION automation._empty_volume(integer, timestamptz, bigint[])
 	IS 'Forgets all runs in a volume but those that something waits for, if all of them are from before then; answers how many';
 
-CREATE FUNCTION automation._empty_volumes(horizon timestamptz) RETURNS bigint
+CREATE FUNCTION automation._empty_volumes(horizon timestamptz, kept bigint[]) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -155,20 +210,20 @@ BEGIN
 		RETURN 0;
 	END IF;
 	RETURN (
-		SELECT coalesce(sum(automation._empty_volume(v.number, horizon)), 0)
+		SELECT coalesce(sum(automation._empty_volume(v.number, horizon, kept)), 0)
 		FROM automation.volume AS v
 		WHERE v.closed_at < horizon AND NOT automation._is_empty(v.number));
 END
 $$;
-COMMENT ON FUNCTION automation._empty_volumes(timestamptz) IS 'Empties all volumes that were closed before then; answers how many runs that were';
+COMMENT ON FUNCTION automation._empty_volumes(timestamptz, bigint[]) IS 'Empties all volumes that were closed before then; answers how many runs that were';
 
-CREATE FUNCTION automation._delete_runs(horizon timestamptz) RETURNS bigint
+CREATE FUNCTION automation._delete_runs(horizon timestamptz, kept bigint[]) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	open bigint[] := ARRAY(SELECT o.id FROM automation._open_deliveries() AS o(id));
-	runs bigint[] := coalesce(automation._needed_runs(open), '{}');
+	runs bigint[] := automation._needed_runs(open) || kept;
 	gone bigint;
 BEGIN
 	DELETE FROM automation.run AS u
@@ -185,7 +240,7 @@ BEGIN
 	RETURN gone;
 END
 $$;
-COMMENT ON FUNCTION automation._delete_runs(timestamptz) IS 'Forgets all runs before then, row by row; answers how many';
+COMMENT ON FUNCTION automation._delete_runs(timestamptz, bigint[]) IS 'Forgets all runs before then, row by row; answers how many';
 
 CREATE FUNCTION automation._purge_versions() RETURNS void
 LANGUAGE sql
@@ -196,19 +251,44 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION automation._purge_versions() IS 'Forgets dropped rules that no run mentions';
 
-CREATE FUNCTION automation._purge(older_than interval, exactly boolean) RETURNS bigint
+CREATE FUNCTION automation._check_age(name text, age interval) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF age < '0'::interval THEN
+		PERFORM automation._fail('22023', format('%s must not be negative', name));
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION automation._check_age(text, interval) IS 'Raises an error for the age of what is yet to come';
+
+CREATE FUNCTION automation._check_keep(keep text[]) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF (keep <@ '{failed,dead}') IS NOT TRUE THEN
+		PERFORM automation._fail('22023', format('invalid value for keep: %s', coalesce(keep::text, 'null')), hint => 'Valid values are: failed, dead.');
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION automation._check_keep(text[]) IS 'Raises an error unless these are statuses that purging can keep';
+
+CREATE FUNCTION automation._purge(older_than interval, keep text[], exactly boolean) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	horizon timestamptz := automation._now() - older_than;
+	kept bigint[] := automation._kept_runs(horizon, keep);
 	purged bigint;
 BEGIN
 	-- Of the other five, four hold the time that is kept and one is about to be empty.
 	PERFORM automation._turn_volume(older_than / 4);
-	purged := automation._empty_volumes(horizon);
+	purged := automation._empty_volumes(horizon, kept);
 	IF exactly THEN
-		purged := purged + automation._delete_runs(horizon);
+		purged := purged + automation._delete_runs(horizon, kept);
 	END IF;
 	-- One that came after something was planned may still end it.
 	DELETE FROM automation.touch AS t
@@ -216,18 +296,19 @@ BEGIN
 		SELECT FROM automation.pending AS p
 		WHERE p.entity_id = t.entity_id AND (p.key = t.key OR t.key IS NULL) AND coalesce(p.run_id, p.id) < t.id);
 	DELETE FROM automation.event AS e WHERE e.at < horizon;
+	DELETE FROM automation.acknowledged AS a WHERE NOT EXISTS (SELECT FROM automation.run AS u WHERE u.id = a.run_id);
 	PERFORM automation._purge_versions();
 	RETURN purged;
 END
 $$;
-COMMENT ON FUNCTION automation._purge(interval, boolean) IS 'Forgets runs older than this; not exactly: volumes that are older throughout';
+COMMENT ON FUNCTION automation._purge(interval, text[], boolean) IS 'Forgets runs older than this; not exactly: volumes that are older throughout';
 
-CREATE FUNCTION automation.purge_log(older_than interval) RETURNS bigint
+CREATE FUNCTION automation.purge_log(older_than interval, keep text[] DEFAULT '{}') RETURNS bigint
 LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
-COMMENT ON FUNCTION automation.purge_log(interval)
-	IS 'Deletes runs older than this, with their messages and attempts, and answers how many; one with a message still on its way, or a step that waits, stays';
+COMMENT ON FUNCTION automation.purge_log(interval, text[])
+	IS 'Deletes runs older than this, with their messages and attempts, and answers how many; one with a message still on its way, or a step that waits, stays; so do those of the statuses in keep (failed, dead) until somebody acknowledges them';
 
-CREATE FUNCTION automation._purge_log(caller regrole, older_than interval) RETURNS bigint
+CREATE FUNCTION automation._purge_log(caller regrole, older_than interval, keep text[]) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -235,7 +316,28 @@ BEGIN
 	IF (older_than >= '0'::interval) IS NOT TRUE THEN
 		PERFORM automation._fail('22023', 'older_than must not be negative or null');
 	END IF;
-	RETURN automation._purge(older_than, exactly => true);
+	PERFORM automation._check_keep(keep);
+	RETURN automation._purge(older_than, keep, exactly => true);
 END
 $$;
-COMMENT ON FUNCTION automation._purge_log(regrole, interval) IS 'automation.purge_log()';
+COMMENT ON FUNCTION automation._purge_log(regrole, interval, text[]) IS 'automation.purge_log()';
+
+CREATE FUNCTION automation._purge_payloads(older_than interval) RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+AS $$
+DECLARE
+	horizon timestamptz := automation._now() - older_than;
+	open bigint[] := ARRAY(SELECT o.id FROM automation._open_deliveries() AS o(id));
+	blanked bigint;
+BEGIN
+	UPDATE automation.delivery AS d SET recipient = NULL, message = automation._erased_message()
+	WHERE d.at < horizon AND d.message <> automation._erased_message() AND d.id <> ALL (open);
+	GET DIAGNOSTICS blanked = ROW_COUNT;
+	UPDATE automation.attempt AS a SET response = NULL
+	WHERE a.response IS NOT NULL AND a.outcome IS NOT NULL AND a.started_at < horizon;
+	RETURN blanked;
+END
+$$;
+COMMENT ON FUNCTION automation._purge_payloads(interval) IS 'Blanks messages older than this that have ended, their recipients, and what was answered; answers how many messages';

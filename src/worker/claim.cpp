@@ -65,7 +65,8 @@ Rows find(const std::vector<std::int64_t> &deliveries)
 			ceil(extract(epoch FROM automation._now() - d.at) * 1000)::bigint,
 			(SELECT max(a.number) FROM automation.attempt AS a WHERE a.delivery_id = d.id),
 			CASE WHEN d.id < (SELECT w.discarded_below FROM automation.worker AS w)
-				THEN 'discarded when the database was adopted' ELSE e.reason END,
+				THEN 'discarded when the database was adopted'
+				WHEN d.message = automation._erased_message() THEN 'erased' ELSE e.reason END,
 			CASE WHEN d.kind <> 'webhook' THEN automation._consent_problem(
 				d.kind, d.recipient, coalesce(d.message ->> 'class', 'transactional')) END
 		FROM unnest($1::bigint[]) WITH ORDINALITY AS c (id, place)

@@ -167,6 +167,7 @@ prepare('inserted');
 run_program('pg_dump --inserts', 'pg_dump', '--inserts', '-f', "$folder/inserts.sql", $server->connstr('crm'));
 run_program('as statements', 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', $server->connstr('inserted'), '-f', "$folder/inserts.sql");
 is(dump_of('inserted'), $source, 'a dump by rows brings the same');
+$server->ask('DROP DATABASE inserted WITH (FORCE)');
 
 # Schema and data one after the other: by then there are triggers, which do not know that rows are old.
 prepare('parts');
