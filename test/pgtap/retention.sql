@@ -60,5 +60,38 @@ SELECT is((SELECT count(*) FROM automation.fired), 2::bigint, 'for which dates a
 SELECT automation.advance('220 days');
 SELECT is((SELECT string_agg(concat_ws(' ', step, status), ', ' ORDER BY step) FROM automation.step_log WHERE rule = 'later'), '1 succeeded, 2 succeeded', 'a step that waits is taken in its time');
 
+-- What ended badly, until somebody has seen it
+
+DELETE FROM automation.pending;
+SELECT automation.create_rule('bad', 'crm.job', 'status_entered', '{"to": "Bad"}', activate => true, steps => ARRAY[automation.update_field('due', '{{ status }}')]);
+UPDATE crm.job SET status = 'Bad' WHERE id IN (4, 5);
+UPDATE automation.attempt SET outcome = 'dead';
+CREATE FUNCTION crm.bad() RETURNS text LANGUAGE sql AS $$
+	SELECT string_agg(concat_ws(' ', rule, key, status), ', ' ORDER BY id) FROM automation.execution_log WHERE status IN ('failed', 'dead')
+$$;
+SELECT is(crm.bad(), 'send 2 dead, bad 4 failed, bad 5 failed', 'some runs end badly');
+SELECT automation.advance('101 days');
+SELECT automation.housekeep('80 days', keep => '{failed,dead}');
+SELECT automation.advance('81 days');
+SELECT automation.housekeep('80 days', keep => '{failed,dead}');
+SELECT is(crm.bad(), 'send 2 dead, bad 4 failed, bad 5 failed', 'they are kept');
+SELECT is((SELECT count(*) FROM automation.execution_log WHERE rule <> 'send' AND status = 'succeeded'), 0::bigint, 'others are not');
+SELECT automation.acknowledge(id, 'typo') FROM automation.execution_log WHERE rule = 'bad' AND key = '4';
+SELECT is(automation.purge_log('80 days', keep => '{failed}'), 1::bigint, 'one that was acknowledged goes');
+SELECT is(crm.bad(), 'send 2 dead, bad 5 failed', 'and no other; a message on its way keeps its run, too');
+SELECT is((SELECT count(*) FROM automation.acknowledged), 0::bigint, 'nothing is remembered of it');
+SELECT throws_ok('SELECT automation.acknowledge(0)', '42704', 'run 0 does not exist', 'a run that is not there');
+SELECT throws_ok($$SELECT automation.purge_log('1 day', keep => '{succeeded}')$$, '22023', 'invalid value for keep: {succeeded}', 'a status that ends well');
+SELECT throws_ok($$SELECT automation.housekeep(payload_retention => '-1 day')$$, '22023', 'payload_retention must not be negative', 'bodies from the future');
+
+-- Bodies go before facts do
+
+UPDATE automation.attempt SET response = 'thanks, +12025550101';
+SELECT automation.housekeep(payload_retention => '14 days');
+SELECT is((SELECT string_agg(concat_ws(' ', d.step, d.recipient, d.message - 'recipient'), ', ' ORDER BY d.step) FROM automation.delivery AS d),
+	'1 {"erased": true}, 2 +12025550102 {"body": "two"}', 'messages that have ended are blanked, one on its way is not');
+SELECT is((SELECT response FROM automation.attempt), NULL, 'with what was answered');
+SELECT is((SELECT string_agg(concat_ws(' ', step, state), ', ' ORDER BY step) FROM automation.deliveries), '1 dead, 2 held', 'their state stays');
+
 SELECT * FROM finish();
 ROLLBACK;
