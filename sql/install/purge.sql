@@ -187,6 +187,10 @@ BEGIN
 	IF cardinality(open) + cardinality(runs) > 0 THEN
 		gone := gone - automation._carry_over(volume, runs, open);
 	END IF;
+	EXECUTE format('UPDATE automation.volume SET
+			last_run = greatest(last_run, (SELECT max(u.id) FROM ONLY %s AS u)),
+			last_delivery = greatest(last_delivery, (SELECT max(d.id) FROM ONLY %s AS d))
+		WHERE number = $1', automation._volume_table('run', volume), automation._volume_table('delivery', volume)) USING volume;
 	EXECUTE format('TRUNCATE ONLY %s', tables);
 	IF volume > 0 THEN
 		EXECUTE format('ANALYZE %s', array_to_string(automation._volume_tables(volume), ', '));

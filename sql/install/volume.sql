@@ -11,7 +11,9 @@
 CREATE TABLE automation.volume (
 	number smallint PRIMARY KEY,
 	opened_at timestamptz NOT NULL DEFAULT automation._now(),
-	closed_at timestamptz DEFAULT automation._now()
+	closed_at timestamptz DEFAULT automation._now(),
+	last_run bigint NOT NULL DEFAULT 0,
+	last_delivery bigint NOT NULL DEFAULT 0
 );
 INSERT INTO automation.volume (number) SELECT * FROM generate_series(0, 5);
 UPDATE automation.volume SET closed_at = NULL WHERE number = 0;
@@ -19,6 +21,8 @@ COMMENT ON TABLE automation.volume IS 'Volumes of the log and the outbox';
 COMMENT ON COLUMN automation.volume.number IS '0: automation.run, step_run, delivery, attempt themselves; 3: automation.run_3, ...';
 COMMENT ON COLUMN automation.volume.opened_at IS 'Since when it is, or was, written';
 COMMENT ON COLUMN automation.volume.closed_at IS 'Until when it was; null: it is the one that is written';
+COMMENT ON COLUMN automation.volume.last_run IS 'Highest number of a run that was in it when it was emptied: what lies in a later volume may belong to none that is left';
+COMMENT ON COLUMN automation.volume.last_delivery IS 'The same, of a message';
 
 CREATE TRIGGER pg_automation_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON automation.volume
 FOR EACH STATEMENT EXECUTE FUNCTION automation._rules_changed();

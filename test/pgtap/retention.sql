@@ -57,6 +57,7 @@ SELECT is((SELECT string_agg(concat_ws(' ', rule, status), ', ' ORDER BY rule) F
 SELECT is((SELECT string_agg(concat_ws(' ', step, status), ', ' ORDER BY step) FROM automation.step_log WHERE rule = 'send'), '1 succeeded, 2 waiting', 'which come along with all that belongs to them');
 SELECT is((SELECT count(*) FROM automation.attempts), 1::bigint, 'attempts, too');
 SELECT is((SELECT count(*) FROM automation.fired), 2::bigint, 'for which dates a rule has fired is remembered longer than the run');
+SELECT is((SELECT string_agg(gap, ', ') FROM automation.audit_gaps() WHERE gap ~ 'of nothing|of no run|lost'), NULL, 'nothing is amiss');
 SELECT automation.advance('220 days');
 SELECT is((SELECT string_agg(concat_ws(' ', step, status), ', ' ORDER BY step) FROM automation.step_log WHERE rule = 'later'), '1 succeeded, 2 succeeded', 'a step that waits is taken in its time');
 
