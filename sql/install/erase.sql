@@ -86,12 +86,13 @@ COMMENT ON FUNCTION automation._items(regclass, text, jsonb) IS 'Rows of attache
 
 -- Erasing
 
-CREATE FUNCTION automation._erase_plans(items automation._item[], addresses text) RETURNS bigint
+CREATE FUNCTION automation._erase_plans(items automation._item[], words text, addresses text) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	ended bigint;
+	held bigint;
 BEGIN
 	-- Of rows that only name him, the steps that would have told him something.
 	PERFORM automation._cancel(p.place, 'erased')
@@ -107,10 +108,16 @@ BEGIN
 		FOR UPDATE OF d
 	) AS p;
 	GET DIAGNOSTICS ended = ROW_COUNT;
-	RETURN ended;
+	-- What a batch holds back knows the row as it was.
+	DELETE FROM automation.held AS h
+	WHERE h.old ~* addresses OR EXISTS (
+		SELECT FROM unnest(items) AS i
+		WHERE i.entity_id = h.entity_id AND i.key = h.key AND (i.link IS NULL OR h.old ~* words));
+	GET DIAGNOSTICS held = ROW_COUNT;
+	RETURN ended + held;
 END
 $$;
-COMMENT ON FUNCTION automation._erase_plans(automation._item[], text) IS 'Ends what is planned for a person';
+COMMENT ON FUNCTION automation._erase_plans(automation._item[], text, text) IS 'Ends what is planned for a person';
 
 CREATE FUNCTION automation._erase_log(items automation._item[], words text, addresses text) RETURNS jsonb
 LANGUAGE plpgsql
@@ -230,7 +237,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	counts jsonb := jsonb_build_object('plans', automation._erase_plans(items, addresses));
+	counts jsonb := jsonb_build_object('plans', automation._erase_plans(items, words, addresses));
 BEGIN
 	counts := counts || automation._erase_messages(items, words, addresses, recipients)
 		|| automation._erase_log(items, words, addresses) || automation._erase_traces(items, words, addresses);

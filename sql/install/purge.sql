@@ -157,12 +157,15 @@ AS $$
 DECLARE
 	newest timestamptz;
 BEGIN
-	EXECUTE format('SELECT greatest((SELECT u.at FROM ONLY %s AS u ORDER BY u.id DESC LIMIT 1), (SELECT d.at FROM ONLY %s AS d ORDER BY d.id DESC LIMIT 1))',
-		automation._volume_table('run', volume), automation._volume_table('delivery', volume)) INTO newest;
+	EXECUTE format('SELECT greatest(
+			(SELECT u.at FROM ONLY %s AS u ORDER BY u.id DESC LIMIT 1),
+			(SELECT d.at FROM ONLY %s AS d ORDER BY d.id DESC LIMIT 1),
+			(SELECT a.started_at FROM ONLY %s AS a ORDER BY a.id DESC LIMIT 1))', automation._volume_table('run', volume),
+		automation._volume_table('delivery', volume), automation._volume_table('attempt', volume)) INTO newest;
 	RETURN newest;
 END
 $$;
-COMMENT ON FUNCTION automation._newest(integer) IS 'From when the last run, or message, in a volume is';
+COMMENT ON FUNCTION automation._newest(integer) IS 'From when the last run, message or attempt in a volume is';
 
 CREATE FUNCTION automation._empty_volume(volume integer, horizon timestamptz, kept bigint[]) RETURNS bigint
 LANGUAGE plpgsql
