@@ -472,14 +472,25 @@ COMMENT ON FUNCTION automation.advance(interval)
 
 -- Verbs
 
+CREATE FUNCTION automation._write_step(run_id bigint, step smallint, record jsonb) RETURNS void
+LANGUAGE plpgsql -- volumes come later
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	EXECUTE format('INSERT INTO %s (run_id, step, record) VALUES ($1, $2, $3)',
+		(SELECT automation._volume_table('step_run', v.number) FROM automation.volume AS v WHERE v.closed_at IS NULL))
+	USING run_id, step, record;
+END
+$$;
+COMMENT ON FUNCTION automation._write_step(bigint, smallint, jsonb) IS 'Notes what became of a step that waited';
+
 CREATE FUNCTION automation._cancel(place tid, reason text) RETURNS void
 LANGUAGE sql
 BEGIN ATOMIC
 	WITH gone AS (
 		DELETE FROM automation.pending AS p WHERE p.ctid = place RETURNING p.run_id, p.step
 	)
-	INSERT INTO automation.step_run (run_id, step, record)
-	SELECT g.run_id, g.step, jsonb_build_object('status', 'cancelled', 'reason', reason)
+	SELECT automation._write_step(g.run_id, g.step, jsonb_build_object('status', 'cancelled', 'reason', reason))
 	FROM gone AS g
 	WHERE g.run_id IS NOT NULL;
 END;

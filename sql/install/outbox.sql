@@ -54,7 +54,7 @@ CREATE TABLE automation.attempt (
 	response text,
 	retry_at timestamptz
 ) WITH (fillfactor = 50);
-CREATE INDEX attempt_delivery ON automation.attempt (delivery_id);
+CREATE INDEX attempt_delivery ON automation.attempt (delivery_id, id);
 COMMENT ON TABLE automation.attempt IS 'Each try to send a delivery: committed before the first byte leaves, settled after the answer';
 COMMENT ON COLUMN automation.attempt.id IS 'Number of the attempt';
 COMMENT ON COLUMN automation.attempt.delivery_id IS 'What was to be sent';
@@ -131,6 +131,11 @@ COMMENT ON COLUMN automation.breaker.server IS 'The channel';
 COMMENT ON COLUMN automation.breaker.openings IS 'How often in a row that has happened; the pauses grow';
 COMMENT ON COLUMN automation.breaker.until IS 'Then one attempt shows whether it is back';
 COMMENT ON COLUMN automation.breaker.reason IS 'The last failure';
+
+CREATE FUNCTION automation._erased_message() RETURNS jsonb
+LANGUAGE sql IMMUTABLE
+RETURN '{"erased": true}'::jsonb;
+COMMENT ON FUNCTION automation._erased_message() IS 'What stands in automation.delivery.message when that has been erased';
 
 -- What users read
 
@@ -253,6 +258,8 @@ BEGIN
 		PERFORM automation._fail('55000', copy.message, copy.detail, copy.hint);
 	ELSIF server IS NULL THEN
 		PERFORM automation._fail('42704', format('delivery %s does not exist', delivery));
+	ELSIF (SELECT d.message = automation._erased_message() FROM automation.delivery AS d WHERE d.id = delivery) THEN
+		PERFORM automation._fail('55000', format('the message of delivery %s has been erased', delivery));
 	END IF;
 	DELETE FROM automation.retry AS r WHERE r.delivery_id = delivery; -- waits for the worker, who may be claiming it
 	state := (SELECT d.state FROM automation._delivery AS d WHERE d.id = delivery);
@@ -302,6 +309,8 @@ BEGIN
 		SELECT d.id
 		FROM automation._delivery AS d
 		WHERE d.state = wanted
+			AND NOT EXISTS (
+				SELECT FROM automation.delivery AS m WHERE m.id = d.id AND m.message = automation._erased_message())
 			AND (filter ->> 'channel' IS NULL OR d.channel = filter ->> 'channel')
 			AND (filter ->> 'rule' IS NULL OR d.rule = filter ->> 'rule')
 			AND (filter ->> 'since' IS NULL OR d.at >= (filter ->> 'since')::timestamptz)

@@ -332,6 +332,12 @@ END
 $$;
 COMMENT ON FUNCTION automation._rows_about(regclass, jsonb) IS 'Rows of attached tables that name a person, and by which link; null: the person''s own';
 
+CREATE FUNCTION automation._goes_to(step jsonb, link text) RETURNS boolean
+LANGUAGE sql IMMUTABLE
+RETURN coalesce(step -> 'params' ->> 'recipient', '') ~
+	('\{\{\s*((new|old)\.)?' || coalesce(regexp_replace(link, '(\W)', '\\\1', 'g') || '\.', '\w+\s*[|}]'));
+COMMENT ON FUNCTION automation._goes_to(jsonb, text) IS 'Whether the recipient of a step is what that link leads to; null: the row itself';
+
 CREATE FUNCTION automation._addresses(person jsonb) RETURNS text[]
 LANGUAGE plpgsql IMMUTABLE
 SET search_path = pg_catalog, pg_temp
@@ -401,9 +407,7 @@ BEGIN
 	JOIN automation.action_definition AS a ON a.name = p.step ->> 'action' AND a.kind = 'message'
 	LEFT JOIN automation._step AS t ON t.run_id = u.id AND t.step = p.place
 	CROSS JOIN LATERAL (SELECT coalesce(t.status, u.status) AS status, t.reason, t.next_at) AS s
-	WHERE t.deliveries IS NULL AND EXISTS (
-		SELECT FROM unnest(w.links) AS l
-		WHERE p.step -> 'params' ->> 'recipient' ~ ('\{\{\s*((new|old)\.)?' || coalesce(regexp_replace(l, '(\W)', '\\\1', 'g') || '\.', '\w+\s*[|}]')))
+	WHERE t.deliveries IS NULL AND EXISTS (SELECT FROM unnest(w.links) AS l WHERE automation._goes_to(p.step, l))
 	ORDER BY 1, 11, 12;
 END
 $$;

@@ -6,6 +6,7 @@
 #include "pg/json.hpp"
 #include "pg/process.hpp"
 #include "pg/sequence.hpp"
+#include "pg/volume.hpp"
 
 #include <optional>
 
@@ -101,7 +102,7 @@ std::int64_t next_run()
 
 void write_run(const RunRecord &run)
 {
-	pg::insert_into("run",
+	pg::insert_into(pg::in_volume("run"),
 		{Value::int8(run.id), pg::instant(pg::present()), Value::int4(run.rule),
 			Value::int4(run.version), Value::int4(run.subject), Value::text(run.key),
 			Value::text(run.event), json_or_null(run.changes), Value::text(run.status),
@@ -114,7 +115,7 @@ void write_run(const RunRecord &run)
 std::int64_t write_delivery(const Delivery &delivery)
 {
 	const std::int64_t id = pg::next_value("delivery_id_seq");
-	pg::insert_into("delivery",
+	pg::insert_into(pg::in_volume("delivery"),
 		{Value::int8(id), pg::instant(pg::present()), pg::current_transaction(),
 			Value::int8(delivery.run), Value::int2(delivery.step), Value::oid(delivery.owner),
 			Value::oid(delivery.server), Value::text(delivery.channel), Value::text(delivery.kind),
@@ -133,11 +134,9 @@ void write_notification(std::int64_t run, const std::string &recipient, const st
 
 void write_step(std::int64_t run, const StepRecord &step)
 {
-	static pg::Statement insert(
-		"INSERT INTO automation.step_run (run_id, step, record) VALUES ($1, $2, $3)");
-	pg::Spi spi;
-	insert.execute({Value::int8(run), Value::int2(step.number),
-		Value::parse(Value::Type::jsonb, step.json())});
+	pg::insert_into(pg::in_volume("step_run"),
+		{Value::int8(run), Value::int2(step.number), pg::instant(pg::present()),
+			Value::parse(Value::Type::jsonb, step.json())});
 }
 
 void write_plan(const Plan &plan)

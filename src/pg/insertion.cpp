@@ -8,10 +8,10 @@ namespace automation::pg {
 namespace {
 
 // Inside a guard, as all of these.
-Relation open_table(const char *name)
+Relation open_table(const std::string &name)
 {
 	return table_open(
-		get_relname_relid(name, get_namespace_oid("automation", false)), RowExclusiveLock);
+		get_relname_relid(name.c_str(), get_namespace_oid("automation", false)), RowExclusiveLock);
 }
 
 void fill(TupleTableSlot *slot, const Value *values, int count)
@@ -35,7 +35,7 @@ void close_indexes(const ResultRelInfo *target)
 		index_close(target->ri_IndexRelationDescs[i], NoLock);
 }
 
-void insert_row(Relation table, const Value *values, int count)
+void insert_rows(Relation table, const Value *values, int columns, int rows)
 {
 	EState *executor = CreateExecutorState();
 	MemoryContext before = MemoryContextSwitchTo(executor->es_query_cxt);
@@ -43,10 +43,12 @@ void insert_row(Relation table, const Value *values, int count)
 	ResultRelInfo *target = makeNode(ResultRelInfo);
 	InitResultRelInfo(target, table, 0, nullptr, 0);
 	TupleTableSlot *row = MakeSingleTupleTableSlot(RelationGetDescr(table), &TTSOpsVirtual);
-	fill(row, values, count);
 	AfterTriggerBeginQuery();
 	ExecOpenIndices(target, false);
-	ExecSimpleRelationInsert(target, executor, row);
+	for (int i = 0; i < rows; ++i) {
+		fill(row, values + i * columns, columns);
+		ExecSimpleRelationInsert(target, executor, row);
+	}
 	close_indexes(target);
 	AfterTriggerEndQuery(executor);
 	ExecDropSingleTupleTableSlot(row);
@@ -63,12 +65,18 @@ Value current_transaction()
 		guard([] { return U64FromFullTransactionId(GetTopFullTransactionId()); }), XID8OID);
 }
 
-void insert_into(const char *table, std::initializer_list<Value> values)
+void insert_into(const std::string &table, std::initializer_list<Value> values)
+{
+	insert_into(table, {values.begin(), values.size()}, values.size());
+}
+
+void insert_into(const std::string &table, std::span<const Value> values, std::size_t columns)
 {
 	const EngineOnly identity;
 	guard([&] {
 		Relation relation = open_table(table);
-		insert_row(relation, values.begin(), static_cast<int>(values.size()));
+		insert_rows(relation, values.data(), static_cast<int>(columns),
+			static_cast<int>(values.size() / columns));
 		table_close(relation, NoLock);
 	});
 }

@@ -5,12 +5,16 @@
 #include "pg/spi.hpp"
 
 #include <initializer_list>
+#include <span>
+#include <string>
 
 namespace automation::pg {
 
 // Inserts into automation.table as INSERT would, triggers and indexes included: values of its first
 // columns, in their order; the others are NULL.
-void insert_into(const char *table, std::initializer_list<Value> values);
+void insert_into(const std::string &table, std::initializer_list<Value> values);
+// Several rows, one after the other.
+void insert_into(const std::string &table, std::span<const Value> values, std::size_t columns);
 
 Value current_transaction(); // its number, of type xid8
 

@@ -1,8 +1,12 @@
 #include "worker/claim.hpp"
 
 #include "core/delivery.hpp"
+#include "pg/clock.hpp"
 #include "pg/fields.hpp"
+#include "pg/insertion.hpp"
+#include "pg/sequence.hpp"
 #include "pg/settings.hpp"
+#include "pg/volume.hpp"
 #include "worker/array.hpp"
 
 namespace automation::worker {
@@ -61,7 +65,8 @@ Rows find(const std::vector<std::int64_t> &deliveries)
 			ceil(extract(epoch FROM automation._now() - d.at) * 1000)::bigint,
 			(SELECT max(a.number) FROM automation.attempt AS a WHERE a.delivery_id = d.id),
 			CASE WHEN d.id < (SELECT w.discarded_below FROM automation.worker AS w)
-				THEN 'discarded when the database was adopted' ELSE e.reason END,
+				THEN 'discarded when the database was adopted'
+				WHEN d.message = automation._erased_message() THEN 'erased' ELSE e.reason END,
 			CASE WHEN d.kind <> 'webhook' THEN automation._consent_problem(
 				d.kind, d.recipient, coalesce(d.message ->> 'class', 'transactional')) END
 		FROM unnest($1::bigint[]) WITH ORDINALITY AS c (id, place)
@@ -104,19 +109,39 @@ core::Admission admission_at(const Rows &rows, std::uint64_t row, const Claim &c
 		.simulated = pg::settings::delivery == pg::settings::delivery_simulated});
 }
 
+bool begins(const core::Admission &admission)
+{
+	return admission.state == core::State::in_flight;
+}
+
+void write_attempts(
+	std::vector<Claim> &claims, const std::vector<core::Admission> &admissions, std::int64_t epoch)
+{
+	const Value now = pg::instant(pg::present());
+	const Value never = Value::null(Value::Type::timestamptz),
+				none = Value::null(Value::Type::text);
+	std::vector<Value> rows;
+	for (std::size_t i = 0; i < claims.size(); ++i) {
+		const core::Admission &admission = admissions[i];
+		const bool sends = begins(admission);
+		claims[i].attempt = pg::next_value("attempt_id_seq");
+		for (const Value &value : {Value::int8(claims[i].attempt), Value::int8(claims[i].delivery),
+				 Value::int2(
+					 claims[i].number - (sends ? 0 : 1)), // what does not begin does not count
+				 Value::int8(epoch), now, sends ? never : now,
+				 sends ? none : Value::text(core::name_of(admission.state)),
+				 Value::null(Value::Type::int4), sends ? none : Value::text(admission.reason)})
+			rows.push_back(value);
+	}
+	if (!claims.empty())
+		pg::insert_into(pg::in_volume("attempt"), rows, rows.size() / claims.size());
+}
+
 } // namespace
 
 std::vector<Claim> admit(const std::vector<std::int64_t> &deliveries, pg::Oid server,
 	std::int64_t epoch, Directory &directory)
 {
-	static Statement insert(R"(
-		INSERT INTO automation.attempt (delivery_id, number, epoch, outcome, reason, finished_at)
-		SELECT c.delivery, c.number, $5, c.outcome, c.reason,
-			CASE WHEN c.outcome IS NOT NULL THEN automation._now() END
-		FROM unnest($1::bigint[], $2::integer[], $3::text[], $4::text[])
-			WITH ORDINALITY AS c (delivery, number, outcome, reason, place)
-		ORDER BY c.place
-		RETURNING id)");
 	if (deliveries.empty())
 		return {};
 	const Rows found = find(deliveries);
@@ -126,23 +151,14 @@ std::vector<Claim> admit(const std::vector<std::int64_t> &deliveries, pg::Oid se
 		candidates.push_back(claim_at(found, row, server, directory));
 		admissions.push_back(admission_at(found, row, candidates.back()));
 	}
-	Array ids, numbers, outcomes, reasons, ended;
-	for (std::size_t i = 0; i < candidates.size(); ++i) {
-		const bool begins = admissions[i].state == core::State::in_flight;
-		ids.add(candidates[i].delivery);
-		numbers.add(candidates[i].number - (begins ? 0 : 1)); // what does not begin does not count
-		outcomes.add(begins ? std::nullopt : std::optional(core::name_of(admissions[i].state)));
-		reasons.add(begins ? std::nullopt : std::optional(admissions[i].reason));
-		if (!begins)
-			ended.add(candidates[i].delivery);
-	}
-	const Rows attempts = insert.execute(
-		{ids.value(), numbers.value(), outcomes.value(), reasons.value(), Value::int8(epoch)});
+	write_attempts(candidates, admissions, epoch);
 	std::vector<Claim> claims;
+	Array ended;
 	for (std::size_t i = 0; i < candidates.size(); ++i) {
-		candidates[i].attempt = attempts.integer(i, 1);
-		if (admissions[i].state == core::State::in_flight)
+		if (begins(admissions[i]))
 			claims.push_back(std::move(candidates[i]));
+		else
+			ended.add(candidates[i].delivery);
 	}
 	follow(ended);
 	return claims;

@@ -3,6 +3,7 @@ BEGIN;
 SELECT no_plan();
 \set trying `cat docs/trying.md`
 \set understanding `cat docs/understanding.md`
+\set retention `cat docs/retention.md`
 \set operations `cat docs/operations.md`
 \set templates `cat docs/templates.md`
 \set bulk `cat docs/bulk.md`
@@ -63,6 +64,9 @@ SELECT is((SELECT count(*) FROM pg_roles WHERE rolname = 'exporter'), 1::bigint,
 ROLLBACK TO trying;
 SELECT pg_temp.check_document(:'templates');
 SELECT is((SELECT count(*) FROM automation.folders), 4::bigint, 'all of them');
+ROLLBACK TO trying;
+SELECT pg_temp.check_document(:'retention');
+SELECT is((SELECT count(*) FROM automation.delivery WHERE message ? 'erased'), 1::bigint, 'to the end');
 ROLLBACK TO trying;
 SELECT pg_temp.check_document(:'bulk');
 SELECT is((SELECT state FROM automation.batch), 'releasing', 'bulk to its end');

@@ -142,10 +142,13 @@ in_database('crm', <<'END');
 	SELECT automation.pause_channel('hook'), automation.pause_channel('twilio');
 	UPDATE crm.job SET status = 'Go';
 	INSERT INTO crm.note VALUES (1, 1, 'still noisy');
-	INSERT INTO crm.job VALUES (3, 'Later', NULL, 1, 'x'), (4, 'Later', NULL, 1, 'x');
+	INSERT INTO crm.job VALUES (3, 'Later', NULL, 1, 'x');
+	SELECT automation._turn_volume('0');
+	INSERT INTO crm.job VALUES (4, 'Later', NULL, 1, 'x');
 	SELECT automation.stop_item('crm.job', '4');
 END
 is(in_database('crm', "SELECT string_agg(state, ' ') FROM automation.deliveries"), 'held held', 'two messages are pending');
+is(in_database('crm', "SELECT count(DISTINCT tableoid) FROM automation.run"), 2, 'the log has two volumes');
 my $source = dump_of('crm');
 run_program('pg_dump', 'pg_dump', '-Fc', '-f', "$folder/crm.dump", $server->connstr('crm'));
 
@@ -160,6 +163,11 @@ works('quickly', 'restored by two', 'discard');
 prepare('told');
 run_program('as a script', 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', $server->connstr('told'), '-f', "$folder/crm.sql");
 works('told', 'restored by psql', 'resume');
+prepare('inserted');
+run_program('pg_dump --inserts', 'pg_dump', '--inserts', '-f', "$folder/inserts.sql", $server->connstr('crm'));
+run_program('as statements', 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', $server->connstr('inserted'), '-f', "$folder/inserts.sql");
+is(dump_of('inserted'), $source, 'a dump by rows brings the same');
+$server->ask('DROP DATABASE inserted WITH (FORCE)');
 
 # Schema and data one after the other: by then there are triggers, which do not know that rows are old.
 prepare('parts');
