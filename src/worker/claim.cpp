@@ -4,6 +4,10 @@
 #include "pg/fields.hpp"
 #include "pg/settings.hpp"
 #include "worker/array.hpp"
+#include "worker/queue.hpp"
+
+#include <algorithm>
+#include <map>
 
 namespace automation::worker {
 
@@ -63,7 +67,8 @@ Rows find(const std::vector<std::int64_t> &deliveries)
 			CASE WHEN d.id < (SELECT w.discarded_below FROM automation.worker AS w)
 				THEN 'discarded when the database was adopted' ELSE e.reason END,
 			CASE WHEN d.kind <> 'webhook' THEN automation._consent_problem(
-				d.kind, d.recipient, coalesce(d.message ->> 'class', 'transactional')) END
+				d.kind, d.recipient, coalesce(d.message ->> 'class', 'transactional')) END,
+			(d.message ->> 'ordered')::boolean, (SELECT EXISTS (SELECT FROM automation.cap))
 		FROM unnest($1::bigint[]) WITH ORDINALITY AS c (id, place)
 		JOIN automation.delivery AS d ON d.id = c.id
 		LEFT JOIN LATERAL (
@@ -77,12 +82,14 @@ Rows find(const std::vector<std::int64_t> &deliveries)
 	return find.execute({ids.value()});
 }
 
-Claim claim_at(const Rows &rows, std::uint64_t row, pg::Oid server, Directory &directory)
+Claim claim_at(const Rows &rows, std::uint64_t row, const Lane &lane, Directory &directory)
 {
 	Claim claim{.attempt = 0,
 		.delivery = rows.integer(row, 1),
 		.number = static_cast<int>(rows.integer(row, 14)) + 1,
-		.server = server,
+		.ordered = rows.boolean(row, 17),
+		.server = lane.server,
+		.priority = lane.priority,
 		.sender = static_cast<pg::Oid>(rows.integer(row, 2)),
 		.kind = core::kind_named(rows.text(row, 3).value_or("")).value_or(core::Kind::webhook),
 		.policy = {},
@@ -90,24 +97,87 @@ Claim claim_at(const Rows &rows, std::uint64_t row, pg::Oid server, Directory &d
 		.readable = true,
 		.message = {},
 		.now = rows.integer(row, 12)};
-	claim.policy = directory.policy(server, claim.sender, entries_at(rows, row, 11));
+	claim.policy = directory.policy(lane.server, claim.sender, entries_at(rows, row, 11));
 	claim.expires_in = expires_in(claim.policy, rows.integer(row, 13));
 	claim.message = read_message(rows, row, claim.readable);
 	return claim;
 }
 
-core::Admission admission_at(const Rows &rows, std::uint64_t row, const Claim &claim)
+struct Candidate {
+	Claim claim;
+	core::Candidate known;
+	core::Admission admission = {};
+};
+
+Candidate candidate_at(const Rows &rows, std::uint64_t row, const Lane &lane, Directory &directory)
 {
-	return core::admit({.ended_by = rows.text(row, 15),
+	Candidate candidate{.claim = claim_at(rows, row, lane, directory), .known = {}};
+	candidate.known = {.ended_by = rows.text(row, 15),
 		.suppressed_by = rows.text(row, 16),
-		.expires_in = claim.expires_in,
-		.simulated = pg::settings::delivery == pg::settings::delivery_simulated});
+		.expires_in = candidate.claim.expires_in,
+		.simulated = pg::settings::delivery == pg::settings::delivery_simulated};
+	return candidate;
 }
 
-} // namespace
+void keep_order(std::vector<Candidate> &candidates)
+{
+	Array ordered;
+	for (const Candidate &candidate : candidates)
+		if (candidate.claim.ordered)
+			ordered.add(candidate.claim.delivery);
+	const std::map<std::int64_t, std::int64_t> before = predecessors(ordered);
+	for (Candidate &candidate : candidates)
+		if (const auto found = before.find(candidate.claim.delivery); found != before.end())
+			candidate.known.behind = found->second;
+}
 
-std::vector<Claim> admit(const std::vector<std::int64_t> &deliveries, pg::Oid server,
-	std::int64_t epoch, Directory &directory)
+// A message counts once, when it is about to be sent for the first time.
+void keep_caps(std::vector<Candidate> &candidates)
+{
+	Array first;
+	for (const Candidate &candidate : candidates)
+		if (candidate.admission.state == core::State::in_flight && candidate.claim.number == 1)
+			first.add(candidate.claim.delivery);
+	const std::map<std::int64_t, core::Cap> caps = over_caps(first);
+	for (Candidate &candidate : candidates)
+		if (const auto found = caps.find(candidate.claim.delivery); found != caps.end()) {
+			candidate.known.cap = found->second;
+			candidate.admission = core::admit(candidate.known);
+		}
+}
+
+std::vector<Candidate> judge(
+	const std::vector<std::int64_t> &deliveries, const Lane &lane, Directory &directory)
+{
+	std::vector<Candidate> candidates;
+	const Rows found = find(deliveries);
+	for (std::uint64_t row = 0; row < found.size(); ++row)
+		candidates.push_back(candidate_at(found, row, lane, directory));
+	keep_order(candidates);
+	for (Candidate &candidate : candidates)
+		candidate.admission = core::admit(candidate.known);
+	const bool there_are_caps = found.size() > 0 && found.boolean(0, 18);
+	if (there_are_caps)
+		keep_caps(candidates);
+	return candidates;
+}
+
+void put_off(const Lane &lane, std::vector<Candidate> &candidates)
+{
+	const auto is_later = [](const Candidate &candidate) {
+		return candidate.admission.state == core::State::ready;
+	};
+	std::vector<Postponed> later;
+	for (const Candidate &candidate : candidates)
+		if (is_later(candidate))
+			later.push_back(
+				{candidate.claim.delivery, candidate.admission.reason, candidate.admission.wait});
+	postpone(lane, later);
+	std::erase_if(candidates, is_later);
+}
+
+// Each of them has an attempt then, be it one that has ended before it began.
+void write_attempts(std::vector<Candidate> &candidates, std::int64_t epoch)
 {
 	static Statement insert(R"(
 		INSERT INTO automation.attempt (delivery_id, number, epoch, outcome, reason, finished_at)
@@ -117,34 +187,45 @@ std::vector<Claim> admit(const std::vector<std::int64_t> &deliveries, pg::Oid se
 			WITH ORDINALITY AS c (delivery, number, outcome, reason, place)
 		ORDER BY c.place
 		RETURNING id)");
-	if (deliveries.empty())
-		return {};
-	const Rows found = find(deliveries);
-	std::vector<Claim> candidates;
-	std::vector<core::Admission> admissions;
-	for (std::uint64_t row = 0; row < found.size(); ++row) {
-		candidates.push_back(claim_at(found, row, server, directory));
-		admissions.push_back(admission_at(found, row, candidates.back()));
-	}
-	Array ids, numbers, outcomes, reasons, ended;
-	for (std::size_t i = 0; i < candidates.size(); ++i) {
-		const bool begins = admissions[i].state == core::State::in_flight;
-		ids.add(candidates[i].delivery);
-		numbers.add(candidates[i].number - (begins ? 0 : 1)); // what does not begin does not count
-		outcomes.add(begins ? std::nullopt : std::optional(core::name_of(admissions[i].state)));
-		reasons.add(begins ? std::nullopt : std::optional(admissions[i].reason));
-		if (!begins)
-			ended.add(candidates[i].delivery);
+	if (candidates.empty())
+		return;
+	Array ids, numbers, outcomes, reasons;
+	for (const auto &[claim, known, admission] : candidates) {
+		const bool begins = admission.state == core::State::in_flight;
+		ids.add(claim.delivery);
+		numbers.add(claim.number - (begins ? 0 : 1)); // what does not begin does not count
+		outcomes.add(begins ? std::nullopt : std::optional(core::name_of(admission.state)));
+		reasons.add(begins ? std::nullopt : std::optional(admission.reason));
 	}
 	const Rows attempts = insert.execute(
 		{ids.value(), numbers.value(), outcomes.value(), reasons.value(), Value::int8(epoch)});
+	for (std::size_t i = 0; i < candidates.size(); ++i)
+		candidates[i].claim.attempt = attempts.integer(i, 1);
+}
+
+} // namespace
+
+std::vector<Claim> admit(const std::vector<std::int64_t> &deliveries, const Lane &lane,
+	std::int64_t epoch, Directory &directory)
+{
+	if (deliveries.empty())
+		return {};
+	std::vector<Candidate> candidates = judge(deliveries, lane, directory);
+	put_off(lane, candidates);
+	write_attempts(candidates, epoch);
 	std::vector<Claim> claims;
-	for (std::size_t i = 0; i < candidates.size(); ++i) {
-		candidates[i].attempt = attempts.integer(i, 1);
-		if (admissions[i].state == core::State::in_flight)
-			claims.push_back(std::move(candidates[i]));
+	Array ended, ended_in_order;
+	for (auto &[claim, known, admission] : candidates) {
+		if (admission.state == core::State::in_flight) {
+			claims.push_back(std::move(claim));
+			continue;
+		}
+		ended.add(claim.delivery);
+		if (claim.ordered)
+			ended_in_order.add(claim.delivery);
 	}
 	follow(ended);
+	advance(ended_in_order);
 	return claims;
 }
 
@@ -153,7 +234,8 @@ std::vector<Settlement> settle_lost(std::int64_t settled_below, Directory &direc
 	static Statement find(R"(
 		SELECT a.id, a.delivery_id, a.number, d.server, d.rule_owner, d.message -> 'delivery',
 			ceil(extract(epoch FROM automation._now() - d.at) * 1000)::bigint,
-			ceil(extract(epoch FROM automation._now() - a.started_at) * 1000)::bigint
+			ceil(extract(epoch FROM automation._now() - a.started_at) * 1000)::bigint, d.priority,
+			(d.message ->> 'ordered')::boolean
 		FROM automation.attempt AS a JOIN automation.delivery AS d ON d.id = a.delivery_id
 		WHERE a.id >= $1 AND a.outcome IS NULL
 		ORDER BY a.id)");
@@ -168,6 +250,8 @@ std::vector<Settlement> settle_lost(std::int64_t settled_below, Directory &direc
 		lost.push_back({.attempt = rows.integer(row, 1),
 			.delivery = rows.integer(row, 2),
 			.server = server,
+			.priority = static_cast<core::Priority>(rows.integer(row, 9)),
+			.ordered = rows.boolean(row, 10),
 			.outcome = decision.outcome,
 			.status = 0,
 			.reason = decision.reason,
