@@ -11,14 +11,14 @@ my $server = Server->begin('main', restart_after_crash => 'on');
 $server->install('postgres', $web);
 my $url = 'http://127.0.0.1:' . $web->port;
 $server->ask(<<"END");
-	CREATE TABLE job (id bigint PRIMARY KEY, word text, n integer DEFAULT 0);
+	CREATE TABLE job (id bigint PRIMARY KEY, word text DEFAULT 'x', argument text DEFAULT 'x', n integer DEFAULT 0);
 	SELECT automation.attach('job', 'job');
 	SELECT automation.create_channel('erp', 'webhook', '{"base_url": "$url", "breaker_failures": "0"}');
 	SELECT automation.create_rule('tell', 'job', 'updated', activate => true, steps => ARRAY[
-		automation.send_webhook('erp', '{{ word }}/{{ id }}', '{"id": "{{ id }}", "n": "{{ n }}"}',
+		automation.send_webhook('erp', '/{{ word }}/{{ argument }}/{{ id }}', '{"id": "{{ id }}", "n": "{{ n }}"}',
 			options => '{"ordered": true, "retry_schedule": "1s, 1s, 1s, 1s, 1s, 1s, 1s, 1s"}')]);
 	SELECT automation.create_rule('at once', 'job', 'created', activate => true,
-		steps => ARRAY[automation.send_webhook('erp', '{{ word }}/at-once')]);
+		steps => ARRAY[automation.send_webhook('erp', '/at-once')]);
 END
 
 sub becomes
@@ -37,10 +37,10 @@ sub arrived
 my $settled = q{NOT EXISTS (SELECT FROM automation.deliveries WHERE state NOT IN ('delivered', 'dead', 'cancelled', 'expired'))};
 
 # One that fails at first holds back its row, and no other.
-$server->ask("INSERT INTO job SELECT n, '/slow' FROM generate_series(1, 20) AS n");
+$server->ask("INSERT INTO job SELECT n FROM generate_series(1, 20) AS n");
 becomes("SELECT $settled", 'the others leave');
-$server->ask(q{UPDATE job SET n = 1, word = CASE WHEN id = 1 THEN '/fail-then-ok/2' ELSE '/ok' END});
-for my $n (2 .. 5) { $server->ask("UPDATE job SET n = $n, word = '/ok'") }
+$server->ask(q{UPDATE job SET n = 1, argument = 2, word = CASE WHEN id = 1 THEN 'fail-then-ok' ELSE 'x' END});
+for my $n (2 .. 5) { $server->ask("UPDATE job SET n = $n, word = 'x'") }
 becomes(q{SELECT count(*) = 95 FROM automation.deliveries WHERE rule = 'tell' AND state = 'delivered'}, 'other rows go past one that is tried again');
 becomes(q{SELECT count(*) = 4 FROM automation.deliveries WHERE rule = 'tell' AND state = 'ready' AND reason ~ '^waits for delivery [0-9]+ of the same row$'},
 	'what waits behind it is ready, and says for what');
@@ -57,27 +57,27 @@ becomes("SELECT $settled", 'those of one transaction are sent');
 is(join(',', grep { arrived($_) ne '1 2 3 4 5 6 7 8 9' } 1 .. 20), '', 'in order');
 
 # Whatever ends one lets the next go.
-$server->ask(q{UPDATE job SET n = 10, word = '/status/404' WHERE id = 1; UPDATE job SET n = 11, word = '/ok' WHERE id = 1});
+$server->ask(q{UPDATE job SET n = 10, word = 'status', argument = 404 WHERE id = 1; UPDATE job SET n = 11, word = 'x' WHERE id = 1});
 becomes("SELECT $settled", 'one that is dead');
 is(arrived(1), '1 2 3 4 5 6 7 8 9 11', 'lets the next one go');
 $server->ask(<<'END');
-	SELECT automation.alter_rule('tell', steps => ARRAY[automation.send_webhook('erp', '{{ word }}/{{ id }}', '{"id": "{{ id }}", "n": "{{ n }}"}',
-		options => '{"ordered": true, "expires_after": "2s", "retry_schedule": "5s"}')]);
-	UPDATE job SET n = 12, word = '/status/503' WHERE id = 2; UPDATE job SET n = 13, word = '/ok' WHERE id = 2;
+	SELECT automation.alter_rule('tell', steps => ARRAY[automation.send_webhook('erp', '/{{ word }}/{{ argument }}/{{ id }}', '{"id": "{{ id }}", "n": "{{ n }}"}',
+		options => '{"ordered": true, "expires_after": "3s", "retry_schedule": "5s"}')]);
+	UPDATE job SET n = 12, word = 'status', argument = 503 WHERE id = 2; UPDATE job SET n = 13, word = 'x' WHERE id = 2;
 END
 becomes("SELECT $settled", 'one that expires');
 like(arrived(2), qr/9 13$/, 'does, too');
 
 # The worker is killed while rows wait; the next one finds their order in the tables.
 $server->ask(<<'END');
-	SELECT automation.alter_rule('tell', steps => ARRAY[automation.send_webhook('erp', '{{ word }}/{{ id }}', '{"id": "{{ id }}", "n": "{{ n }}"}',
+	SELECT automation.alter_rule('tell', steps => ARRAY[automation.send_webhook('erp', '/{{ word }}/{{ argument }}/{{ id }}', '{"id": "{{ id }}", "n": "{{ n }}"}',
 		options => '{"ordered": true, "retry_schedule": "300ms, 300ms, 300ms, 300ms, 300ms, 300ms, 300ms, 300ms, 300ms"}')]);
-	INSERT INTO job SELECT n, '/ok' FROM generate_series(101, 120) AS n;
+	INSERT INTO job SELECT n FROM generate_series(101, 120) AS n;
 END
 for my $n (1 .. 6)
 {
-	my $word = $n % 2 ? "'/fail-then-ok/2/' || n" : "'/delay/200'";
-	$server->ask("UPDATE job SET n = $n, word = $word WHERE id > 100");
+	my $order = $n % 2 ? "word = 'fail-then-ok', argument = $n" : "word = 'delay', argument = 20$n";
+	$server->ask("UPDATE job SET n = $n, $order WHERE id > 100");
 	next if $n % 2 == 0;
 	my $worker = $server->worker('postgres');
 	$server->crash(sub { kill 'KILL', $worker });
