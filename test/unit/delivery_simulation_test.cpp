@@ -164,6 +164,7 @@ private:
 		if (!may_send_again(state(delivery)))
 			return;
 		delivery.due = clock_;
+		delivery.parked = false;
 		++delivery.retried_by_people;
 	}
 
@@ -273,27 +274,42 @@ private:
 		std::size_t room = healthy_ ? outbox_.size() : static_cast<std::size_t>(dice_.below(5));
 		std::vector<std::size_t> claimed;
 		for (std::size_t lane = 0; lane < priorities && !held_; ++lane)
-			for (std::size_t at = 0; at < outbox_.size() && room > 0; ++at)
-				if (outbox_[at].priority == static_cast<Priority>(lane) && claim(outbox_[at])) {
+			for (const std::size_t at : take(static_cast<Priority>(lane), room))
+				if (claim(outbox_[at])) {
 					claimed.push_back(at);
 					--room;
 				}
 		return claimed;
 	}
 
-	// What is due, and what the lane has not come to; the first lane of a worker finds again what
-	// has been claimed.
-	bool is_found(const Delivery &delivery) const
+	// What is due, and then what the lane has not come to. The first lane of a worker finds again
+	// what has been claimed, or waits.
+	std::vector<std::size_t> take(Priority lane, std::size_t room)
 	{
-		const bool waits = delivery.due || delivery.parked;
-		return (delivery.due && *delivery.due <= clock_) ||
-			(!delivery.passed && delivery.attempts.empty() && !waits);
+		std::vector<std::size_t> taken;
+		const auto take_if = [&](auto &&is_found) {
+			for (std::size_t at = 0; at < outbox_.size() && taken.size() < room; ++at)
+				if (outbox_[at].priority == lane && is_found(outbox_[at]) &&
+					std::ranges::find(taken, at) == taken.end())
+					taken.push_back(at);
+		};
+		take_if([&](Delivery &delivery) {
+			const bool is_due = delivery.due && *delivery.due <= clock_;
+			if (is_due)
+				delivery.due.reset();
+			return is_due;
+		});
+		take_if([&](Delivery &delivery) {
+			const bool waits = delivery.due || delivery.parked;
+			return !std::exchange(delivery.passed, true) && delivery.attempts.empty() && !waits;
+		});
+		return taken;
 	}
 
 	// So many to one address in such a time.
 	std::optional<Cap> cap_on(const Delivery &delivery)
 	{
-		std::vector<milliseconds> &times = first_sent_[delivery.address];
+		std::vector<milliseconds> &times = counted_[delivery.address];
 		const bool is_free = delivery.address == 0 || delivery.priority == Priority::emergency ||
 			has_begun(delivery);
 		if (is_free)
@@ -309,8 +325,6 @@ private:
 
 	bool claim(Delivery &delivery)
 	{
-		if (!is_found(delivery))
-			return false;
 		const State before = state(delivery);
 		if (before != State::ready && !may_send_again(before))
 			fail("found what is over, or under way");
@@ -330,8 +344,6 @@ private:
 
 	bool follow(Delivery &delivery, const Admission &admission)
 	{
-		delivery.due.reset();
-		delivery.passed = true;
 		if (admission.state == State::ready) {
 			delivery.parked = !admission.wait;
 			if (admission.wait)
@@ -364,6 +376,9 @@ private:
 			if (delivery.ordered && before.ordered && !delivery.ended && !before.ended &&
 				before.row == delivery.row && before.priority == delivery.priority)
 				fail("sent before the one before it has ended");
+		if (std::ranges::count(delivery.attempts, true, &Attempt::begun) == 1 &&
+			delivery.address != 0 && delivery.priority != Priority::emergency)
+			first_sent_[delivery.address].push_back(clock_);
 		attempt.sent = true;
 		flights_.push_back({at, delivery.attempts.size() - 1, answer(attempt)});
 	}
@@ -467,7 +482,7 @@ private:
 	Dice dice_;
 	milliseconds clock_{0};
 	bool cap_defers_ = false;
-	std::map<int, std::vector<milliseconds>> first_sent_; // by address
+	std::map<int, std::vector<milliseconds>> counted_, first_sent_; // by address
 	bool held_ = false;
 	bool healthy_ = false;
 	std::vector<Delivery> outbox_;
