@@ -15,6 +15,43 @@ COMMENT ON COLUMN automation.queue.priority IS 'Its priority: one that is more u
 COMMENT ON COLUMN automation.queue.entity_id IS 'Table of the row that it is about';
 COMMENT ON COLUMN automation.queue.key IS 'The row''s key';
 
+CREATE FUNCTION automation._advance(ended bigint[]) RETURNS void
+LANGUAGE sql
+BEGIN ATOMIC
+	WITH gone AS (
+		DELETE FROM automation.queue AS q WHERE q.delivery_id = ANY (ended)
+		RETURNING q.delivery_id, q.server, q.priority, q.entity_id, q.key
+	)
+	UPDATE automation.retry AS r
+	SET due_at = automation._now(), reason = NULL
+	FROM gone AS g
+	CROSS JOIN LATERAL (
+		SELECT q.delivery_id
+		FROM automation.queue AS q
+		WHERE q.server = g.server AND q.priority = g.priority AND q.entity_id = g.entity_id AND q.key = g.key
+			AND q.delivery_id > g.delivery_id AND q.delivery_id <> ALL (ended)
+		ORDER BY q.delivery_id
+		LIMIT 1
+	) AS next
+	WHERE r.delivery_id = next.delivery_id AND r.due_at IS NULL;
+END;
+COMMENT ON FUNCTION automation._advance(bigint[]) IS 'These have ended: those behind them may begin';
+
+CREATE FUNCTION automation._tidy_queue() RETURNS void
+LANGUAGE sql
+BEGIN ATOMIC
+	DELETE FROM automation.queue AS q
+	WHERE NOT EXISTS (SELECT FROM automation.delivery AS d WHERE d.id = q.delivery_id);
+	UPDATE automation.retry AS r
+	SET due_at = automation._now(), reason = NULL
+	WHERE r.due_at IS NULL AND NOT EXISTS (
+		SELECT FROM automation.queue AS q
+		JOIN automation.queue AS b ON b.server = q.server AND b.priority = q.priority AND b.entity_id = q.entity_id
+			AND b.key = q.key AND b.delivery_id < q.delivery_id
+		WHERE q.delivery_id = r.delivery_id);
+END;
+COMMENT ON FUNCTION automation._tidy_queue() IS 'Lets begin what waits for something that somebody else than the worker has ended, or deleted, while the worker was looking';
+
 -- Caps
 
 CREATE TABLE automation.cap (

@@ -66,20 +66,15 @@ void postpone(const Lane &lane, const std::vector<Postponed> &postponed)
 
 void advance(Array &ended)
 {
-	static Statement wake(R"(
-		WITH gone AS (
-			DELETE FROM automation.queue AS q WHERE q.delivery_id = ANY ($1::bigint[]) RETURNING q.*)
-		UPDATE automation.retry AS r SET due_at = automation._now(), reason = NULL
-		FROM gone AS g
-		CROSS JOIN LATERAL (
-			SELECT q.delivery_id FROM automation.queue AS q
-			WHERE q.server = g.server AND q.priority = g.priority AND q.entity_id = g.entity_id
-				AND q.key = g.key AND q.delivery_id > g.delivery_id
-				AND q.delivery_id <> ALL ($1::bigint[])
-			ORDER BY q.delivery_id LIMIT 1) AS next
-		WHERE r.delivery_id = next.delivery_id AND r.due_at IS NULL)");
+	static Statement wake("SELECT automation._advance($1::bigint[])");
 	if (!ended.is_empty())
 		wake.execute({ended.value()});
+}
+
+void tidy_queue()
+{
+	static Statement tidy("SELECT automation._tidy_queue()");
+	tidy.execute({});
 }
 
 } // namespace automation::worker

@@ -30,5 +30,7 @@ void postpone(const Lane &lane, const std::vector<Postponed> &postponed);
 
 // These of the ordered ones have ended: those behind them may begin.
 void advance(Array &ended);
+// Somebody else may have ended one, just when the worker made another one wait for it.
+void tidy_queue();
 
 } // namespace automation::worker

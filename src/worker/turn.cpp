@@ -4,6 +4,7 @@
 #include "pg/process.hpp"
 #include "pg/refusal.hpp"
 #include "pg/settings.hpp"
+#include "worker/queue.hpp"
 
 #include <algorithm>
 #include <set>
@@ -16,6 +17,7 @@ using std::chrono::milliseconds;
 namespace {
 
 constexpr milliseconds save_interval{1'000};
+constexpr milliseconds tidy_interval{60'000};
 constexpr milliseconds pause_after_failure{1'000};
 constexpr milliseconds least_due{10}; // somebody else may hold the row that is due
 
@@ -116,6 +118,10 @@ void Worker::find_lanes()
 		return;
 	outbox_.find_lanes();
 	found_lanes_at_ = Clock::now();
+	if (found_lanes_at_ - tidied_at_ < tidy_interval)
+		return;
+	tidy_queue();
+	tidied_at_ = found_lanes_at_;
 }
 
 Traffic::Room Worker::room_in(const Lane &lane, const core::Occupancy &occupancy)

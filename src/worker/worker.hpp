@@ -76,6 +76,7 @@ private:
 	Clock::time_point settled_first_at_ = {}; // the oldest settlement not recorded
 	Clock::time_point saved_at_ = {};
 	Clock::time_point found_lanes_at_ = {};
+	Clock::time_point tidied_at_ = {};
 	Clock::time_point not_before_ = {}; // after a failure
 	std::optional<Clock::time_point> next_due_ = {};
 	Clock::time_point next_step_ = {}; // when tick() is to be called
