@@ -27,7 +27,7 @@ INSERT INTO automation.action_definition (name, category, kind, channel_kind, co
 		"recipient": {"type": ["string", "array"], "template": "address", "description": "phone number, or a list of them"},
 		"body": {"type": "string", "template": "text"},
 		"class": {"type": "string", "template": "line", "enum": ["transactional", "marketing", "emergency", "compliance"],
-			"description": "what kind of message it is; decides whose consent it needs"}}}',
+			"description": "what kind of message it is; decides whose consent it needs, and what goes first"}}}',
 	'Sends a text message'),
 ('send_email', 'communication', 'message', 'email', '_compile_message', '{
 	"required": ["channel", "recipient", "subject", "body"],
@@ -38,7 +38,7 @@ INSERT INTO automation.action_definition (name, category, kind, channel_kind, co
 		"body": {"type": "string", "template": "text", "description": "plain text"},
 		"html": {"type": "string", "template": "html", "description": "the same as HTML"},
 		"class": {"type": "string", "template": "line", "enum": ["transactional", "marketing", "emergency", "compliance"],
-			"description": "what kind of message it is; decides whose consent it needs"}}}',
+			"description": "what kind of message it is; decides whose consent it needs, and what goes first"}}}',
 	'Sends an e-mail'),
 ('send_webhook', 'communication', 'message', 'webhook', '_compile_webhook', '{
 	"required": ["channel"],
@@ -47,7 +47,9 @@ INSERT INTO automation.action_definition (name, category, kind, channel_kind, co
 		"path": {"type": "string", "template": "url", "description": "below the base_url of the channel"},
 		"body": {"template": "json", "description": "JSON; a leaf that is one merge tag keeps its type"},
 		"headers": {"type": "object", "template": "line"},
-		"method": {"type": "string", "enum": ["POST", "PUT", "PATCH", "GET", "DELETE"]}}}',
+		"method": {"type": "string", "enum": ["POST", "PUT", "PATCH", "GET", "DELETE"]},
+		"class": {"type": "string", "template": "line", "enum": ["transactional", "marketing", "emergency"],
+			"description": "what is more urgent goes first"}}}',
 	'Calls a webhook'),
 ('notify', 'communication', 'engine', NULL, '_compile_message', '{
 	"required": ["recipient", "body"],
@@ -107,9 +109,10 @@ INSERT INTO automation.action_definition (name, category, kind, channel_kind, co
 		"override": {"type": "string", "template": "line", "description": "role whose members can override it"}}}',
 	'Refuses the change: the write fails with the message. The only step of its rule, which so is a guard');
 
--- What every message may say of its own delivery; channels say the same for all of theirs.
+-- What every message may say of its own delivery; channels say the same for all of theirs, but for the order.
 UPDATE automation.action_definition
 SET params = jsonb_set(params, '{properties}', params -> 'properties' || '{
+	"ordered": {"type": "boolean", "template": "line", "description": "leaves after those of the same row, channel and class that are ordered too"},
 	"expires_after": {"type": "string", "delivery": true, "description": "no attempt begins so long after the event: 2h, 3d"},
 	"max_attempts": {"type": ["number", "string"], "delivery": true},
 	"retry_delay": {"type": "string", "delivery": true, "description": "wait after the first attempt"},

@@ -70,7 +70,7 @@ CROSS JOIN LATERAL (
 	SELECT u.rule_id, 0, count(*), 0
 	FROM automation.delivery AS d
 	JOIN automation.run AS u ON u.id = d.run_id
-	WHERE d.server = 0 AND d.txid = b.txid AND NOT EXISTS (SELECT FROM automation.attempt AS a WHERE a.delivery_id = d.id)
+	WHERE d.server = 0 AND d.priority IN (0, 1, 2) AND d.txid = b.txid AND NOT EXISTS (SELECT FROM automation.attempt AS a WHERE a.delivery_id = d.id)
 	GROUP BY u.rule_id
 	UNION ALL
 	SELECT p.rule_id, 0, 0, count(*)
@@ -103,6 +103,7 @@ LANGUAGE sql
 BEGIN ATOMIC
 	INSERT INTO automation.attempt (delivery_id, number, epoch, finished_at, outcome, reason)
 	SELECT d, 1, 0, automation._now(), _suppress.outcome, _suppress.reason FROM unnest(deliveries) AS d;
+	SELECT automation._advance(deliveries);
 END;
 COMMENT ON FUNCTION automation._suppress(bigint[], text, text) IS 'Ends messages that no channel looks after any more';
 
@@ -118,7 +119,7 @@ DECLARE
 	held bigint[] := ARRAY(
 		SELECT d.id
 		FROM pg_foreign_server AS s
-		JOIN automation.delivery AS d ON d.server = s.oid AND d.txid = pg_current_xact_id()
+		JOIN automation.delivery AS d ON d.server = s.oid AND d.priority IN (0, 1, 2) AND d.txid = pg_current_xact_id()
 		JOIN automation.run AS u ON u.id = d.run_id
 		WHERE automation._on_bulk(u.rule_id) <> 'run');
 	ended bigint[];
@@ -228,7 +229,7 @@ LANGUAGE sql STABLE
 BEGIN ATOMIC
 	SELECT coalesce(array_agg(d.id ORDER BY d.id), '{}')
 	FROM automation.delivery AS d
-	WHERE d.server = 0 AND d.txid = (batch).txid AND NOT EXISTS (SELECT FROM automation.attempt AS a WHERE a.delivery_id = d.id);
+	WHERE d.server = 0 AND d.priority IN (0, 1, 2) AND d.txid = (batch).txid AND NOT EXISTS (SELECT FROM automation.attempt AS a WHERE a.delivery_id = d.id);
 END;
 COMMENT ON FUNCTION automation._held_messages(automation.batch) IS 'Messages that a batch holds';
 
@@ -244,10 +245,10 @@ BEGIN
 		UPDATE automation.delivery AS d SET server = s.oid
 		FROM pg_foreign_server AS s
 		WHERE d.id = ANY (messages) AND s.srvname = d.channel
-		RETURNING d.id, d.server
+		RETURNING d.id, d.server, d.priority
 	)
-	INSERT INTO automation.retry (delivery_id, server, due_at)
-	SELECT f.id, f.server, automation._now() + row_number() OVER (ORDER BY f.id) * interval '1 s' / rate
+	INSERT INTO automation.retry (delivery_id, server, priority, due_at)
+	SELECT f.id, f.server, f.priority, automation._now() + row_number() OVER (ORDER BY f.id) * interval '1 s' / rate
 	FROM free AS f;
 	PERFORM automation._suppress(automation._held_messages(batch), 'cancelled', 'its channel has been dropped');
 END

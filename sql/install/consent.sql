@@ -37,6 +37,20 @@ COMMENT ON FUNCTION automation._append_only() IS 'Trigger of a table whose rows 
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON automation.consent
 FOR EACH STATEMENT EXECUTE FUNCTION automation._append_only();
 
+CREATE FUNCTION automation._ensure_hash_key() RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF NOT EXISTS (SELECT FROM automation.hash_key) THEN
+		LOCK TABLE automation.hash_key IN SHARE ROW EXCLUSIVE MODE;
+		INSERT INTO automation.hash_key SELECT sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()))
+		WHERE NOT EXISTS (SELECT FROM automation.hash_key);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION automation._ensure_hash_key() IS 'Makes the key of the hashes unless there is one';
+
 CREATE FUNCTION automation._plain_address(kind text, address text) RETURNS text
 LANGUAGE sql IMMUTABLE
 RETURN CASE kind WHEN 'sms' THEN automation.phone_e164(address) ELSE lower(trim(address)) END;
@@ -103,11 +117,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	PERFORM automation._check_consent(kind, address, class, state, source);
-	IF NOT EXISTS (SELECT FROM automation.hash_key) THEN
-		LOCK TABLE automation.hash_key IN SHARE ROW EXCLUSIVE MODE;
-		INSERT INTO automation.hash_key SELECT sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()))
-		WHERE NOT EXISTS (SELECT FROM automation.hash_key);
-	END IF;
+	PERFORM automation._ensure_hash_key();
 	INSERT INTO automation.consent (address, class, state, source)
 	VALUES (automation._address_hash(kind, address), class, state, source);
 END

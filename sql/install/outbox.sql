@@ -22,10 +22,11 @@ CREATE TABLE automation.delivery (
 	channel text NOT NULL,
 	kind text NOT NULL,
 	recipient text,
+	priority smallint NOT NULL DEFAULT 1,
 	message jsonb NOT NULL,
 	watched smallint[]
 );
-CREATE INDEX delivery_lane ON automation.delivery (server, txid, id);
+CREATE INDEX delivery_lane ON automation.delivery (server, priority, txid, id);
 COMMENT ON TABLE automation.delivery IS 'Finished messages on their way out';
 COMMENT ON COLUMN automation.delivery.id IS 'Number of the delivery';
 COMMENT ON COLUMN automation.delivery.at IS 'When the rule fired';
@@ -37,6 +38,7 @@ COMMENT ON COLUMN automation.delivery.server IS 'Foreign server that is the chan
 COMMENT ON COLUMN automation.delivery.channel IS 'Its name at the time';
 COMMENT ON COLUMN automation.delivery.kind IS 'sms, email or webhook';
 COMMENT ON COLUMN automation.delivery.recipient IS 'Where to: phone number, e-mail address, or path below the channel''s URL';
+COMMENT ON COLUMN automation.delivery.priority IS '0: emergency, 1: transactional, 2: marketing; what has a lower number goes first';
 COMMENT ON COLUMN automation.delivery.message IS 'Text and whatever else the kind of channel needs';
 COMMENT ON COLUMN automation.delivery.watched IS 'Columns of the row whose change cancels it: no attempt begins after that; null: none';
 
@@ -71,24 +73,31 @@ COMMENT ON COLUMN automation.attempt.retry_at IS 'When the next attempt is due';
 CREATE TABLE automation.retry (
 	delivery_id bigint PRIMARY KEY,
 	server oid NOT NULL,
-	due_at timestamptz NOT NULL
+	priority smallint NOT NULL DEFAULT 1,
+	due_at timestamptz,
+	reason text
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
-CREATE INDEX retry_due ON automation.retry (server, due_at);
-COMMENT ON TABLE automation.retry IS 'Deliveries that wait for another attempt';
+CREATE INDEX retry_due ON automation.retry (server, priority, due_at);
+COMMENT ON TABLE automation.retry IS 'Deliveries that wait: for another attempt, for the one before them, for a limit of their recipient''s';
 COMMENT ON COLUMN automation.retry.delivery_id IS 'The delivery';
 COMMENT ON COLUMN automation.retry.server IS 'Its channel';
-COMMENT ON COLUMN automation.retry.due_at IS 'Not before';
+COMMENT ON COLUMN automation.retry.priority IS 'Its priority';
+COMMENT ON COLUMN automation.retry.due_at IS 'Not before; null: when the one before it in automation.queue has ended';
+COMMENT ON COLUMN automation.retry.reason IS 'Why it waits; null: its last attempt says so';
 
 CREATE TABLE automation.lane (
-	server oid PRIMARY KEY,
+	server oid NOT NULL,
+	priority smallint NOT NULL,
 	seen pg_snapshot NOT NULL,
 	until pg_snapshot,
 	txid xid8 NOT NULL,
 	id bigint NOT NULL,
-	limited_by text
+	limited_by text,
+	PRIMARY KEY (server, priority)
 ) WITH (fillfactor = 20);
-COMMENT ON TABLE automation.lane IS 'How far the worker has come with the new deliveries of each channel, saved now and then';
+COMMENT ON TABLE automation.lane IS 'How far the worker has come with the new deliveries of each channel and priority, saved now and then';
 COMMENT ON COLUMN automation.lane.server IS 'The channel';
+COMMENT ON COLUMN automation.lane.priority IS 'Priority of the deliveries';
 COMMENT ON COLUMN automation.lane.seen IS 'Deliveries of all transactions visible in this snapshot have been claimed';
 COMMENT ON COLUMN automation.lane.until IS 'It is about to claim those that became visible up to this one';
 COMMENT ON COLUMN automation.lane.txid IS 'Of those, it has come to this transaction';
@@ -166,7 +175,7 @@ SELECT
 		s.server IS NOT NULL OR d.server = 0 OR current_setting('pg_automation.delivery', true) IS NOT DISTINCT FROM 'off'
 			OR (SELECT automation._is_copy())) AS state,
 	coalesce(a.number, 0) AS attempts,
-	coalesce(a.reason, CASE WHEN a.id IS NULL THEN coalesce(s.reason, l.limited_by, CASE WHEN d.server = 0 THEN 'held with its transaction' END) END) AS reason,
+	coalesce(r.reason, a.reason, CASE WHEN a.id IS NULL THEN coalesce(s.reason, l.limited_by, CASE WHEN d.server = 0 THEN 'held with its transaction' END) END) AS reason,
 	a.status_code,
 	r.due_at AS next_at,
 	a.finished_at AS last_at,
@@ -181,7 +190,7 @@ LEFT JOIN LATERAL (
 ) AS a ON true
 LEFT JOIN automation.retry AS r ON r.delivery_id = d.id
 LEFT JOIN automation.channel_state AS s ON s.server = d.server
-LEFT JOIN automation.lane AS l ON l.server = d.server
+LEFT JOIN automation.lane AS l ON l.server = d.server AND l.priority = d.priority
 LEFT JOIN automation.run AS u ON u.id = d.run_id
 LEFT JOIN automation.rule AS ru ON ru.id = u.rule_id;
 COMMENT ON VIEW automation._delivery IS 'automation.deliveries, with those of everybody''s rules';
@@ -249,14 +258,14 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	server oid := (SELECT d.server FROM automation.delivery AS d WHERE d.id = delivery);
+	message automation.delivery := (SELECT d FROM automation.delivery AS d WHERE d.id = delivery);
 	state text;
 	copy record;
 BEGIN
 	SELECT * INTO copy FROM automation._copy_warning();
 	IF copy.message IS NOT NULL THEN
 		PERFORM automation._fail('55000', copy.message, copy.detail, copy.hint);
-	ELSIF server IS NULL THEN
+	ELSIF message.id IS NULL THEN
 		PERFORM automation._fail('42704', format('delivery %s does not exist', delivery));
 	ELSIF (SELECT d.message = automation._erased_message() FROM automation.delivery AS d WHERE d.id = delivery) THEN
 		PERFORM automation._fail('55000', format('the message of delivery %s has been erased', delivery));
@@ -271,8 +280,8 @@ BEGIN
 			WHEN 'suppressed' THEN 'is suppressed'
 			ELSE 'has not been attempted yet' END));
 	END IF;
-	INSERT INTO automation.retry (delivery_id, server, due_at)
-	VALUES (delivery, server, automation._now())
+	INSERT INTO automation.retry (delivery_id, server, priority, due_at)
+	VALUES (delivery, message.server, message.priority, automation._now())
 	ON CONFLICT ON CONSTRAINT retry_pkey DO NOTHING;
 	PERFORM automation._require_worker(), automation._wake_worker();
 END

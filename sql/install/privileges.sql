@@ -22,7 +22,7 @@ BEGIN ATOMIC
 			pause_rule,resume_rule,disable_rule,enable_rule,fire,retry,replay,pause_channel,resume_channel,purge_log,acknowledge,erase_subject,erase_address,export_subject,
 			tick,stop_item,resume_item,cancel,housekeep,cancel_activation,release_batch,discard_batch,set_consent,consents,audit_gaps}'),
 		('admin', '{attach,detach,link,unlink,approve_function,disapprove_function,
-			create_channel,alter_channel,drop_channel,create_calendar,alter_calendar,drop_calendar,add_holiday,remove_holiday,
+			create_channel,alter_channel,drop_channel,create_cap,drop_cap,create_calendar,alter_calendar,drop_calendar,add_holiday,remove_holiday,
 			grant_access,revoke_access,adopt,set_clock,advance,schedule_jobs,unschedule_jobs}');
 END;
 COMMENT ON FUNCTION automation._verbs() IS 'What each kind of access may call; an admin may call everything';
@@ -178,6 +178,7 @@ SELECT pg_catalog.pg_extension_config_dump('automation.approved_function', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.hash_key', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.consent', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.consent_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('automation.cap', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.rule', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.rule_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.rule_version', '');

@@ -1,5 +1,7 @@
 #include "core/delivery.hpp"
 
+#include <fmt/format.h>
+
 #include <array>
 
 namespace automation::core {
@@ -23,6 +25,15 @@ constexpr std::array names = {
 	Named{State::expired, "expired"},
 	Named{State::simulated, "simulated"},
 };
+
+Admission hold_to(const Cap &cap, std::optional<std::chrono::milliseconds> expires_in)
+{
+	if (!cap.wait)
+		return {.state = State::suppressed, .reason = cap.reason};
+	if (expires_in && *cap.wait > *expires_in)
+		return {.state = State::expired, .reason = "expires before it may be sent: " + cap.reason};
+	return {.state = State::ready, .reason = cap.reason, .wait = cap.wait};
+}
 
 } // namespace
 
@@ -51,7 +62,7 @@ State state_of(const Record &record)
 		return state_named(*record.outcome).value_or(State::dead);
 	if (record.channel_held)
 		return State::held;
-	return record.planned ? State::retry : State::ready;
+	return record.planned && record.attempted ? State::retry : State::ready;
 }
 
 bool may_send_again(State state)
@@ -70,15 +81,18 @@ bool may_send_again(State state)
 
 Admission admit(const Candidate &candidate)
 {
+	if (candidate.behind)
+		return {.state = State::ready,
+			.reason = fmt::format("waits for delivery {} of the same row", *candidate.behind)};
 	if (candidate.ended_by)
-		return {State::cancelled, *candidate.ended_by};
+		return {.state = State::cancelled, .reason = *candidate.ended_by};
 	if (candidate.suppressed_by)
-		return {State::suppressed, *candidate.suppressed_by};
+		return {.state = State::suppressed, .reason = *candidate.suppressed_by};
 	if (candidate.expires_in && candidate.expires_in->count() < 0)
-		return {State::expired, "too late to be sent"};
+		return {.state = State::expired, .reason = "too late to be sent"};
 	if (candidate.simulated)
-		return {State::simulated, "pg_automation.delivery is simulate"};
-	return {};
+		return {.state = State::simulated, .reason = "pg_automation.delivery is simulate"};
+	return candidate.cap ? hold_to(*candidate.cap, candidate.expires_in) : Admission();
 }
 
 Decision lost(

@@ -39,7 +39,7 @@ std::optional<State> state_named(std::string_view name);
 struct Record {
 	bool attempted = false;						  // an attempt is committed
 	std::optional<std::string_view> outcome = {}; // of the last one; none: in flight
-	bool planned = false;						  // another one is
+	bool planned = false;						  // another one is, or it waits for its turn
 	bool channel_held = false;
 };
 State state_of(const Record &record);
@@ -47,18 +47,27 @@ State state_of(const Record &record);
 // Whether somebody may have it sent again, now.
 bool may_send_again(State state);
 
-// What is known of a delivery whose turn has come.
-struct Candidate {
-	std::optional<std::string> ended_by = {};				  // a change of its row since
-	std::optional<std::string> suppressed_by = {};			  // a word of its recipient
-	std::optional<std::chrono::milliseconds> expires_in = {}; // negative: it is too late
-	bool simulated = false;
+// A limit of so many messages to one address, which is reached.
+struct Cap {
+	std::string reason = {};
+	std::optional<std::chrono::milliseconds> wait = {}; // none: what is over it is left out
 };
 
-// Whether an attempt begins: in_flight, or the end and why.
+// What is known of a delivery whose turn has come.
+struct Candidate {
+	std::optional<std::int64_t> behind = {};	   // one of its row, in order, goes first
+	std::optional<std::string> ended_by = {};	   // a change of its row since
+	std::optional<std::string> suppressed_by = {}; // a word of its recipient
+	std::optional<std::chrono::milliseconds> expires_in = {}; // negative: it is too late
+	bool simulated = false;
+	std::optional<Cap> cap = {};
+};
+
+// Whether an attempt begins: in_flight; ready: later, and why; or the end and why.
 struct Admission {
 	State state = State::in_flight;
 	std::string reason = {};
+	std::optional<std::chrono::milliseconds> wait = {}; // of what is ready; none: until it is woken
 };
 Admission admit(const Candidate &candidate);
 

@@ -119,10 +119,19 @@ std::int64_t write_delivery(const Delivery &delivery)
 		{Value::int8(id), pg::instant(pg::present()), pg::current_transaction(),
 			Value::int8(delivery.run), Value::int2(delivery.step), Value::oid(delivery.owner),
 			Value::oid(delivery.server), Value::text(delivery.channel), Value::text(delivery.kind),
-			Value::text(delivery.recipient), Value::datum(delivery.message, pg::jsonb_type),
+			Value::text(delivery.recipient), Value::int2(static_cast<int>(delivery.priority)),
+			Value::datum(delivery.message, pg::jsonb_type),
 			columns_or_null(array_text(delivery.watched))});
 	pg::wake_worker_at_commit();
 	return id;
+}
+
+void write_place(std::int64_t id, const Delivery &delivery, const RunRecord &run)
+{
+	pg::insert_into("queue",
+		{Value::int8(id), Value::oid(delivery.server),
+			Value::int2(static_cast<int>(delivery.priority)), Value::int4(run.subject),
+			Value::text(run.key)});
 }
 
 void write_notification(std::int64_t run, const std::string &recipient, const std::string &body)

@@ -2,6 +2,7 @@
 // owner, in the writer's transaction.
 #pragma once
 
+#include "core/priority.hpp"
 #include "pg/clock.hpp"
 #include "pg/row.hpp"
 
@@ -53,6 +54,7 @@ struct Delivery {
 	std::string channel;
 	std::string kind;
 	std::string recipient;
+	core::Priority priority;
 	pg::Datum message;			   // jsonb
 	std::vector<int> watched = {}; // columns of the row whose change cancels it
 };
@@ -64,6 +66,8 @@ const char *event_name(pg::Event event); // in the log's vocabulary
 std::int64_t next_run();
 void write_run(const RunRecord &run);
 std::int64_t write_delivery(const Delivery &delivery); // its id
+// It leaves after those for the row that went through here before.
+void write_place(std::int64_t id, const Delivery &delivery, const RunRecord &run);
 void write_notification(std::int64_t run, const std::string &recipient, const std::string &body);
 // What became of a step that waited.
 void write_step(std::int64_t run, const StepRecord &step);

@@ -13,18 +13,23 @@ bool is_blank(const std::string &text)
 	return text.find_first_not_of(" \t\r\n") == text.npos;
 }
 
+std::string option(pg::Datum message, const char *name, const char *otherwise)
+{
+	const auto given = pg::json_texts(message, name);
+	return given.empty() ? otherwise : given.front().value_or(otherwise);
+}
+
 // Why the recipient does not want to hear it; empty when nothing speaks against it.
 std::string consent_problem(
-	const std::string &kind, const std::string &recipient, pg::Datum message)
+	const std::string &kind, const std::string &recipient, const std::string &message_class)
 {
 	if (kind == "webhook")
 		return {};
-	static pg::Statement problem(
-		"SELECT automation._consent_problem($1, $2, coalesce($3 ->> 'class', 'transactional'))");
+	static pg::Statement problem("SELECT automation._consent_problem($1, $2, $3)");
 	pg::Spi spi;
 	return problem
-		.execute({pg::Value::text(kind), pg::Value::text(recipient),
-			pg::Value::datum(message, pg::jsonb_type)})
+		.execute(
+			{pg::Value::text(kind), pg::Value::text(recipient), pg::Value::text(message_class)})
 		.text(0, 1)
 		.value_or("");
 }
@@ -62,16 +67,21 @@ void send(const Rule &rule, const Step &step, const RunRecord &run,
 {
 	if (step.server == 0)
 		pg::fail("42704", "server \"" + step.channel + "\" does not exist");
-	for (const std::string &recipient : recipients_of(rule, step, message, record)) {
-		const std::string problem = consent_problem(step.channel_kind, recipient, *message);
+	const std::vector<std::string> recipients = recipients_of(rule, step, message, record);
+	const std::string message_class = option(*message, "class", "transactional");
+	const bool ordered = option(*message, "ordered", "false") == "true";
+	for (const std::string &recipient : recipients) {
+		const std::string problem = consent_problem(step.channel_kind, recipient, message_class);
 		if (!problem.empty()) {
 			record.reason = problem;
 			continue;
 		}
-		record.deliveries.push_back(write_delivery({run.id, step.number, rule.owner, step.server,
-			step.channel, step.channel_kind, recipient, *message,
-			step.wait && !step.wait->by_difference ? step.wait->cancelled_by
-												   : std::vector<int>()}));
+		const Delivery delivery{run.id, step.number, rule.owner, step.server, step.channel,
+			step.channel_kind, recipient, core::priority_of(message_class), *message,
+			step.wait && !step.wait->by_difference ? step.wait->cancelled_by : std::vector<int>()};
+		record.deliveries.push_back(write_delivery(delivery));
+		if (ordered)
+			write_place(record.deliveries.back(), delivery, run);
 	}
 	record.status = record.deliveries.empty() ? "suppressed" : "delivering";
 }

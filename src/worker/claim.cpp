@@ -8,6 +8,10 @@
 #include "pg/settings.hpp"
 #include "pg/volume.hpp"
 #include "worker/array.hpp"
+#include "worker/queue.hpp"
+
+#include <algorithm>
+#include <map>
 
 namespace automation::worker {
 
@@ -68,7 +72,8 @@ Rows find(const std::vector<std::int64_t> &deliveries)
 				THEN 'discarded when the database was adopted'
 				WHEN d.message = automation._erased_message() THEN 'erased' ELSE e.reason END,
 			CASE WHEN d.kind <> 'webhook' THEN automation._consent_problem(
-				d.kind, d.recipient, coalesce(d.message ->> 'class', 'transactional')) END
+				d.kind, d.recipient, coalesce(d.message ->> 'class', 'transactional')) END,
+			(d.message ->> 'ordered')::boolean, (SELECT EXISTS (SELECT FROM automation.cap))
 		FROM unnest($1::bigint[]) WITH ORDINALITY AS c (id, place)
 		JOIN automation.delivery AS d ON d.id = c.id
 		LEFT JOIN LATERAL (
@@ -82,12 +87,14 @@ Rows find(const std::vector<std::int64_t> &deliveries)
 	return find.execute({ids.value()});
 }
 
-Claim claim_at(const Rows &rows, std::uint64_t row, pg::Oid server, Directory &directory)
+Claim claim_at(const Rows &rows, std::uint64_t row, const Lane &lane, Directory &directory)
 {
 	Claim claim{.attempt = 0,
 		.delivery = rows.integer(row, 1),
 		.number = static_cast<int>(rows.integer(row, 14)) + 1,
-		.server = server,
+		.ordered = rows.boolean(row, 17),
+		.server = lane.server,
+		.priority = lane.priority,
 		.sender = static_cast<pg::Oid>(rows.integer(row, 2)),
 		.kind = core::kind_named(rows.text(row, 3).value_or("")).value_or(core::Kind::webhook),
 		.policy = {},
@@ -95,18 +102,26 @@ Claim claim_at(const Rows &rows, std::uint64_t row, pg::Oid server, Directory &d
 		.readable = true,
 		.message = {},
 		.now = rows.integer(row, 12)};
-	claim.policy = directory.policy(server, claim.sender, entries_at(rows, row, 11));
+	claim.policy = directory.policy(lane.server, claim.sender, entries_at(rows, row, 11));
 	claim.expires_in = expires_in(claim.policy, rows.integer(row, 13));
 	claim.message = read_message(rows, row, claim.readable);
 	return claim;
 }
 
-core::Admission admission_at(const Rows &rows, std::uint64_t row, const Claim &claim)
+struct Candidate {
+	Claim claim;
+	core::Candidate known;
+	core::Admission admission = {};
+};
+
+Candidate candidate_at(const Rows &rows, std::uint64_t row, const Lane &lane, Directory &directory)
 {
-	return core::admit({.ended_by = rows.text(row, 15),
+	Candidate candidate{.claim = claim_at(rows, row, lane, directory), .known = {}};
+	candidate.known = {.ended_by = rows.text(row, 15),
 		.suppressed_by = rows.text(row, 16),
-		.expires_in = claim.expires_in,
-		.simulated = pg::settings::delivery == pg::settings::delivery_simulated});
+		.expires_in = candidate.claim.expires_in,
+		.simulated = pg::settings::delivery == pg::settings::delivery_simulated};
+	return candidate;
 }
 
 bool begins(const core::Admission &admission)
@@ -114,53 +129,107 @@ bool begins(const core::Admission &admission)
 	return admission.state == core::State::in_flight;
 }
 
-void write_attempts(
-	std::vector<Claim> &claims, const std::vector<core::Admission> &admissions, std::int64_t epoch)
+void keep_order(std::vector<Candidate> &candidates)
+{
+	Array ordered;
+	for (const Candidate &candidate : candidates)
+		if (candidate.claim.ordered)
+			ordered.add(candidate.claim.delivery);
+	const std::map<std::int64_t, std::int64_t> before = predecessors(ordered);
+	for (Candidate &candidate : candidates)
+		if (const auto found = before.find(candidate.claim.delivery); found != before.end())
+			candidate.known.behind = found->second;
+}
+
+// A message counts once, when it is about to be sent for the first time.
+void keep_caps(std::vector<Candidate> &candidates)
+{
+	Array first;
+	for (const Candidate &candidate : candidates)
+		if (begins(candidate.admission) && candidate.claim.number == 1)
+			first.add(candidate.claim.delivery);
+	const std::map<std::int64_t, core::Cap> caps = over_caps(first);
+	for (Candidate &candidate : candidates)
+		if (const auto found = caps.find(candidate.claim.delivery); found != caps.end()) {
+			candidate.known.cap = found->second;
+			candidate.admission = core::admit(candidate.known);
+		}
+}
+
+std::vector<Candidate> judge(
+	const std::vector<std::int64_t> &deliveries, const Lane &lane, Directory &directory)
+{
+	std::vector<Candidate> candidates;
+	const Rows found = find(deliveries);
+	for (std::uint64_t row = 0; row < found.size(); ++row)
+		candidates.push_back(candidate_at(found, row, lane, directory));
+	keep_order(candidates);
+	for (Candidate &candidate : candidates)
+		candidate.admission = core::admit(candidate.known);
+	const bool there_are_caps = found.size() > 0 && found.boolean(0, 18);
+	if (there_are_caps)
+		keep_caps(candidates);
+	return candidates;
+}
+
+void put_off(const Lane &lane, std::vector<Candidate> &candidates)
+{
+	const auto is_later = [](const Candidate &candidate) {
+		return candidate.admission.state == core::State::ready;
+	};
+	std::vector<Postponed> later;
+	for (const Candidate &candidate : candidates)
+		if (is_later(candidate))
+			later.push_back(
+				{candidate.claim.delivery, candidate.admission.reason, candidate.admission.wait});
+	postpone(lane, later);
+	std::erase_if(candidates, is_later);
+}
+
+// Each of them has an attempt then, be it one that has ended before it began.
+void write_attempts(std::vector<Candidate> &candidates, std::int64_t epoch)
 {
 	const Value now = pg::instant(pg::present());
 	const Value never = Value::null(Value::Type::timestamptz),
 				none = Value::null(Value::Type::text);
 	std::vector<Value> rows;
-	for (std::size_t i = 0; i < claims.size(); ++i) {
-		const core::Admission &admission = admissions[i];
+	for (auto &[claim, known, admission] : candidates) {
 		const bool sends = begins(admission);
-		claims[i].attempt = pg::next_value("attempt_id_seq");
-		for (const Value &value : {Value::int8(claims[i].attempt), Value::int8(claims[i].delivery),
-				 Value::int2(
-					 claims[i].number - (sends ? 0 : 1)), // what does not begin does not count
+		claim.attempt = pg::next_value("attempt_id_seq");
+		for (const Value &value : {Value::int8(claim.attempt), Value::int8(claim.delivery),
+				 Value::int2(claim.number - (sends ? 0 : 1)), // what does not begin does not count
 				 Value::int8(epoch), now, sends ? never : now,
 				 sends ? none : Value::text(core::name_of(admission.state)),
 				 Value::null(Value::Type::int4), sends ? none : Value::text(admission.reason)})
 			rows.push_back(value);
 	}
-	if (!claims.empty())
-		pg::insert_into(pg::in_volume("attempt"), rows, rows.size() / claims.size());
+	if (!candidates.empty())
+		pg::insert_into(pg::in_volume("attempt"), rows, rows.size() / candidates.size());
 }
 
 } // namespace
 
-std::vector<Claim> admit(const std::vector<std::int64_t> &deliveries, pg::Oid server,
+std::vector<Claim> admit(const std::vector<std::int64_t> &deliveries, const Lane &lane,
 	std::int64_t epoch, Directory &directory)
 {
 	if (deliveries.empty())
 		return {};
-	const Rows found = find(deliveries);
-	std::vector<Claim> candidates;
-	std::vector<core::Admission> admissions;
-	for (std::uint64_t row = 0; row < found.size(); ++row) {
-		candidates.push_back(claim_at(found, row, server, directory));
-		admissions.push_back(admission_at(found, row, candidates.back()));
-	}
-	write_attempts(candidates, admissions, epoch);
+	std::vector<Candidate> candidates = judge(deliveries, lane, directory);
+	put_off(lane, candidates);
+	write_attempts(candidates, epoch);
 	std::vector<Claim> claims;
-	Array ended;
-	for (std::size_t i = 0; i < candidates.size(); ++i) {
-		if (begins(admissions[i]))
-			claims.push_back(std::move(candidates[i]));
-		else
-			ended.add(candidates[i].delivery);
+	Array ended, ended_in_order;
+	for (auto &[claim, known, admission] : candidates) {
+		if (begins(admission)) {
+			claims.push_back(std::move(claim));
+			continue;
+		}
+		ended.add(claim.delivery);
+		if (claim.ordered)
+			ended_in_order.add(claim.delivery);
 	}
 	follow(ended);
+	advance(ended_in_order);
 	return claims;
 }
 
@@ -169,7 +238,8 @@ std::vector<Settlement> settle_lost(std::int64_t settled_below, Directory &direc
 	static Statement find(R"(
 		SELECT a.id, a.delivery_id, a.number, d.server, d.rule_owner, d.message -> 'delivery',
 			ceil(extract(epoch FROM automation._now() - d.at) * 1000)::bigint,
-			ceil(extract(epoch FROM automation._now() - a.started_at) * 1000)::bigint
+			ceil(extract(epoch FROM automation._now() - a.started_at) * 1000)::bigint, d.priority,
+			(d.message ->> 'ordered')::boolean
 		FROM automation.attempt AS a JOIN automation.delivery AS d ON d.id = a.delivery_id
 		WHERE a.id >= $1 AND a.outcome IS NULL
 		ORDER BY a.id)");
@@ -184,6 +254,8 @@ std::vector<Settlement> settle_lost(std::int64_t settled_below, Directory &direc
 		lost.push_back({.attempt = rows.integer(row, 1),
 			.delivery = rows.integer(row, 2),
 			.server = server,
+			.priority = static_cast<core::Priority>(rows.integer(row, 9)),
+			.ordered = rows.boolean(row, 10),
 			.outcome = decision.outcome,
 			.status = 0,
 			.reason = decision.reason,

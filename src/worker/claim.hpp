@@ -3,6 +3,7 @@
 #pragma once
 
 #include "worker/directory.hpp"
+#include "worker/lane.hpp"
 #include "worker/settlement.hpp"
 
 #include "core/message.hpp"
@@ -19,8 +20,10 @@ namespace automation::worker {
 struct Claim {
 	std::int64_t attempt;
 	std::int64_t delivery;
-	int number; // of the attempt, from 1
+	int number;	  // of the attempt, from 1
+	bool ordered; // it goes after those of its row that were made before
 	pg::Oid server;
+	core::Priority priority;
 	pg::Oid sender; // role
 	core::Kind kind;
 	core::RetryPolicy policy;
@@ -30,7 +33,7 @@ struct Claim {
 	std::int64_t now; // seconds since 1970
 };
 
-std::vector<Claim> admit(const std::vector<std::int64_t> &deliveries, pg::Oid server,
+std::vector<Claim> admit(const std::vector<std::int64_t> &deliveries, const Lane &lane,
 	std::int64_t epoch, Directory &directory);
 
 // What becomes of attempts that an earlier worker left in flight.

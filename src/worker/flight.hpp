@@ -18,6 +18,8 @@ struct Flight {
 	std::int64_t delivery;
 	int number;
 	pg::Oid server;
+	core::Priority priority;
+	bool ordered;
 	Course course;
 	core::RetryPolicy policy;
 	std::optional<std::chrono::milliseconds> expires_in; // when it started

@@ -1,5 +1,7 @@
 #include "worker/lane.hpp"
 
+#include <algorithm>
+
 namespace automation::worker {
 
 using pg::Rows;
@@ -8,19 +10,24 @@ using pg::Value;
 
 namespace {
 
+Value priority_of(const Lane &lane)
+{
+	return Value::int2(static_cast<int>(lane.priority));
+}
+
 // Never waits for somebody who is about to change the row.
-std::vector<std::int64_t> take_due(pg::Oid server, int room)
+std::vector<std::int64_t> take_due(const Lane &lane, int room)
 {
 	static Statement take(R"(
 		DELETE FROM automation.retry AS r
 		USING (
 			SELECT w.delivery_id FROM automation.retry AS w
-			WHERE w.server = $1 AND w.due_at <= automation._now()
-			ORDER BY w.due_at LIMIT $2
+			WHERE w.server = $1 AND w.priority = $2 AND w.due_at <= automation._now()
+			ORDER BY w.due_at LIMIT $3
 			FOR UPDATE SKIP LOCKED) AS due
 		WHERE r.delivery_id = due.delivery_id
 		RETURNING r.delivery_id)");
-	const Rows rows = take.execute({Value::oid(server), Value::int8(room)});
+	const Rows rows = take.execute({Value::oid(lane.server), priority_of(lane), Value::int8(room)});
 	std::vector<std::int64_t> taken;
 	for (std::uint64_t row = 0; row < rows.size(); ++row)
 		taken.push_back(rows.integer(row, 1));
@@ -37,28 +44,33 @@ Rows find_new(const Lane &lane, const std::string &until, int room)
 		FROM pg_snapshot_xip($2::pg_snapshot) AS x (txid)
 		CROSS JOIN LATERAL (
 			SELECT r.id FROM automation.delivery AS r
-			WHERE r.server = $1 AND r.txid = x.txid
+			WHERE r.server = $1 AND r.priority = $8 AND r.txid = x.txid
 				AND r.id > CASE WHEN x.txid = $4::xid8 THEN $5 ELSE 0 END
 				AND (NOT $7::text::boolean OR NOT EXISTS (
-					SELECT FROM automation.attempt AS a WHERE a.delivery_id = r.id))
+					SELECT FROM automation.attempt AS a WHERE a.delivery_id = r.id
+					UNION ALL
+					SELECT FROM automation.retry AS a WHERE a.delivery_id = r.id))
 			ORDER BY r.id LIMIT $6) AS d
 		WHERE x.txid >= $4::xid8 AND pg_visible_in_snapshot(x.txid, (SELECT $3::pg_snapshot))
 		ORDER BY x.txid, d.id LIMIT $6)
 		UNION ALL
 		(SELECT d.id, d.txid FROM automation.delivery AS d
-		WHERE d.server = $1 AND d.txid < (SELECT pg_snapshot_xmax($3::pg_snapshot))
+		WHERE d.server = $1 AND d.priority = $8
+			AND d.txid < (SELECT pg_snapshot_xmax($3::pg_snapshot))
 			AND (d.txid, d.id) > (
 				(SELECT greatest($4::xid8, pg_snapshot_xmax($2::pg_snapshot))),
 				(SELECT CASE WHEN $4::xid8 < pg_snapshot_xmax($2::pg_snapshot) THEN 0 ELSE $5 END))
 			AND pg_visible_in_snapshot(d.txid, (SELECT $3::pg_snapshot))
 			AND (NOT $7::text::boolean OR NOT EXISTS (
-				SELECT FROM automation.attempt AS a WHERE a.delivery_id = d.id))
+				SELECT FROM automation.attempt AS a WHERE a.delivery_id = d.id
+				UNION ALL
+				SELECT FROM automation.retry AS a WHERE a.delivery_id = d.id))
 		ORDER BY d.txid, d.id LIMIT $6)
 		LIMIT $6)");
 	const Lane::Position &position = lane.next;
 	return find.execute({Value::oid(lane.server), Value::text(position.seen), Value::text(until),
 		Value::text(position.txid), Value::int8(position.id), Value::int8(room),
-		Value::text(lane.next_again ? "on" : "off")});
+		Value::text(lane.next_again ? "on" : "off"), priority_of(lane)});
 }
 
 // Fills up what the lane may take and moves its position.
@@ -71,8 +83,12 @@ void take_new(
 	if (until == lane.next.seen)
 		return;
 	const Rows rows = find_new(lane, until, room);
-	for (std::uint64_t row = 0; row < rows.size(); ++row)
-		taken.push_back(rows.integer(row, 1));
+	for (std::uint64_t row = 0; row < rows.size(); ++row) {
+		const std::int64_t found = rows.integer(row, 1);
+		// It may have waited for its turn, and that has come just now.
+		if (!lane.next_again || std::ranges::find(taken, found) == taken.end())
+			taken.push_back(found);
+	}
 	if (rows.size() == static_cast<std::uint64_t>(room)) {
 		const std::uint64_t last = rows.size() - 1;
 		lane.next.until = until;
@@ -91,7 +107,7 @@ void take_new(
 std::vector<std::int64_t> take(Lane &lane, int room, const std::string &now_visible)
 {
 	lane.backlog = true;
-	std::vector<std::int64_t> taken = take_due(lane.server, room);
+	std::vector<std::int64_t> taken = take_due(lane, room);
 	if (taken.size() < static_cast<std::size_t>(room))
 		take_new(lane, room - static_cast<int>(taken.size()), now_visible, taken);
 	return taken;
@@ -103,23 +119,27 @@ std::string visible_now()
 	return snapshot.execute({}).text(0, 1).value_or("");
 }
 
-// Each value of the index's first column by one probe.
-std::vector<pg::Oid> servers_of_deliveries()
+// Each pair of the index's first columns by one probe.
+std::vector<Lane> lanes_of_deliveries()
 {
 	static Statement find(R"(
-		WITH RECURSIVE s (server) AS (
-			(SELECT d.server FROM automation.delivery AS d ORDER BY d.server LIMIT 1)
+		WITH RECURSIVE l (server, priority) AS (
+			(SELECT d.server, d.priority FROM automation.delivery AS d
+			ORDER BY d.server, d.priority LIMIT 1)
 			UNION ALL
-			SELECT (
-				SELECT d.server FROM automation.delivery AS d
-				WHERE d.server > s.server ORDER BY d.server LIMIT 1)
-			FROM s WHERE s.server IS NOT NULL)
-		SELECT s.server FROM s WHERE s.server IS NOT NULL)");
+			SELECT n.server, n.priority
+			FROM l
+			CROSS JOIN LATERAL (
+				SELECT d.server, d.priority FROM automation.delivery AS d
+				WHERE (d.server, d.priority) > (l.server, l.priority)
+				ORDER BY d.server, d.priority LIMIT 1) AS n)
+		SELECT l.server, l.priority FROM l)");
 	const Rows rows = find.execute({});
-	std::vector<pg::Oid> servers;
+	std::vector<Lane> lanes;
 	for (std::uint64_t row = 0; row < rows.size(); ++row)
-		servers.push_back(static_cast<pg::Oid>(rows.integer(row, 1)));
-	return servers;
+		lanes.push_back({.server = static_cast<pg::Oid>(rows.integer(row, 1)),
+			.priority = static_cast<core::Priority>(rows.integer(row, 2))});
+	return lanes;
 }
 
 } // namespace automation::worker

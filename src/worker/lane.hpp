@@ -1,6 +1,8 @@
-// Finds the deliveries of one channel: those that are due again, and those that are new.
+// Finds the deliveries of one channel and priority: those that are due again, and those that are
+// new.
 #pragma once
 
+#include "core/priority.hpp"
 #include "pg/spi.hpp"
 
 #include <cstdint>
@@ -10,7 +12,7 @@
 
 namespace automation::worker {
 
-// The new deliveries of one channel, in the order in which their transactions began.
+// The new deliveries of one channel and priority, in the order in which their transactions began.
 //
 // No id and no time tells which rows a reader has not seen yet, since transactions commit in any
 // order; snapshots do. All that became visible between two of them, `seen` and `until`, is one
@@ -26,6 +28,7 @@ struct Lane {
 		bool operator==(const Position &) const = default;
 	};
 	pg::Oid server;
+	core::Priority priority;
 	Position position = {};
 	Position next = {};					// when the transaction commits
 	std::optional<Position> saved = {}; // in automation.lane
@@ -42,7 +45,8 @@ std::vector<std::int64_t> take(Lane &lane, int room, const std::string &now_visi
 // What is visible now, in the form in which lanes keep it.
 std::string visible_now();
 
-// Every server that deliveries have gone to.
-std::vector<pg::Oid> servers_of_deliveries();
+// Every server that deliveries have gone to, with each priority that they had; nothing else of
+// them.
+std::vector<Lane> lanes_of_deliveries();
 
 } // namespace automation::worker

@@ -30,17 +30,17 @@ Leftovers Outbox::open(Directory &directory)
 	epoch_ = worker.integer(0, 1);
 	const std::int64_t settled_below = worker.integer(0, 2);
 
-	static Statement find("SELECT server, seen, until, txid, id FROM automation.lane");
+	static Statement find("SELECT server, seen, until, txid, id, priority FROM automation.lane");
 	const Rows lanes = find.execute({});
 	for (std::uint64_t row = 0; row < lanes.size(); ++row) {
-		lanes_.push_back({.server = oid_at(lanes, row, 1)});
+		lanes_.push_back({.server = oid_at(lanes, row, 1),
+			.priority = static_cast<core::Priority>(lanes.integer(row, 6))});
 		lanes_.back().position = lanes_.back().next = {.seen = *lanes.text(row, 2),
 			.until = lanes.text(row, 3),
 			.txid = *lanes.text(row, 4),
 			.id = lanes.integer(row, 5)};
 	}
-	for (const pg::Oid server : servers_of_deliveries())
-		add_lane(server);
+	find_lanes();
 
 	const std::vector<Settlement> lost = settle_lost(settled_below, directory);
 	record(lost);
@@ -49,10 +49,22 @@ Leftovers Outbox::open(Directory &directory)
 	return {.retried = retried, .held = std::ssize(lost) - retried};
 }
 
-void Outbox::add_lane(pg::Oid server)
+void Outbox::add_lane(pg::Oid server, core::Priority priority)
 {
-	if (std::ranges::none_of(lanes_, [&](const Lane &lane) { return lane.server == server; }))
-		lanes_.push_back({.server = server});
+	if (std::ranges::none_of(lanes_,
+			[&](const Lane &lane) { return lane.server == server && lane.priority == priority; }))
+		lanes_.push_back({.server = server, .priority = priority});
+}
+
+std::vector<Lane *> Outbox::lanes()
+{
+	if (!lanes_.empty())
+		std::rotate(lanes_.begin(), lanes_.begin() + 1, lanes_.end());
+	std::vector<Lane *> in_order;
+	for (Lane &lane : lanes_)
+		in_order.push_back(&lane);
+	std::ranges::stable_sort(in_order, {}, [](const Lane *lane) { return lane->priority; });
+	return in_order;
 }
 
 std::set<pg::Oid> Outbox::paused() const
@@ -74,17 +86,23 @@ bool Outbox::is_at_home()
 	return rows.boolean(0, 1);
 }
 
-void Outbox::find_lanes()
+void Outbox::find_channels()
 {
 	for (const pg::Oid server : pg::channel_servers())
-		add_lane(server);
+		add_lane(server, core::Priority::transactional);
+}
+
+void Outbox::find_lanes()
+{
+	for (const Lane &lane : lanes_of_deliveries())
+		add_lane(lane.server, lane.priority);
 }
 
 std::vector<Claim> Outbox::claim(
 	Lane &lane, int room, const std::string &now_visible, Directory &directory)
 {
 	const std::vector<std::int64_t> taken = take(lane, room, now_visible);
-	std::vector<Claim> claims = admit(taken, lane.server, epoch_, directory);
+	std::vector<Claim> claims = admit(taken, lane, epoch_, directory);
 	for (Claim &claim : claims)
 		claim.message.id = "msg_" + identity_ + "_" + std::to_string(claim.delivery);
 	return claims;
@@ -100,19 +118,20 @@ bool Outbox::has_news_of_limits() const
 void Outbox::save(std::int64_t settled_below)
 {
 	static Statement lanes(R"(
-		INSERT INTO automation.lane AS l (server, seen, until, txid, id, limited_by)
-		SELECT * FROM unnest(
-			$1::oid[], $2::pg_snapshot[], $3::pg_snapshot[], $4::xid8[], $5::bigint[], $6::text[])
-		ON CONFLICT (server) DO UPDATE
+		INSERT INTO automation.lane AS l (server, priority, seen, until, txid, id, limited_by)
+		SELECT * FROM unnest($1::oid[], $2::smallint[], $3::pg_snapshot[], $4::pg_snapshot[],
+			$5::xid8[], $6::bigint[], $7::text[])
+		ON CONFLICT (server, priority) DO UPDATE
 		SET seen = excluded.seen, until = excluded.until, txid = excluded.txid, id = excluded.id,
 			limited_by = excluded.limited_by)");
 	static Statement worker(
 		"UPDATE automation.worker SET settled_below = $1 WHERE settled_below <> $1");
-	Array servers, seen, until, txids, ids, reasons;
+	Array servers, priorities, seen, until, txids, ids, reasons;
 	for (Lane &lane : lanes_) {
 		if (lane.saved == lane.next)
 			continue;
 		servers.add(static_cast<std::int64_t>(lane.server));
+		priorities.add(static_cast<std::int64_t>(lane.priority));
 		seen.add(lane.next.seen);
 		until.add(lane.next.until);
 		txids.add(lane.next.txid);
@@ -121,23 +140,26 @@ void Outbox::save(std::int64_t settled_below)
 		lane.saved = lane.next;
 	}
 	if (!servers.is_empty())
-		lanes.execute({servers.value(), seen.value(), until.value(), txids.value(), ids.value(),
-			reasons.value()});
+		lanes.execute({servers.value(), priorities.value(), seen.value(), until.value(),
+			txids.value(), ids.value(), reasons.value()});
 	worker.execute({Value::int8(settled_below)});
 }
 
-std::optional<std::chrono::milliseconds> Outbox::next_due(const std::set<pg::Oid> &servers) const
+std::optional<std::chrono::milliseconds> Outbox::next_due(const std::vector<Lane *> &lanes)
 {
 	static Statement find(R"(
 		SELECT ceil(extract(epoch FROM min(n.due_at) - automation._now()) * 1000)::bigint
-		FROM unnest($1::oid[]) AS s (server)
+		FROM unnest($1::oid[], $2::smallint[]) AS l (server, priority)
 		CROSS JOIN LATERAL (
 			SELECT r.due_at FROM automation.retry AS r
-			WHERE r.server = s.server ORDER BY r.due_at LIMIT 1) AS n)");
-	Array array;
-	for (const pg::Oid server : servers)
-		array.add(static_cast<std::int64_t>(server));
-	const Rows rows = find.execute({array.value()});
+			WHERE r.server = l.server AND r.priority = l.priority
+			ORDER BY r.due_at LIMIT 1) AS n)");
+	Array servers, priorities;
+	for (const Lane *lane : lanes) {
+		servers.add(static_cast<std::int64_t>(lane->server));
+		priorities.add(static_cast<std::int64_t>(lane->priority));
+	}
+	const Rows rows = find.execute({servers.value(), priorities.value()});
 	if (rows.is_null(0, 1))
 		return std::nullopt;
 	return std::chrono::milliseconds(std::max<std::int64_t>(rows.integer(0, 1), 0));

@@ -25,8 +25,10 @@ class Outbox {
 public:
 	Leftovers open(Directory &directory); // a new epoch
 
-	std::vector<Lane> &lanes() { return lanes_; }
-	void find_lanes(); // of channels that are new
+	// The most urgent first; of those that are equally urgent, each is first at times.
+	std::vector<Lane *> lanes();
+	void find_channels(); // that are new
+	void find_lanes();	  // that have deliveries; the usual one of a channel is known by it
 	std::set<pg::Oid> paused() const;
 	// False: the database is a copy that nobody has adopted, and nothing is to be sent.
 	bool is_at_home();
@@ -43,10 +45,10 @@ public:
 	void revert();
 
 	// Until a waiting delivery of a lane that has room is due.
-	std::optional<std::chrono::milliseconds> next_due(const std::set<pg::Oid> &servers) const;
+	static std::optional<std::chrono::milliseconds> next_due(const std::vector<Lane *> &lanes);
 
 private:
-	void add_lane(pg::Oid server);
+	void add_lane(pg::Oid server, core::Priority priority);
 	std::int64_t epoch_ = 0;
 	std::string identity_;
 	std::vector<Lane> lanes_;

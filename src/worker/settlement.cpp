@@ -1,5 +1,7 @@
 #include "worker/settlement.hpp"
 
+#include "worker/queue.hpp"
+
 namespace automation::worker {
 
 using pg::Statement;
@@ -17,20 +19,22 @@ void pause(pg::Oid server, const std::string &reason)
 void schedule(const std::vector<Settlement> &settlements)
 {
 	static Statement insert(R"(
-		INSERT INTO automation.retry (delivery_id, server, due_at)
-		SELECT f.delivery, f.server, automation._now() + f.retry_in * interval '1 ms'
-		FROM unnest($1::bigint[], $2::oid[], $3::bigint[]) AS f (delivery, server, retry_in)
+		INSERT INTO automation.retry (delivery_id, server, priority, due_at)
+		SELECT f.delivery, f.server, f.priority, automation._now() + f.retry_in * interval '1 ms'
+		FROM unnest($1::bigint[], $2::oid[], $3::smallint[], $4::bigint[])
+			AS f (delivery, server, priority, retry_in)
 		ON CONFLICT DO NOTHING)");
-	Array deliveries, servers, waits;
+	Array deliveries, servers, priorities, waits;
 	for (const Settlement &settlement : settlements) {
 		if (!settlement.retry_in)
 			continue;
 		deliveries.add(settlement.delivery);
 		servers.add(static_cast<std::int64_t>(settlement.server));
+		priorities.add(static_cast<std::int64_t>(settlement.priority));
 		waits.add(settlement.retry_in->count());
 	}
 	if (!deliveries.is_empty())
-		insert.execute({deliveries.value(), servers.value(), waits.value()});
+		insert.execute({deliveries.value(), servers.value(), priorities.value(), waits.value()});
 }
 
 } // namespace
@@ -71,11 +75,16 @@ void record(const std::vector<Settlement> &settlements)
 		if (settlement.pause_channel)
 			pause(settlement.server, settlement.reason);
 	schedule(settlements);
-	Array finished;
-	for (const Settlement &settlement : settlements)
-		if (!settlement.retry_in)
-			finished.add(settlement.delivery);
+	Array finished, finished_in_order;
+	for (const Settlement &settlement : settlements) {
+		if (settlement.retry_in)
+			continue;
+		finished.add(settlement.delivery);
+		if (settlement.ordered)
+			finished_in_order.add(settlement.delivery);
+	}
 	follow(finished);
+	advance(finished_in_order);
 }
 
 } // namespace automation::worker

@@ -4,6 +4,7 @@
 #include "pg/spi.hpp"
 
 #include "core/message.hpp"
+#include "core/priority.hpp"
 #include "worker/array.hpp"
 
 #include <chrono>
@@ -18,6 +19,8 @@ struct Settlement {
 	std::int64_t attempt;
 	std::int64_t delivery;
 	pg::Oid server;
+	core::Priority priority;
+	bool ordered;
 	core::Outcome outcome;
 	int status;
 	std::string reason;

@@ -39,18 +39,20 @@ core::Bucket &Traffic::bucket(pg::Oid server, core::Rate rate)
 	return buckets_.insert_or_assign(server, core::Bucket(rate, instant())).first->second;
 }
 
-Traffic::Room Traffic::room(pg::Oid server, const Course &course, const Occupancy &occupancy)
+Traffic::Room Traffic::room(pg::Oid server, core::Priority priority, const Course &course,
+	const core::Occupancy &occupancy, int claimed)
 {
 	const core::Limits &limits = course.limits;
-	Room room{.places = occupancy.room(server, pg::settings::max_in_flight)};
-	narrow(room, occupancy.room(server, course.host, pg::settings::max_in_flight_per_host),
+	Room room{.places = occupancy.room(server, priority, pg::settings::max_in_flight)};
+	narrow(room,
+		occupancy.room(server, course.host, priority, pg::settings::max_in_flight_per_host),
 		fmt::format("host {} has {} requests under way", course.host, occupancy.of(course.host)));
 	if (limits.max_in_flight)
 		narrow(room, *limits.max_in_flight - occupancy.of(server),
 			fmt::format("channel has {} requests under way", *limits.max_in_flight));
 	if (limits.rate) {
 		core::Bucket &tokens = bucket(server, *limits.rate);
-		const int content = tokens.content(instant());
+		const int content = tokens.content(instant()) - claimed;
 		if (content < room.places)
 			room.wait = tokens.wait();
 		narrow(room, content, "channel is at its rate limit");

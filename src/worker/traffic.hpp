@@ -3,9 +3,9 @@
 #pragma once
 
 #include "core/breaker.hpp"
+#include "core/occupancy.hpp"
 #include "core/rate.hpp"
 #include "worker/directory.hpp"
-#include "worker/occupancy.hpp"
 
 #include <chrono>
 #include <map>
@@ -22,8 +22,9 @@ public:
 		std::string limited_by = {};
 		std::optional<std::chrono::milliseconds> wait = {}; // until there is more, where time tells
 	};
-	// occupancy: as it will be.
-	Room room(pg::Oid server, const Course &course, const Occupancy &occupancy);
+	// occupancy: as it will be, with so many claimed that are not sent yet.
+	Room room(pg::Oid server, core::Priority priority, const Course &course,
+		const core::Occupancy &occupancy, int claimed);
 
 	void sent(pg::Oid server); // an attempt was claimed
 	// What the channel did with an attempt; answered: it did its part, whatever it said.

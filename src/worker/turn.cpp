@@ -5,6 +5,7 @@
 #include "pg/process.hpp"
 #include "pg/refusal.hpp"
 #include "pg/settings.hpp"
+#include "worker/queue.hpp"
 
 #include <algorithm>
 #include <set>
@@ -17,6 +18,7 @@ using std::chrono::milliseconds;
 namespace {
 
 constexpr milliseconds save_interval{1'000};
+constexpr milliseconds tidy_interval{60'000};
 constexpr milliseconds pause_after_failure{1'000};
 constexpr milliseconds least_due{10}; // somebody else may hold the row that is due
 
@@ -70,48 +72,80 @@ void Worker::turn(Mode mode)
 
 std::vector<Worker::Task> Worker::claim(const std::string &now_visible)
 {
-	if (directory_.refresh())
-		outbox_.find_lanes();
-	if (directory_.egress_changed())
-		transfers_.obey(directory_.egress());
+	find_lanes();
 	next_due_.reset();
 	if (!outbox_.is_at_home())
 		return {};
 
 	std::vector<Task> tasks;
-	std::set<pg::Oid> open;
-	Occupancy occupancy = occupancy_; // as it will be
+	std::vector<Lane *> open;
+	core::Occupancy occupancy = occupancy_; // as it will be
 	const std::set<pg::Oid> paused = outbox_.paused();
-	std::vector<Lane> &lanes = outbox_.lanes();
-	if (!lanes.empty())
-		std::rotate(lanes.begin(), lanes.begin() + 1, lanes.end()); // each is first once
 	std::optional<milliseconds> limited;
-	for (Lane &lane : lanes) {
-		lane.backlog = lane.backlog || look_;
-		if (paused.contains(lane.server))
+	for (Lane *lane : outbox_.lanes()) {
+		lane->backlog = lane->backlog || look_;
+		if (paused.contains(lane->server))
 			continue;
-		const Course &course = directory_.course(lane.server);
-		const Traffic::Room room = traffic_.room(lane.server, course, occupancy);
+		Traffic::Room room = room_in(*lane, occupancy);
 		if (room.places > 0) {
-			open.insert(lane.server);
-			if (lane.backlog)
-				for (Claim &claimed : outbox_.claim(lane, room.places, now_visible, directory_)) {
-					occupancy.enter(lane.server, course.host);
-					const Contact &contact = directory_.find(claimed.server, claimed.sender);
-					tasks.push_back({std::move(claimed), &contact, &course});
-				}
+			open.push_back(lane);
+			if (lane->backlog &&
+				claim(*lane, room.places, now_visible, occupancy, tasks) < room.places)
+				room.wait = milliseconds(0); // if there is more, it may come at once
 		}
-		lane.next.limited_by = lane.backlog && !room.limited_by.empty()
+		lane->next.limited_by = lane->backlog && !room.limited_by.empty()
 			? std::optional(room.limited_by)
 			: std::nullopt;
-		if (lane.backlog && room.wait)
+		if (lane->backlog && room.wait)
 			limited = std::min(limited.value_or(*room.wait), *room.wait);
 	}
-	auto due = outbox_.next_due(open);
+	auto due = Outbox::next_due(open);
 	if (limited)
 		due = std::min(due.value_or(*limited), *limited);
 	next_due_ = due ? std::optional(Clock::now() + std::max(*due, least_due)) : std::nullopt;
 	return tasks;
+}
+
+// Messages of a priority that a channel has not seen before are found soon, and at once while
+// nothing is under way; of the usual one, always at once.
+void Worker::find_lanes()
+{
+	if (directory_.refresh())
+		outbox_.find_channels();
+	if (directory_.egress_changed())
+		transfers_.obey(directory_.egress());
+	if (!look_ ||
+		(!flights_.empty() &&
+			Clock::now() - found_lanes_at_ < milliseconds(pg::settings::poll_interval)))
+		return;
+	outbox_.find_lanes();
+	found_lanes_at_ = Clock::now();
+	if (found_lanes_at_ - tidied_at_ < tidy_interval)
+		return;
+	tidy_queue();
+	tidied_at_ = found_lanes_at_;
+}
+
+Traffic::Room Worker::room_in(const Lane &lane, const core::Occupancy &occupancy)
+{
+	const int claimed = occupancy.of(lane.server) - occupancy_.of(lane.server);
+	return traffic_.room(
+		lane.server, lane.priority, directory_.course(lane.server), occupancy, claimed);
+}
+
+// How many of so many.
+int Worker::claim(Lane &lane, int places, const std::string &now_visible,
+	core::Occupancy &occupancy, std::vector<Task> &tasks)
+{
+	const Course &course = directory_.course(lane.server);
+	int claimed = 0;
+	for (Claim &claim : outbox_.claim(lane, places, now_visible, directory_)) {
+		occupancy.enter(lane.server, course.host, lane.priority);
+		const Contact &contact = directory_.find(claim.server, claim.sender);
+		tasks.push_back({std::move(claim), &contact, &course});
+		++claimed;
+	}
+	return claimed;
 }
 
 void Worker::save(const std::vector<Task> &tasks)
@@ -157,7 +191,7 @@ void Worker::send(const Task &task)
 		settle(flight, verdict_on(*refused, *task.contact), {});
 		return;
 	}
-	occupancy_.enter(flight.server, flight.course.host);
+	occupancy_.enter(flight.server, flight.course.host, flight.priority);
 	flights_.emplace(flight.attempt, std::move(flight));
 	transfers_.start(
 		task.claim.attempt, std::move(request), deadlines(), connection_for(task.claim.kind));

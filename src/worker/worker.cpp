@@ -143,7 +143,7 @@ bool Worker::open()
 		const pg::Spi spi;
 		directory_.refresh();
 		left = outbox_.open(directory_);
-		outbox_.find_lanes();
+		outbox_.find_channels();
 		traffic_.load();
 		at_home = outbox_.is_at_home();
 	});
@@ -200,7 +200,8 @@ void Worker::collect()
 {
 	for (const auto &[attempt, reply] : transfers_.take_finished()) {
 		const auto flight = flights_.find(attempt);
-		occupancy_.leave(flight->second.server, flight->second.course.host);
+		occupancy_.leave(
+			flight->second.server, flight->second.course.host, flight->second.priority);
 		settle(flight->second, core::judge(reply), reply);
 		flights_.erase(flight);
 	}

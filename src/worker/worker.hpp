@@ -1,10 +1,10 @@
 // The worker of one database: claims messages, sends them, records what became of them.
 #pragma once
 
+#include "core/occupancy.hpp"
 #include "pg/spi.hpp"
 #include "worker/directory.hpp"
 #include "worker/flight.hpp"
-#include "worker/occupancy.hpp"
 #include "worker/outbox.hpp"
 #include "worker/traffic.hpp"
 #include "worker/transfer.hpp"
@@ -49,6 +49,10 @@ private:
 	void turn(Mode mode);
 	void take_steps();
 	std::vector<Task> claim(const std::string &now_visible);
+	int claim(Lane &lane, int places, const std::string &now_visible, core::Occupancy &occupancy,
+		std::vector<Task> &tasks);
+	void find_lanes();
+	Traffic::Room room_in(const Lane &lane, const core::Occupancy &occupancy);
 	void save(const std::vector<Task> &tasks);
 	void after_failure(const pg::Error &error);
 	void send(const Task &task);
@@ -61,7 +65,7 @@ private:
 	Outbox outbox_;
 	Directory directory_;
 	Transfers transfers_;
-	Occupancy occupancy_;
+	core::Occupancy occupancy_;
 	Traffic traffic_;
 	std::map<std::int64_t, Flight> flights_; // by attempt
 	std::vector<Settlement> settlements_;	 // to be recorded
@@ -71,6 +75,8 @@ private:
 	Clock::time_point looked_at_ = {};
 	Clock::time_point settled_first_at_ = {}; // the oldest settlement not recorded
 	Clock::time_point saved_at_ = {};
+	Clock::time_point found_lanes_at_ = {};
+	Clock::time_point tidied_at_ = {};
 	Clock::time_point not_before_ = {}; // after a failure
 	std::optional<Clock::time_point> next_due_ = {};
 	Clock::time_point next_step_ = {}; // when tick() is to be called

@@ -73,6 +73,13 @@ is($server->ask("SELECT count(*) FROM automation.attempt AS a JOIN automation.de
 becomes("SELECT coalesce(($openings), 0) >= 2", 'one attempt after the pause opens it again');
 is($server->ask("SELECT count(*) - $tried FROM automation.attempt AS a JOIN automation.delivery AS d ON d.id = a.delivery_id WHERE d.channel = 'broken'"),
 	1, 'it was one');
+# Half open when the worker ends: the next one tries once, and waits longer.
+$worker = $server->worker('postgres');
+my $opened = $server->ask($openings);
+$server->ask(q{UPDATE automation.breaker SET until = now()}); # the pause is over, as the next worker will see
+$server->ask("SELECT pg_terminate_backend($worker, 10000)");
+isnt($server->worker('postgres'), $worker, 'a worker that finds it half open');
+becomes("SELECT coalesce(($openings), 0) > $opened AND (SELECT until - now() > interval '10 s' FROM automation.breaker)", 'tries, and opens it for longer than at first');
 $server->ask("SELECT automation.alter_channel('broken', '{\"base_url\": \"$url\"}')");
 becomes(q{SELECT count(*) = 8 FROM automation.deliveries WHERE channel = 'broken' AND state = 'delivered'}, 'once it answers, all is sent');
 is($server->ask(q{SELECT state FROM automation.channels WHERE name = 'broken'}), 'active', 'and it is closed');

@@ -1,4 +1,5 @@
 #include "core/breaker.hpp"
+#include "core/occupancy.hpp"
 #include "core/rate.hpp"
 
 #include "failure_of.hpp"
@@ -50,6 +51,53 @@ TEST(Bucket, never_lets_more_through_in_the_long_run)
 	}
 	EXPECT_LE(through, 7'000);
 	EXPECT_GE(through, 6'990);
+}
+
+TEST(Occupancy, leaves_places_for_the_next_channel)
+{
+	Occupancy occupancy;
+	const auto fill = [&](Occupancy::Channel channel, Priority priority) {
+		int entered = 0;
+		while (occupancy.room(channel, priority, 64) > 0) {
+			occupancy.enter(channel, "host", priority);
+			++entered;
+		}
+		return entered;
+	};
+	EXPECT_EQ(fill(1, Priority::transactional), 30) << "half, alone";
+	EXPECT_EQ(fill(2, Priority::transactional), 15);
+	EXPECT_EQ(fill(3, Priority::transactional), 8);
+	occupancy.leave(1, "host", Priority::transactional);
+	EXPECT_EQ(occupancy.of(1), 29);
+	EXPECT_EQ(occupancy.of("host"), 52);
+}
+
+TEST(Occupancy, leaves_places_for_what_is_more_urgent)
+{
+	Occupancy occupancy;
+	const auto fill_all = [&](Priority priority) {
+		for (Occupancy::Channel channel = 1; channel < 100; ++channel)
+			while (occupancy.room(channel, priority, 64) > 0)
+				occupancy.enter(channel, "host", priority);
+		return occupancy.of("host");
+	};
+	EXPECT_EQ(fill_all(Priority::marketing), 32) << "however many channels hang";
+	EXPECT_EQ(occupancy.room(1, Priority::transactional, 64), 28) << "on the same channel too";
+	EXPECT_EQ(occupancy.room(1, "host", Priority::transactional, 64), 28);
+	EXPECT_EQ(fill_all(Priority::transactional), 60);
+	occupancy.leave(1, "host", Priority::marketing);
+	EXPECT_EQ(occupancy.room(1, Priority::marketing, 64), 0) << "it comes last";
+	EXPECT_EQ(occupancy.room(1, Priority::emergency, 64), 5);
+}
+
+TEST(Occupancy, leaves_places_for_an_emergency)
+{
+	Occupancy occupancy;
+	for (Occupancy::Channel channel = 1; channel < 100; ++channel)
+		while (occupancy.room(channel, Priority::transactional, 64) > 0)
+			occupancy.enter(channel, "host", Priority::transactional);
+	EXPECT_EQ(occupancy.of("host"), 60);
+	EXPECT_EQ(occupancy.room(1, Priority::emergency, 64), 4);
 }
 
 TEST(Breaker, opens_after_failures_in_a_row)
