@@ -593,6 +593,10 @@ BEGIN
 		SELECT FROM automation.pending AS p
 		WHERE p.entity_id = t.entity_id AND (p.key = t.key OR t.key IS NULL) AND coalesce(p.run_id, p.id) < t.id);
 	DELETE FROM automation.event AS e WHERE e.at < horizon;
+	DELETE FROM automation.receipt AS r WHERE r.at < horizon;
+	DELETE FROM automation.callback AS c WHERE c.at < horizon;
+	DELETE FROM automation.document AS d
+	WHERE d.at < horizon AND NOT d.is_kept AND NOT EXISTS (SELECT FROM automation.run AS u WHERE u.id = d.run_id);
 	DELETE FROM automation.step_run AS s WHERE NOT EXISTS (SELECT FROM automation.run AS u WHERE u.id = s.run_id);
 	PERFORM automation._purge_versions();
 	RETURN purged;

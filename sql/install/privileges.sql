@@ -11,13 +11,14 @@ BEGIN ATOMIC
 			create_rule,alter_rule,drop_rule,copy_rule,move_rule,rollback_rule,
 			activate_rule,pause_rule,resume_rule,disable_rule,enable_rule,fire,
 			action,send_sms,send_email,send_webhook,notify,create_task,update_field,assign_user,create_record,
-			call_function,start_rule,stop_rule,only_if,after_previous,after,at,stop_item,resume_item,cancel,
+			call_function,start_rule,stop_rule,generate_document,send_calendar_invite,add_document,remove_document,only_if,after_previous,after,at,stop_item,resume_item,cancel,
 			matching_rows,cancel_activation,install_playbook,playbook_diff,apply_rules,whatif,watch,test_rule,cascade,why_not,told,messages,plans,lint,rule_to_text,rule_to_mermaid,report_html,export_rules,rule_schema,
-			fires_ok,fires_not_ok,sends_ok,due_ok,cancelled_ok,explains_like}'),
+			fires_ok,fires_not_ok,sends_ok,due_ok,cancelled_ok,explains_like,sms_segments}'),
 		('operator', '{item_status,explain,check,playbook_diff,whatif,watch,test_rule,cascade,why_not,told,messages,plans,lint,rule_to_text,rule_to_mermaid,report_html,export_rules,rule_schema,
 			fires_ok,fires_not_ok,sends_ok,due_ok,cancelled_ok,explains_like,
 			pause_rule,resume_rule,disable_rule,enable_rule,fire,retry,replay,pause_channel,resume_channel,purge_log,
-			tick,stop_item,resume_item,cancel,housekeep,cancel_activation,set_consent,consents}'),
+			tick,stop_item,resume_item,cancel,housekeep,cancel_activation,set_consent,consents,
+			sms_segments,record_callback,verify_twilio_signature,unsubscribe}'),
 		('admin', '{attach,detach,link,unlink,approve_function,disapprove_function,
 			create_channel,alter_channel,drop_channel,create_calendar,alter_calendar,drop_calendar,add_holiday,remove_holiday,
 			grant_access,revoke_access,adopt,set_clock,advance,schedule_jobs,unschedule_jobs}');
@@ -147,6 +148,7 @@ GRANT EXECUTE ON FUNCTION
 	automation._local_instant(timestamp, text),
 	automation._add(timestamptz, interval, text),
 	automation._named_zone(text),
+	automation._instant_of(text, text),
 	automation._default_zone(),
 	automation._cluster_zone(),
 	automation._calendar_zone(text),
@@ -183,6 +185,9 @@ SELECT pg_catalog.pg_extension_config_dump('automation.hold', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.run', 'WHERE id IN (SELECT p.run_id FROM automation.pending AS p)');
 SELECT pg_catalog.pg_extension_config_dump('automation.run_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.delivery_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('automation.document', 'WHERE is_kept');
+SELECT pg_catalog.pg_extension_config_dump('automation.document_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('automation.invite_sequence', '');
 
 -- Few rows, and rarely analyzed. Taken for the thousands that PostgreSQL expects of a table it does not know,
 -- they would have it compile (jit) each query of a view.

@@ -65,6 +65,15 @@ std::int64_t next_run();
 void write_run(const RunRecord &run);
 std::int64_t write_delivery(const Delivery &delivery); // its id
 void write_notification(std::int64_t run, const std::string &recipient, const std::string &body);
+// A document of the item, for others to read and for e-mails to carry.
+struct Document {
+	pg::Oid owner;
+	int step;
+	std::string name;
+	std::string type;
+	std::string text;
+};
+std::int64_t write_document(const RunRecord &run, const Document &document); // its id
 // What became of a step that waited.
 void write_step(std::int64_t run, const StepRecord &step);
 

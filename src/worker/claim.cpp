@@ -4,6 +4,7 @@
 #include "pg/fields.hpp"
 #include "pg/settings.hpp"
 #include "worker/array.hpp"
+#include "worker/letter.hpp"
 
 namespace automation::worker {
 
@@ -29,6 +30,8 @@ core::Message read_message(const Rows &rows, std::uint64_t row, bool &readable)
 	message.html = text(7);
 	message.path = text(8);
 	message.method = text(9);
+	message.reply_to = text(17);
+	message.unsubscribe_token = text(18);
 	if (!rows.is_null(row, 10))
 		message.headers = pg::json_entries(rows.datum(row, 10));
 	return message;
@@ -63,7 +66,11 @@ Rows find(const std::vector<std::int64_t> &deliveries)
 			CASE WHEN d.id < (SELECT w.discarded_below FROM automation.worker AS w)
 				THEN 'discarded when the database was adopted' ELSE e.reason END,
 			CASE WHEN d.kind <> 'webhook' THEN automation._consent_problem(
-				d.kind, d.recipient, coalesce(d.message ->> 'class', 'transactional')) END
+				d.kind, d.recipient, coalesce(d.message ->> 'class', 'transactional')) END,
+			d.message ->> 'reply_to',
+			CASE WHEN d.kind = 'email' AND d.message ->> 'class' = 'marketing'
+				THEN automation._unsubscribe_token(d.kind, d.recipient, 'marketing') END,
+			d.message ?| '{attachments,invite}'
 		FROM unnest($1::bigint[]) WITH ORDINALITY AS c (id, place)
 		JOIN automation.delivery AS d ON d.id = c.id
 		LEFT JOIN LATERAL (
@@ -88,6 +95,7 @@ Claim claim_at(const Rows &rows, std::uint64_t row, pg::Oid server, Directory &d
 		.policy = {},
 		.expires_in = {},
 		.readable = true,
+		.encloses = rows.boolean(row, 19),
 		.message = {},
 		.now = rows.integer(row, 12)};
 	claim.policy = directory.policy(server, claim.sender, entries_at(rows, row, 11));
@@ -145,6 +153,7 @@ std::vector<Claim> admit(const std::vector<std::int64_t> &deliveries, pg::Oid se
 			claims.push_back(std::move(candidates[i]));
 	}
 	follow(ended);
+	enclose(claims);
 	return claims;
 }
 

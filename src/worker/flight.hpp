@@ -18,6 +18,7 @@ struct Flight {
 	std::int64_t delivery;
 	int number;
 	pg::Oid server;
+	std::string provider;
 	Course course;
 	core::RetryPolicy policy;
 	std::optional<std::chrono::milliseconds> expires_in; // when it started

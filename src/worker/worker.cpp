@@ -178,7 +178,7 @@ void Worker::collect()
 	for (const auto &[attempt, reply] : transfers_.take_finished()) {
 		const auto flight = flights_.find(attempt);
 		occupancy_.leave(flight->second.server, flight->second.course.host);
-		settle(flight->second, core::judge(reply), reply);
+		settle(flight->second, core::judge(reply, flight->second.provider), reply);
 		flights_.erase(flight);
 	}
 }

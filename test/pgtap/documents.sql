@@ -1,8 +1,10 @@
--- Every example of docs/trying.md and docs/understanding.md, with what is printed below it.
+-- Every example of docs/trying.md, docs/understanding.md, docs/email.md and docs/sms.md, with what is printed below it.
 BEGIN;
 SELECT no_plan();
 \set trying `cat docs/trying.md`
 \set understanding `cat docs/understanding.md`
+\set email `cat docs/email.md`
+\set sms `cat docs/sms.md`
 
 -- A block of SQL, and the text block that follows it at once: its rows, columns separated by " | ".
 CREATE FUNCTION pg_temp.check_document(document text) RETURNS SETOF text LANGUAGE plpgsql AS $$
@@ -36,6 +38,12 @@ SELECT is((SELECT string_agg(name, ', ') FROM automation.rules), 'On the way, Bi
 ROLLBACK TO trying;
 SELECT pg_temp.check_document(:'understanding');
 SELECT is((SELECT count(*) FROM automation.event), 2::bigint, 'all of them');
+ROLLBACK TO trying;
+SELECT pg_temp.check_document(:'email');
+SELECT is((SELECT count(*) FROM automation.consents('email', 'ada@engines.example')), 2::bigint, 'of e-mail too');
+ROLLBACK TO trying;
+SELECT pg_temp.check_document(:'sms');
+SELECT is((SELECT count(*) FROM automation.consents('sms', '+12025550199')), 1::bigint, 'and of SMS');
 
 SELECT * FROM finish();
 ROLLBACK;
