@@ -171,26 +171,26 @@ DECLARE
 	hash_key CONSTANT bytea := (SELECT k.key FROM automation.hash_key AS k);
 	content bytea;
 	hash bytea;
-	class text;
+	refused text;
 BEGIN
 	IF token ~ '^[A-Za-z0-9_-]{40,120}$' AND length(token) % 4 <> 1 THEN
 		content := decode(translate(token, '-_', '+/') || repeat('=', -length(token) & 3), 'base64');
 		-- Hashed once more, so that the time it takes tells nothing.
 		IF sha256(substr(content, length(content) - 15)) = sha256(automation._unsubscribe_seal(hash_key, substr(content, 1, length(content) - 16))) THEN
 			hash := substr(content, 1, 32);
-			class := convert_from(substr(content, 33, length(content) - 48), 'UTF8');
+			refused := convert_from(substr(content, 33, length(content) - 48), 'UTF8');
 		END IF;
 	END IF;
-	IF class IS NULL THEN
+	IF refused IS NULL THEN
 		PERFORM automation._fail('22023', 'invalid unsubscribe token');
 	ELSIF 'denied' IS DISTINCT FROM (
 		SELECT c.state FROM automation.consent AS c
-		WHERE c.address = hash AND c.class IN (_unsubscribe.class, 'all')
+		WHERE c.address = hash AND c.class IN (refused, 'all')
 		ORDER BY c.id DESC LIMIT 1)
 	THEN
-		INSERT INTO automation.consent (address, class, state, source) VALUES (hash, class, 'denied', 'unsubscribe link');
+		INSERT INTO automation.consent (address, class, state, source) VALUES (hash, refused, 'denied', 'unsubscribe link');
 	END IF;
-	RETURN class;
+	RETURN refused;
 END
 $$;
 COMMENT ON FUNCTION automation._unsubscribe(regrole, text) IS 'automation.unsubscribe()';

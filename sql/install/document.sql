@@ -113,9 +113,13 @@ LANGUAGE plpgsql IMMUTABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	RETURN CASE WHEN text ~ '^[A-Za-z0-9+/=\s]*$' THEN decode(text, 'base64') ELSE text::bytea END;
-EXCEPTION WHEN invalid_parameter_value OR invalid_text_representation THEN
-	PERFORM automation._fail('22023', 'content of an attachment is neither base64 nor a bytea');
+	IF text ~ '^\\x([0-9a-f]{2})*$' THEN
+		RETURN text::bytea;
+	ELSIF text ~ '[^A-Za-z0-9+/=\s]' OR length(regexp_replace(text, '\s', '', 'g')) % 4 <> 0 THEN
+		PERFORM automation._fail('22023', 'content of an attachment is neither base64 nor a bytea',
+			hint => 'A bytea is written as bytea_output = hex has it.');
+	END IF;
+	RETURN decode(text, 'base64');
 END
 $$;
 COMMENT ON FUNCTION automation._bytes(text) IS 'Bytes from base64, or from what a merge tag makes of a bytea';
@@ -150,7 +154,7 @@ DECLARE
 	numbers bigint[] := ARRAY(
 		SELECT CASE
 			WHEN a.value ? 'content' THEN automation._keep_document(owner, run_id, step, entity_id, key, a.value ->> 'name',
-				coalesce(a.value ->> 'type', 'application/octet-stream'), automation._bytes(a.value ->> 'content'), false)
+				coalesce(a.value ->> 'type', 'application/octet-stream'), automation._bytes(nullif(a.value ->> 'content', '')), false)
 			ELSE automation._newest_document(owner, entity_id, key, coalesce(a.value ->> 'document', a.value #>> '{}'))
 		END
 		FROM jsonb_array_elements(attachments) WITH ORDINALITY AS a(value, place)
