@@ -4,7 +4,7 @@
 -- "not" anywhere; all, any and none are shorter groups. Child rows: {"exists": "crm.note", "where": {...}},
 -- {"count": "crm.line_item", "where": {...}, "operator": ">", "value": 3}, likewise sum, min and max
 -- with "field"; "by" in place of a link: rows with the same values in these columns, this row among them
--- ("exists": another one). {"became": {...}}: it holds now and did not before. A field that is compared with another one
+-- ("exists": another one). {"filter": "name"} is a named condition (filter.sql). {"became": {...}}: it holds now and did not before. A field that is compared with another one
 -- (valueSource) may be measured against a multiple of it ("times": 0.9), or against a time so much later
 -- ("plus": "15 minutes"). A negation is the exact complement: what is unknown does not hold, so its negation does.
 
@@ -629,7 +629,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	-- In order of precedence; "field" stands in some of the others too.
-	shapes CONSTANT text[] := '{exists,count,sum,min,max,rules,all,any,none,became,field}';
+	shapes CONSTANT text[] := '{exists,count,sum,min,max,rules,all,any,none,became,filter,field}';
 	others CONSTANT jsonb := '{
 		"exists": ["link", "by", "where"],
 		"count": ["link", "by", "where", "operator", "value", "valueSource"],
@@ -720,6 +720,8 @@ BEGIN
 		RETURN automation._group_sql(scope, node -> shape, 'or', 'false', depth);
 	WHEN 'became' THEN
 		RETURN automation._became_sql(scope, node -> 'became', depth);
+	WHEN 'filter' THEN
+		RETURN automation._named_condition(scope, node ->> 'filter', depth);
 	WHEN 'field' THEN
 		SELECT f.* INTO field FROM automation._field(scope, node -> 'field') AS f;
 		RETURN automation._comparison_sql(scope, field.sql, field.type, node);
@@ -768,9 +770,8 @@ BEGIN
 	ELSIF condition ~ '^\s*\{' THEN
 		RETURN automation._tree_sql(scope, condition::jsonb);
 	END IF;
-	PERFORM automation._check_condition(scope, condition, coalesce(scope.events, '{}'));
 	-- A comment at its end swallows nothing of what follows.
-	RETURN automation._rewrite_links(scope, condition) || E'\n';
+	RETURN automation._sql_condition(scope, condition) || E'\n';
 END
 $$;
 COMMENT ON FUNCTION automation._condition_sql(automation._scope, text) IS 'SQL expression over old and new for a condition: a JSON tree when it starts with {, else SQL';

@@ -6,15 +6,19 @@ RETURNS TABLE (access text, verbs text[])
 LANGUAGE sql IMMUTABLE
 BEGIN ATOMIC
 	VALUES
-		('viewer', '{item_status,explain,cascade,why_not,told,rule_to_text,rule_to_mermaid,report_html,export_rules,rule_schema,playbook_diff}'::text[]),
+		('viewer', '{item_status,explain,cascade,why_not,told,rule_to_text,rule_to_mermaid,report_html,export_rules,rule_schema,playbook_diff,
+			preview_template,matches}'::text[]),
 		('author', '{item_status,explain,check,
 			create_rule,alter_rule,drop_rule,copy_rule,move_rule,rollback_rule,
 			activate_rule,pause_rule,resume_rule,disable_rule,enable_rule,fire,
 			action,send_sms,send_email,send_webhook,notify,create_task,update_field,assign_user,create_record,
-			call_function,start_rule,stop_rule,generate_document,send_calendar_invite,add_document,remove_document,only_if,after_previous,after,at,stop_item,resume_item,cancel,
+			create_folder,rename_folder,drop_folder,move_to_folder,create_template,alter_template,drop_template,preview_template,with_template,
+			create_action_template,alter_action_template,drop_action_template,use,create_filter,alter_filter,drop_filter,matches,
+			generate_document,send_calendar_invite,add_document,remove_document,sms_segments,
+			call_function,start_rule,stop_rule,only_if,after_previous,after,at,stop_item,resume_item,cancel,
 			matching_rows,cancel_activation,install_playbook,playbook_diff,apply_rules,whatif,watch,test_rule,cascade,why_not,told,messages,plans,lint,rule_to_text,rule_to_mermaid,report_html,export_rules,rule_schema,
-			fires_ok,fires_not_ok,sends_ok,due_ok,cancelled_ok,explains_like,sms_segments}'),
-		('operator', '{item_status,explain,check,playbook_diff,whatif,watch,test_rule,cascade,why_not,told,messages,plans,lint,rule_to_text,rule_to_mermaid,report_html,export_rules,rule_schema,
+			fires_ok,fires_not_ok,sends_ok,due_ok,cancelled_ok,explains_like}'),
+		('operator', '{item_status,explain,check,preview_template,matches,playbook_diff,whatif,watch,test_rule,cascade,why_not,told,messages,plans,lint,rule_to_text,rule_to_mermaid,report_html,export_rules,rule_schema,
 			fires_ok,fires_not_ok,sends_ok,due_ok,cancelled_ok,explains_like,
 			pause_rule,resume_rule,disable_rule,enable_rule,fire,retry,replay,pause_channel,resume_channel,purge_log,
 			tick,stop_item,resume_item,cancel,housekeep,cancel_activation,set_consent,consents,
@@ -125,6 +129,7 @@ ALTER FUNCTION automation._playbook_needs(automation.playbook) SECURITY DEFINER;
 ALTER FUNCTION automation._playbook_schema(automation.playbook) SECURITY DEFINER;
 ALTER FUNCTION automation._delivery_called(text) SECURITY DEFINER;
 ALTER FUNCTION automation._is_copy() SECURITY DEFINER;
+ALTER FUNCTION automation._rule_names_with(text, text) SECURITY DEFINER;
 
 REVOKE ALL ON SCHEMA automation, automation_compiled FROM PUBLIC;
 REVOKE ALL ON ALL TABLES IN SCHEMA automation FROM PUBLIC;
@@ -179,6 +184,10 @@ SELECT pg_catalog.pg_extension_config_dump('automation.rule', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.rule_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.rule_version', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.playbook_rule', '');
+SELECT pg_catalog.pg_extension_config_dump('automation.folder', '');
+SELECT pg_catalog.pg_extension_config_dump('automation.component', '');
+SELECT pg_catalog.pg_extension_config_dump('automation.component_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('automation.component_version', '');
 -- What is planned, with the runs that it belongs to; and the numbers of runs and messages go on, as by them a
 -- later touch is told from an earlier one, and the messages of a run from those of another database.
 SELECT pg_catalog.pg_extension_config_dump('automation.pending', '');

@@ -1,8 +1,9 @@
--- Every example of docs/trying.md, docs/understanding.md, docs/email.md and docs/sms.md, with what is printed below it.
+-- Every example of these documents, with what is printed below it.
 BEGIN;
 SELECT no_plan();
 \set trying `cat docs/trying.md`
 \set understanding `cat docs/understanding.md`
+\set templates `cat docs/templates.md`
 \set email `cat docs/email.md`
 \set sms `cat docs/sms.md`
 
@@ -39,11 +40,14 @@ ROLLBACK TO trying;
 SELECT pg_temp.check_document(:'understanding');
 SELECT is((SELECT count(*) FROM automation.event), 2::bigint, 'all of them');
 ROLLBACK TO trying;
+SELECT pg_temp.check_document(:'templates');
+SELECT is((SELECT count(*) FROM automation.folders), 4::bigint, 'all of them');
+ROLLBACK TO trying;
 SELECT pg_temp.check_document(:'email');
-SELECT is((SELECT count(*) FROM automation.consents('email', 'ada@engines.example')), 2::bigint, 'of e-mail too');
+SELECT is((SELECT count(*) FROM automation.consents('email', 'ada@engines.example')), 2::bigint, 'all of them');
 ROLLBACK TO trying;
 SELECT pg_temp.check_document(:'sms');
-SELECT is((SELECT count(*) FROM automation.consents('sms', '+12025550199')), 1::bigint, 'and of SMS');
+SELECT is((SELECT count(*) FROM automation.consents('sms', '+12025550199')), 1::bigint, 'all of them');
 
 SELECT * FROM finish();
 ROLLBACK;
