@@ -67,6 +67,7 @@ SELECT is((SELECT count(*) FROM automation.consents('email', 'ada@engines.exampl
 ROLLBACK TO trying;
 SELECT pg_temp.check_document(:'sms');
 SELECT is((SELECT count(*) FROM automation.consents('sms', '+12025550199')), 1::bigint, 'all of them');
+ROLLBACK TO trying;
 SELECT pg_temp.check_document(:'bulk');
 SELECT is((SELECT state FROM automation.batch), 'releasing', 'bulk to its end');
 ROLLBACK TO trying;
