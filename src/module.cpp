@@ -6,6 +6,7 @@
 #include "core/header.hpp"
 #include "core/provider.hpp"
 #include "core/recipient.hpp"
+#include "core/sms_segments.hpp"
 #include "core/suggestion.hpp"
 #include "engine/bulk.hpp"
 #include "engine/capture.hpp"
@@ -28,6 +29,7 @@
 #include "pg/definitions.hpp"
 #include "pg/delivery.hpp"
 #include "pg/figures.hpp"
+#include "pg/fields.hpp"
 #include "pg/invocation.hpp"
 #include "pg/process.hpp"
 #include "pg/recurrence.hpp"
@@ -37,6 +39,7 @@
 #include "pg/settings.hpp"
 #include "pg/workers.hpp"
 #include "pg/zone.hpp"
+#include "worker/callback.hpp"
 #include "worker/launcher.hpp"
 #include "worker/worker.hpp"
 
@@ -210,6 +213,20 @@ Datum map_public(FunctionCallInfo call)
 	PG_RETURN_VOID();
 }
 
+Datum has_twilio_signature(FunctionCallInfo call)
+{
+	return BoolGetDatum(worker::has_twilio_signature(pg::oid_argument(call, 0),
+		pg::oid_argument(call, 1), pg::text_argument(call, 2),
+		pg::json_entries(pg::datum_argument(call, 3)), pg::text_argument(call, 4)));
+}
+
+Datum sms_segments(FunctionCallInfo call)
+{
+	const core::SmsSegments segments =
+		core::sms_segments(pg::to_utf8(pg::text_argument(call, 0)).value_or(""));
+	return Int32GetDatum(segments.is_gsm ? segments.count : -segments.count);
+}
+
 // Small functions that compiled templates call.
 
 template <std::string (*Convert)(std::string_view)> Datum convert(FunctionCallInfo call)
@@ -269,6 +286,8 @@ PG_ENTRY(automation_index_key, automation::index_key);
 PG_ENTRY(automation_holds, automation::holds);
 PG_ENTRY(automation_validate_options, automation::pg::validate_options);
 PG_ENTRY(automation_map_public, automation::map_public);
+PG_ENTRY(automation_has_twilio_signature, automation::has_twilio_signature);
+PG_ENTRY(automation_sms_segments, automation::sms_segments);
 PG_ENTRY(automation_wake_worker, automation::perform<automation::pg::wake_worker_at_commit>);
 PG_ENTRY(automation_require_worker, automation::perform<automation::pg::require_preload>);
 PG_ENTRY(automation_wake_launcher, automation::perform<automation::pg::wake_launcher_at_commit>);

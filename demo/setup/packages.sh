@@ -9,13 +9,14 @@ packages_of() { # SET
 	case $1 in
 	run) echo "postgresql-$major postgresql-$major-cron libcurl4 libfmt9" ;;
 	build) echo "g++ make postgresql-server-dev-$major libcurl4-openssl-dev libfmt-dev" ;;
+	node) for package in node npm; do command -v "$package" >/dev/null || echo "${package/%node/nodejs}"; done ;;
 	servers) echo "python3 python3-aiosmtpd openssl" ;;
 	check) echo "cmake libgtest-dev libssl-dev clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 shellcheck
 		postgresql-$major-pgtap libtap-parser-sourcehandler-pgtap-perl libipc-run-perl perl prometheus-postgres-exporter" ;;
 	demo) packages_of run && packages_of build && packages_of servers ;;
-	test) packages_of demo && packages_of check ;;
+	test) packages_of demo && packages_of check && packages_of node ;;
 	*)
-		echo "packages.sh: no set '$1'; there are run, build, servers, check, demo, test" >&2
+		echo "packages.sh: no set '$1'; there are run, build, servers, check, node, demo, test" >&2
 		return 1
 		;;
 	esac

@@ -1019,7 +1019,7 @@ BEGIN
 	IF definition.kind = 'message' THEN
 		PERFORM automation._check_channel(scope.owner, params ->> 'channel', definition.channel_kind);
 		PERFORM automation._check_recipient(definition.channel_kind, recipient #>> '{}')
-		FROM jsonb_path_query(coalesce(params -> 'recipient', params -> 'path'), '$[*]') AS recipient
+		FROM jsonb_path_query(coalesce(params -> 'recipient', params -> 'attendees', params -> 'path'), '$[*]') AS recipient
 		WHERE automation._is_constant(recipient #>> '{}');
 	END IF;
 	EXECUTE format('SELECT automation.%I($1, $2, $3)', definition.compiler) INTO body USING scope, site, params;

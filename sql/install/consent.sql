@@ -37,20 +37,6 @@ COMMENT ON FUNCTION automation._append_only() IS 'Trigger of a table whose rows 
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON automation.consent
 FOR EACH STATEMENT EXECUTE FUNCTION automation._append_only();
 
-CREATE FUNCTION automation._ensure_hash_key() RETURNS void
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	IF NOT EXISTS (SELECT FROM automation.hash_key) THEN
-		LOCK TABLE automation.hash_key IN SHARE ROW EXCLUSIVE MODE;
-		INSERT INTO automation.hash_key SELECT sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()))
-		WHERE NOT EXISTS (SELECT FROM automation.hash_key);
-	END IF;
-END
-$$;
-COMMENT ON FUNCTION automation._ensure_hash_key() IS 'Makes the key of the hashes unless there is one';
-
 CREATE FUNCTION automation._plain_address(kind text, address text) RETURNS text
 LANGUAGE sql IMMUTABLE
 RETURN CASE kind WHEN 'sms' THEN automation.phone_e164(address) ELSE lower(trim(address)) END;
@@ -106,6 +92,21 @@ END
 $$;
 COMMENT ON FUNCTION automation._check_consent(text, text, text, text, text) IS 'Raises what is wrong with a decision';
 
+CREATE FUNCTION automation._make_hash_key() RETURNS bytea
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF NOT EXISTS (SELECT FROM automation.hash_key) THEN
+		LOCK TABLE automation.hash_key IN SHARE ROW EXCLUSIVE MODE;
+		INSERT INTO automation.hash_key SELECT sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()))
+		WHERE NOT EXISTS (SELECT FROM automation.hash_key);
+	END IF;
+	RETURN (SELECT k.key FROM automation.hash_key AS k);
+END
+$$;
+COMMENT ON FUNCTION automation._make_hash_key() IS 'The key of the hashes; it is made when there is none';
+
 CREATE FUNCTION automation.set_consent(kind text, address text, class text, state text, source text) RETURNS void
 LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
 COMMENT ON FUNCTION automation.set_consent(text, text, text, text, text)
@@ -117,7 +118,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	PERFORM automation._check_consent(kind, address, class, state, source);
-	PERFORM automation._ensure_hash_key();
+	PERFORM automation._make_hash_key();
 	INSERT INTO automation.consent (address, class, state, source)
 	VALUES (automation._address_hash(kind, address), class, state, source);
 END
@@ -139,3 +140,57 @@ BEGIN ATOMIC
 	ORDER BY c.id DESC;
 END;
 COMMENT ON FUNCTION automation._consents(regrole, text, text) IS 'automation.consents()';
+
+-- Unsubscribing by one click (RFC 8058). The token names the address by its hash and is signed: whoever
+-- has it got the message.
+
+CREATE FUNCTION automation._unsubscribe_seal(hash_key bytea, content bytea) RETURNS bytea
+LANGUAGE sql IMMUTABLE
+RETURN substr(sha256(hash_key || sha256(hash_key || convert_to('unsubscribe:', 'UTF8') || content)), 1, 16);
+COMMENT ON FUNCTION automation._unsubscribe_seal(bytea, bytea) IS 'Signature of a token';
+
+CREATE FUNCTION automation._unsubscribe_token(kind text, address text, class text) RETURNS text
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT translate(encode(t.content || automation._unsubscribe_seal(k.key, t.content), 'base64'), E'+/=\n', '-_')
+	FROM automation.hash_key AS k,
+		LATERAL (SELECT automation._address_hash(kind, address) || convert_to(class, 'UTF8')) AS t(content);
+END;
+COMMENT ON FUNCTION automation._unsubscribe_token(text, text, text) IS 'Token by which an address refuses a class of messages; null while nobody has ever agreed to any';
+
+CREATE FUNCTION automation.unsubscribe(token text) RETURNS text
+LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
+COMMENT ON FUNCTION automation.unsubscribe(text)
+	IS 'Takes the token of a List-Unsubscribe link: its address refuses its class of messages from now on. Answers the class; to do it again changes nothing';
+
+CREATE FUNCTION automation._unsubscribe(caller regrole, token text) RETURNS text
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	hash_key CONSTANT bytea := (SELECT k.key FROM automation.hash_key AS k);
+	content bytea;
+	hash bytea;
+	refused text;
+BEGIN
+	IF token ~ '^[A-Za-z0-9_-]{40,120}$' AND length(token) % 4 <> 1 THEN
+		content := decode(translate(token, '-_', '+/') || repeat('=', -length(token) & 3), 'base64');
+		-- Hashed once more, so that the time it takes tells nothing.
+		IF sha256(substr(content, length(content) - 15)) = sha256(automation._unsubscribe_seal(hash_key, substr(content, 1, length(content) - 16))) THEN
+			hash := substr(content, 1, 32);
+			refused := convert_from(substr(content, 33, length(content) - 48), 'UTF8');
+		END IF;
+	END IF;
+	IF refused IS NULL THEN
+		PERFORM automation._fail('22023', 'invalid unsubscribe token');
+	ELSIF 'denied' IS DISTINCT FROM (
+		SELECT c.state FROM automation.consent AS c
+		WHERE c.address = hash AND c.class IN (refused, 'all')
+		ORDER BY c.id DESC LIMIT 1)
+	THEN
+		INSERT INTO automation.consent (address, class, state, source) VALUES (hash, refused, 'denied', 'unsubscribe link');
+	END IF;
+	RETURN refused;
+END
+$$;
+COMMENT ON FUNCTION automation._unsubscribe(regrole, text) IS 'automation.unsubscribe()';

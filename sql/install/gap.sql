@@ -43,15 +43,19 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION automation._orphaned_plans() IS 'Planned steps of runs or rules that are not there';
 
+CREATE FUNCTION automation._is_limited(server oid) RETURNS boolean
+LANGUAGE sql STABLE
+RETURN EXISTS (SELECT FROM automation.lane AS l WHERE l.server = _is_limited.server AND l.limited_by IS NOT NULL);
+COMMENT ON FUNCTION automation._is_limited(oid) IS 'Whether the limits of a channel make its messages wait';
+
 CREATE FUNCTION automation._unclaimed_messages(before timestamptz) RETURNS SETOF automation._gap
 LANGUAGE sql STABLE
 BEGIN ATOMIC
 	SELECT 'message not claimed'::text, format('channel "%s"', s.channel), u.oldest, format('%s messages wait for a first attempt.', u.many)
 	FROM automation.stats AS s
 	JOIN automation.channels AS c ON c.name = s.channel
-	LEFT JOIN automation.lane AS l ON l.server = c.server
 	CROSS JOIN LATERAL automation._unclaimed(c.server) AS u
-	WHERE u.oldest < before AND s.state = 'active' AND l.limited_by IS NULL
+	WHERE u.oldest < before AND s.state = 'active' AND NOT automation._is_limited(c.server)
 		AND current_setting('pg_automation.delivery', true) IS DISTINCT FROM 'off' AND NOT automation._is_copy();
 END;
 COMMENT ON FUNCTION automation._unclaimed_messages(timestamptz) IS 'Channels that have left messages lying';
@@ -75,8 +79,7 @@ BEGIN ATOMIC
 	SELECT 'retry not made'::text, format('delivery %s, channel "%s"', r.delivery_id, c.name), r.due_at, 'Another attempt is due.'::text
 	FROM automation.retry AS r
 	JOIN automation.channels AS c ON c.server = r.server
-	LEFT JOIN automation.lane AS l ON l.server = c.server
-	WHERE r.due_at < before AND c.state = 'active' AND l.limited_by IS NULL
+	WHERE r.due_at < before AND c.state = 'active' AND NOT automation._is_limited(c.server)
 		AND current_setting('pg_automation.delivery', true) IS DISTINCT FROM 'off' AND NOT automation._is_copy();
 END;
 COMMENT ON FUNCTION automation._overdue_retries(timestamptz) IS 'Further attempts that were due before then and have not been made';

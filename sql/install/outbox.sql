@@ -157,6 +157,20 @@ CREATE FUNCTION automation._may_send_again(state text) RETURNS boolean
 LANGUAGE C IMMUTABLE STRICT AS 'MODULE_PATHNAME', 'automation_may_send_again';
 COMMENT ON FUNCTION automation._may_send_again(text) IS 'Whether somebody may have a delivery of that state sent again';
 
+CREATE FUNCTION automation._sms_segments(body text) RETURNS integer
+LANGUAGE C IMMUTABLE STRICT AS 'MODULE_PATHNAME', 'automation_sms_segments';
+COMMENT ON FUNCTION automation._sms_segments(text) IS 'In how many parts a text goes out, each of which is paid for; negative: it needs UCS-2';
+
+CREATE FUNCTION automation.sms_segments(body text, OUT segments integer, OUT encoding text)
+LANGUAGE sql IMMUTABLE
+BEGIN ATOMIC
+	SELECT abs(s.count), CASE WHEN s.count > 0 THEN 'GSM-7' ELSE 'UCS-2' END
+	FROM (SELECT automation._sms_segments(body)) AS s(count)
+	WHERE s.count IS NOT NULL;
+END;
+COMMENT ON FUNCTION automation.sms_segments(text)
+	IS 'In how many segments a text message goes out, each of which is paid for, and why: one character outside of GSM-7 makes it UCS-2';
+
 CREATE VIEW automation._delivery AS
 SELECT
 	d.id,
@@ -179,6 +193,7 @@ SELECT
 	a.status_code,
 	r.due_at AS next_at,
 	a.finished_at AS last_at,
+	CASE WHEN d.kind = 'sms' THEN abs(automation._sms_segments(d.message ->> 'body')) END AS segments,
 	d.rule_owner
 FROM automation.delivery AS d
 LEFT JOIN LATERAL (
@@ -199,13 +214,14 @@ COMMENT ON VIEW automation._delivery IS 'automation.deliveries, with those of ev
 
 CREATE VIEW automation.deliveries WITH (security_barrier) AS
 SELECT v.id, v.at, v.rule, v.run_id, v.step, v.channel, v.kind, v.recipient, v.state, v.attempts, v.reason,
-	v.status_code, v.next_at, v.last_at
+	v.status_code, v.next_at, v.last_at, v.segments
 FROM automation._delivery AS v
 WHERE pg_has_role(v.rule_owner, 'USAGE') OR (SELECT automation._is_operator(quote_ident(current_user)::regrole));
 COMMENT ON VIEW automation.deliveries IS 'Messages and what has become of them: of rules of your own and of roles you are a member of, or of all rules for an operator; addresses are masked';
 COMMENT ON COLUMN automation.deliveries.state IS 'ready, delivering, delivered, retrying, held, cancelled, suppressed, expired, simulated, dead or unknown (sent perhaps, and not repeated)';
 COMMENT ON COLUMN automation.deliveries.reason IS 'Why the last attempt did not deliver it, or why there has been none yet';
 COMMENT ON COLUMN automation.deliveries.next_at IS 'When the next attempt is due';
+COMMENT ON COLUMN automation.deliveries.segments IS 'Parts that a text message goes out in, each of which is paid for';
 
 CREATE VIEW automation.attempts WITH (security_barrier) AS
 SELECT

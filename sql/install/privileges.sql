@@ -14,13 +14,15 @@ BEGIN ATOMIC
 			action,send_sms,send_email,send_webhook,notify,create_task,update_field,assign_user,create_record,
 			create_folder,rename_folder,drop_folder,move_to_folder,create_template,alter_template,drop_template,preview_template,with_template,
 			create_action_template,alter_action_template,drop_action_template,use,create_filter,alter_filter,drop_filter,matches,
+			generate_document,send_calendar_invite,add_document,remove_document,sms_segments,
 			call_function,start_rule,stop_rule,refuse,only_if,after_previous,after,at,stop_item,resume_item,cancel,
 			matching_rows,cancel_activation,install_playbook,playbook_diff,apply_rules,whatif,watch,test_rule,cascade,why_not,told,messages,plans,lint,rule_to_text,rule_to_mermaid,report_html,export_rules,rule_schema,
 			fires_ok,fires_not_ok,sends_ok,due_ok,cancelled_ok,explains_like}'),
 		('operator', '{item_status,explain,check,preview_template,matches,playbook_diff,whatif,watch,test_rule,cascade,why_not,told,messages,plans,lint,rule_to_text,rule_to_mermaid,report_html,export_rules,rule_schema,
 			fires_ok,fires_not_ok,sends_ok,due_ok,cancelled_ok,explains_like,
 			pause_rule,resume_rule,disable_rule,enable_rule,fire,retry,replay,pause_channel,resume_channel,purge_log,acknowledge,erase_subject,erase_address,export_subject,
-			tick,stop_item,resume_item,cancel,housekeep,cancel_activation,release_batch,discard_batch,set_consent,consents,audit_gaps}'),
+			tick,stop_item,resume_item,cancel,housekeep,cancel_activation,release_batch,discard_batch,set_consent,consents,audit_gaps,
+			sms_segments,record_callback,verify_twilio_signature,unsubscribe}'),
 		('admin', '{attach,detach,link,unlink,approve_function,disapprove_function,
 			create_channel,alter_channel,drop_channel,create_cap,drop_cap,create_calendar,alter_calendar,drop_calendar,add_holiday,remove_holiday,
 			grant_access,revoke_access,adopt,set_clock,advance,schedule_jobs,unschedule_jobs}');
@@ -125,6 +127,7 @@ ALTER FUNCTION automation._links(regclass) SECURITY DEFINER;
 ALTER FUNCTION automation._needs(regclass, automation.trigger_definition) SECURITY DEFINER;
 ALTER FUNCTION automation._playbook_needs(automation.playbook) SECURITY DEFINER;
 ALTER FUNCTION automation._playbook_schema(automation.playbook) SECURITY DEFINER;
+ALTER FUNCTION automation._delivery_called(text) SECURITY DEFINER;
 ALTER FUNCTION automation._is_copy() SECURITY DEFINER;
 ALTER FUNCTION automation._unclaimed(oid) SECURITY DEFINER;
 ALTER FUNCTION automation._awaiting_retry(oid) SECURITY DEFINER;
@@ -153,6 +156,7 @@ GRANT EXECUTE ON FUNCTION
 	automation._local_instant(timestamp, text),
 	automation._add(timestamptz, interval, text),
 	automation._named_zone(text),
+	automation._instant_of(text, text),
 	automation._default_zone(),
 	automation._cluster_zone(),
 	automation._calendar_zone(text),
@@ -196,6 +200,9 @@ SELECT pg_catalog.pg_extension_config_dump('automation.held', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.run', 'WHERE id IN (SELECT p.run_id FROM automation.pending AS p)');
 SELECT pg_catalog.pg_extension_config_dump('automation.run_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.delivery_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('automation.document', 'WHERE is_kept');
+SELECT pg_catalog.pg_extension_config_dump('automation.document_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('automation.invite_sequence', '');
 
 -- Few rows, and rarely analyzed. Taken for the thousands that PostgreSQL expects of a table it does not know,
 -- they would have it compile (jit) each query of a view.

@@ -24,7 +24,8 @@ BEGIN
 		-- Each of them by one probe, as the worker does.
 		lane := (SELECT d.server FROM automation.delivery AS d WHERE d.server > lane ORDER BY d.server LIMIT 1);
 		EXIT WHEN lane IS NULL;
-		horizon := (SELECT pg_snapshot_xmin(l.seen) FROM automation.lane AS l WHERE l.server = lane);
+		-- Of a priority that was never saved, all are to be looked at.
+		horizon := (SELECT CASE WHEN count(*) = 3 THEN min(pg_snapshot_xmin(l.seen)) END FROM automation.lane AS l WHERE l.server = lane);
 		RETURN QUERY
 		SELECT d.id FROM automation.delivery AS d
 		WHERE d.server = lane AND d.txid >= coalesce(horizon, '0')
@@ -303,6 +304,10 @@ BEGIN
 		SELECT FROM automation.pending AS p
 		WHERE p.entity_id = t.entity_id AND (p.key = t.key OR t.key IS NULL) AND coalesce(p.run_id, p.id) < t.id);
 	DELETE FROM automation.event AS e WHERE e.at < horizon;
+	DELETE FROM automation.receipt AS r WHERE r.at < horizon;
+	DELETE FROM automation.callback AS c WHERE c.at < horizon;
+	DELETE FROM automation.document AS d
+	WHERE d.at < horizon AND NOT d.is_kept AND NOT EXISTS (SELECT FROM automation.run AS u WHERE u.id = d.run_id);
 	DELETE FROM automation.acknowledged AS a WHERE NOT EXISTS (SELECT FROM automation.run AS u WHERE u.id = a.run_id);
 	PERFORM automation._purge_versions();
 	RETURN purged;

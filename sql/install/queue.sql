@@ -203,7 +203,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	PERFORM automation._check_cap(ROW(name, most, per, class, channel, kind, on_hit)::automation.cap);
-	PERFORM automation._ensure_hash_key();
+	PERFORM automation._make_hash_key();
 	INSERT INTO automation.cap VALUES (name, most, per, class, channel, kind, on_hit);
 END
 $$;

@@ -18,12 +18,13 @@ LANGUAGE sql STABLE
 BEGIN ATOMIC
 	-- Beyond what the worker has claimed, as far as that was saved.
 	SELECT count(*), min(d.at)
-	FROM (SELECT) AS always
-	LEFT JOIN automation.lane AS l ON l.server = _unclaimed.server
-	JOIN automation.delivery AS d ON d.server = _unclaimed.server
+	FROM generate_series(0, 2) AS p(priority)
+	LEFT JOIN automation.lane AS l ON l.server = _unclaimed.server AND l.priority = p.priority
+	JOIN automation.delivery AS d ON d.server = _unclaimed.server AND d.priority = p.priority
 	WHERE d.txid >= coalesce(pg_snapshot_xmin(l.seen), '0'::xid8)
 		AND pg_visible_in_snapshot(d.txid, l.seen) IS NOT TRUE
-		AND NOT EXISTS (SELECT FROM automation.attempt AS a WHERE a.delivery_id = d.id);
+		AND NOT EXISTS (SELECT FROM automation.attempt AS a WHERE a.delivery_id = d.id)
+		AND NOT EXISTS (SELECT FROM automation.retry AS r WHERE r.delivery_id = d.id);
 END;
 COMMENT ON FUNCTION automation._unclaimed(oid) IS 'Messages of a channel that no attempt was made for yet, and when the oldest was made';
 

@@ -20,8 +20,9 @@ namespace automation::core {
 namespace {
 
 constexpr std::string_view common_options[] = {"channel", "provider", "base_url"};
-constexpr std::string_view sms_options[] = {"sender", "path", "method", "content_type", "body"};
-constexpr std::string_view email_options[] = {"sender", "reply_to", "starttls"};
+constexpr std::string_view sms_options[] = {
+	"sender", "path", "method", "content_type", "body", "stop_reply", "start_reply", "help_reply"};
+constexpr std::string_view email_options[] = {"sender", "reply_to", "starttls", "unsubscribe_url"};
 constexpr std::string_view mapping_options[] = {"username", "password", "token", "signing_secret"};
 constexpr std::string_view secrets[] = {
 	"password", "token", "signing_secret", "auth_token", "api_key", "secret", "auth"};
@@ -135,6 +136,13 @@ void check_email(const Entries &options)
 	check_email_address(parse_mailbox(required(options, "sender", Kind::email)).address);
 	if (const std::string *reply_to = find(options, "reply_to"))
 		check_email_address(*reply_to);
+	const std::string *unsubscribe = find(options, "unsubscribe_url");
+	if (unsubscribe &&
+		(!unsubscribe->starts_with("https://") ||
+			unsubscribe->find_first_of(" <>,") != std::string::npos ||
+			unsubscribe->find(token_field) == std::string::npos))
+		fail("invalid unsubscribe_url",
+			{.detail = "Expected \"https://\", and \"{{token}}\" where the token is to stand."});
 	const std::string starttls = value_or(options, "starttls", "required");
 	if (starttls != "required" && starttls != "optional" && starttls != "off")
 		fail(fmt::format("unrecognized starttls: \"{}\"", starttls),

@@ -2,6 +2,8 @@
 // a verdict.
 #pragma once
 
+#include "core/invite.hpp"
+
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -49,16 +51,26 @@ inline std::string value_or(
 	return value ? *value : std::string(otherwise);
 }
 
+struct Attachment {
+	std::string name; // of the file; empty: it is gone
+	std::string type; // "application/pdf"
+	std::string content;
+};
+
 // One rendered message, as the outbox holds it.
 struct Message {
 	std::string id;		   // the same on every attempt: receivers recognise a repetition by it
 	std::string recipient; // of an sms or e-mail
 	std::string body;
-	std::string subject; // e-mail
-	std::string html;	 // e-mail; may be empty
-	std::string path;	 // webhook: below the channel's base_url
-	std::string method;	 // webhook
-	Entries headers;	 // webhook
+	std::string subject;				 // e-mail
+	std::string html;					 // e-mail; may be empty
+	std::string reply_to;				 // e-mail; may be empty
+	std::string unsubscribe_token;		 // e-mail; may be empty
+	std::optional<Invite> invite;		 // e-mail
+	std::vector<Attachment> attachments; // e-mail
+	std::string path;					 // webhook: below the channel's base_url
+	std::string method;					 // webhook
+	Entries headers;					 // webhook
 };
 
 // Where messages go: a foreign server with the credentials that apply.
@@ -133,7 +145,9 @@ struct Verdict {
 	Outcome outcome = Outcome::unknown;
 	std::string reason = {}; // empty when delivered
 	std::optional<std::chrono::seconds> retry_after = {};
-	bool endpoint_gone = false; // nothing more may be sent there until a person says so
+	bool endpoint_gone = false;	  // nothing more may be sent there until a person says so
+	bool opted_out = false;		  // the recipient wants nothing more from us
+	std::string provider_id = {}; // by which the provider will speak of the message
 };
 
 } // namespace automation::core

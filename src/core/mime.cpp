@@ -3,6 +3,7 @@
 #include "core/base64.hpp"
 #include "core/escape.hpp"
 #include "core/failure.hpp"
+#include "core/mime_part.hpp"
 
 #include <algorithm>
 #include <array>
@@ -80,33 +81,6 @@ std::string mailbox_text(const Mailbox &mailbox)
 	return display_name(mailbox.name) + " <" + mailbox.address + ">";
 }
 
-std::string text_part(std::string_view type, std::string_view text)
-{
-	std::string part = header("Content-Type", "text/" + std::string(type) + "; charset=utf-8");
-	part += header("Content-Transfer-Encoding", "quoted-printable");
-	part += line_end;
-	part += quoted_printable(text);
-	part += line_end;
-	return part;
-}
-
-// "=_" cannot occur in quoted-printable text, so no body can imitate the boundary.
-std::string alternatives(const Email &email)
-{
-	const std::string boundary = "=_alternative";
-	const std::string separator = "--" + boundary;
-	std::string part =
-		header("Content-Type", "multipart/alternative; boundary=\"" + boundary + "\"");
-	part += line_end;
-	for (const std::string &alternative :
-		{text_part("plain", email.text), text_part("html", email.html)}) {
-		part += separator;
-		part += line_end;
-		part += alternative;
-	}
-	return part + separator + "--" + std::string(line_end);
-}
-
 } // namespace
 
 Mailbox parse_mailbox(std::string_view text)
@@ -140,9 +114,14 @@ std::string format_email(const Email &email)
 	message += header("To", email.to);
 	message += header("Subject", header_text(email.subject));
 	message += header("Message-ID", "<" + email.id + ">");
+	if (!email.unsubscribe_url.empty()) {
+		check_structured(email.unsubscribe_url, "unsubscribe_url");
+		message += header("List-Unsubscribe", "<" + email.unsubscribe_url + ">");
+		message += header("List-Unsubscribe-Post", "List-Unsubscribe=One-Click");
+	}
 	message += header("Auto-Submitted", "auto-generated");
 	message += header("MIME-Version", "1.0");
-	return message + (email.html.empty() ? text_part("plain", email.text) : alternatives(email));
+	return message + format_content(email);
 }
 
 std::string header_text(std::string_view value)

@@ -1,11 +1,15 @@
-// E-mail as it goes over the wire: RFC 5322 headers, RFC 2047 words, text and HTML as alternatives.
-// Every line ends in CRLF and bodies are always quoted-printable: no relay then has a reason to
-// change them.
+// E-mail as it goes over the wire: RFC 5322 headers, RFC 2047 words. Every line ends in CRLF and
+// bodies are always quoted-printable or base64: no relay then has a reason to change them.
 #pragma once
 
+#include "core/invite.hpp"
+#include "core/message.hpp"
+
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace automation::core {
 
@@ -21,7 +25,10 @@ struct Email {
 	std::string to;		  // a bare address
 	std::string subject;
 	std::string text;
-	std::string html;	   // may be empty
+	std::string html; // may be empty
+	std::optional<Invite> invite = {};
+	std::vector<Attachment> attachments = {};
+	std::string unsubscribe_url = {}; // RFC 8058: a POST there is enough; may be empty
 	std::string id;		   // without brackets: what both Message-ID and a receiver's memory hold
 	std::int64_t date = 0; // seconds since 1970
 };

@@ -1,5 +1,7 @@
 #include "core/outcome.hpp"
 
+#include "core/twilio.hpp"
+
 #include <algorithm>
 
 namespace automation::core {
@@ -103,9 +105,12 @@ Verdict judge_smtp(const Reply &reply)
 
 } // namespace
 
-Verdict judge(const Reply &reply)
+Verdict judge(const Reply &reply, std::string_view provider)
 {
-	return reply.protocol == Reply::Protocol::smtp ? judge_smtp(reply) : judge_http(reply);
+	if (reply.protocol == Reply::Protocol::smtp)
+		return judge_smtp(reply);
+	const Verdict verdict = judge_http(reply);
+	return provider == "twilio" ? judge_twilio(verdict, reply) : verdict;
 }
 
 } // namespace automation::core

@@ -9,6 +9,6 @@ namespace automation::core {
 // However long a server asks us to wait.
 inline constexpr std::chrono::seconds longest_retry_after = std::chrono::hours(24);
 
-Verdict judge(const Reply &reply);
+Verdict judge(const Reply &reply, std::string_view provider);
 
 } // namespace automation::core

@@ -33,6 +33,14 @@ Request make_request(const Channel &channel, const Message &message, std::int64_
 	return request;
 }
 
+std::string provider_of(const Channel &channel)
+{
+	return channel.option("provider",
+		channel.kind == Kind::sms		  ? "twilio"
+			: channel.kind == Kind::email ? "smtp"
+										  : "http");
+}
+
 std::string base_url(const Channel &channel)
 {
 	return channel.option("base_url", channel.kind == Kind::sms ? twilio_url : "");

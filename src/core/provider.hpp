@@ -12,6 +12,9 @@ namespace automation::core {
 // another class when the channel is. now: seconds since 1970.
 Request make_request(const Channel &channel, const Message &message, std::int64_t now, Hmac hmac);
 
+// twilio, http or smtp, said or not.
+std::string provider_of(const Channel &channel);
+
 // Where the channel's messages go.
 std::string base_url(const Channel &channel);
 
@@ -30,6 +33,9 @@ void check_webhook_path(std::string_view path);
 // each stays one value in a document of the type. Throws Failure 42703 for any other field.
 std::string fill(std::string_view text, const Entries &fields, std::string_view content_type);
 Entries sms_fields(const Channel &channel, const Message &message);
+
+// In the unsubscribe_url of an e-mail channel.
+inline constexpr std::string_view token_field = "{{token}}";
 
 // "https://host/base/" and "/path" make "https://host/base/path".
 std::string join_url(std::string_view base, std::string_view path);

@@ -110,8 +110,8 @@ Request sms_request(const Channel &channel, const Message &message)
 {
 	check_phone_number(message.recipient);
 	check_length(message.body);
-	return channel.option("provider", "twilio") == "http" ? described_request(channel, message)
-														  : twilio_request(channel, message);
+	return provider_of(channel) == "http" ? described_request(channel, message)
+										  : twilio_request(channel, message);
 }
 
 } // namespace automation::core

@@ -141,6 +141,18 @@ void write_notification(std::int64_t run, const std::string &recipient, const st
 			Value::text(recipient), Value::text(body), Value::int8(run)});
 }
 
+std::int64_t write_document(const RunRecord &run, const Document &document)
+{
+	static pg::Statement insert("SELECT automation._keep_document($1::oid, $2, $3, $4, $5, $6, $7, "
+								"convert_to($8, 'UTF8'), true)");
+	pg::Spi spi;
+	return insert
+		.execute({Value::oid(document.owner), Value::int8(run.id), Value::int2(document.step),
+			Value::int4(run.subject), Value::text(run.key), Value::text(document.name),
+			Value::text(document.type), Value::text(document.text)})
+		.integer(0, 1);
+}
+
 void write_step(std::int64_t run, const StepRecord &step)
 {
 	pg::insert_into(pg::in_volume("step_run"),

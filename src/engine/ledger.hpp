@@ -69,6 +69,15 @@ std::int64_t write_delivery(const Delivery &delivery); // its id
 // It leaves after those for the row that went through here before.
 void write_place(std::int64_t id, const Delivery &delivery, const RunRecord &run);
 void write_notification(std::int64_t run, const std::string &recipient, const std::string &body);
+// A document of the item, for others to read and for e-mails to carry.
+struct Document {
+	pg::Oid owner;
+	int step;
+	std::string name;
+	std::string type;
+	std::string text;
+};
+std::int64_t write_document(const RunRecord &run, const Document &document); // its id
 // What became of a step that waited.
 void write_step(std::int64_t run, const StepRecord &step);
 

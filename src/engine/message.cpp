@@ -34,6 +34,24 @@ std::string consent_problem(
 		.value_or("");
 }
 
+// Attachments become numbers of documents, an invitation gets its place in the sequence.
+bool has_enclosures(const Step &step, pg::Datum message)
+{
+	return step.channel_kind == "email" &&
+		(pg::has_key(message, "attachments") || pg::has_key(message, "invite"));
+}
+
+pg::Datum with_enclosures(
+	const Rule &rule, const Step &step, const RunRecord &run, pg::Datum message)
+{
+	static pg::Statement finish("SELECT automation._with_enclosures($1, $2::oid, $3, $4, $5, $6)");
+	return finish
+		.execute({pg::Value::datum(message, pg::jsonb_type), pg::Value::oid(rule.owner),
+			pg::Value::int8(run.id), pg::Value::int2(step.number), pg::Value::int4(run.subject),
+			pg::Value::text(run.key)})
+		.datum(0, 1);
+}
+
 } // namespace
 
 std::vector<std::string> recipients_of(
@@ -70,6 +88,11 @@ void send(const Rule &rule, const Step &step, const RunRecord &run,
 	const std::vector<std::string> recipients = recipients_of(rule, step, message, record);
 	const std::string message_class = option(*message, "class", "transactional");
 	const bool ordered = option(*message, "ordered", "false") == "true";
+	std::optional<pg::Spi> spi; // what it answers is needed until the end
+	if (has_enclosures(step, *message)) {
+		spi.emplace();
+		message = with_enclosures(rule, step, run, *message);
+	}
 	for (const std::string &recipient : recipients) {
 		const std::string problem = consent_problem(step.channel_kind, recipient, message_class);
 		if (!problem.empty()) {

@@ -117,6 +117,12 @@ private:
 		if (step.action == "notify")
 			for (const std::string &recipient : recipients_of(rule_, step, parameters, record))
 				write_notification(run_.id, recipient, parameter("body"));
+		else if (step.action == "generate_document")
+			record.result = "{\"document\":" +
+				std::to_string(write_document(run_,
+					{rule_.owner, step.number, parameter("name"), parameter("type"),
+						parameter("text")})) +
+				"}";
 		else if (step.action == "start_rule")
 			start(std::stoi(parameter("rule")), record);
 		else

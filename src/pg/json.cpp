@@ -54,6 +54,16 @@ std::vector<std::optional<std::string>> json_texts(Datum object, const char *key
 	return texts;
 }
 
+bool has_key(Datum object, const char *key)
+{
+	return guard([&] {
+		Jsonb *json = DatumGetJsonbP(object);
+		return JB_ROOT_IS_OBJECT(json) &&
+			getKeyJsonValueFromContainer(
+				&json->root, key, static_cast<int>(strlen(key)), nullptr) != nullptr;
+	});
+}
+
 std::string json_text(Datum value)
 {
 	return guard([&]() -> const char * {

@@ -36,6 +36,7 @@ extern "C" {
 #include "commands/sequence.h"
 #include "commands/trigger.h"
 #include "common/hmac.h"
+#include "common/sha1.h"
 #include "common/sha2.h"
 #include "executor/executor.h"
 #include "executor/spi.h"

@@ -160,6 +160,14 @@ bool Rows::boolean(std::uint64_t row, int column) const
 	return datum(row, column) != 0;
 }
 
+std::string Rows::bytes(std::uint64_t row, int column) const
+{
+	if (is_null(row, column))
+		return {};
+	const bytea *value = guard([&] { return DatumGetByteaPP(datum(row, column)); });
+	return {VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)};
+}
+
 Datum Rows::datum(std::uint64_t row, int column) const
 {
 	return guard([&] {

@@ -82,6 +82,7 @@ public:
 	std::optional<std::string> text(std::uint64_t row, int column) const; // by the output function
 	std::int64_t integer(std::uint64_t row, int column) const; // int2, int4, int8, oid; null is 0
 	bool boolean(std::uint64_t row, int column) const;		   // null is false
+	std::string bytes(std::uint64_t row, int column) const;	   // bytea; null is empty
 	Datum datum(std::uint64_t row, int column) const;		   // lives until Spi ends
 
 private:

@@ -8,6 +8,7 @@
 #include "pg/settings.hpp"
 #include "pg/volume.hpp"
 #include "worker/array.hpp"
+#include "worker/letter.hpp"
 #include "worker/queue.hpp"
 
 #include <algorithm>
@@ -37,6 +38,8 @@ core::Message read_message(const Rows &rows, std::uint64_t row, bool &readable)
 	message.html = text(7);
 	message.path = text(8);
 	message.method = text(9);
+	message.reply_to = text(19);
+	message.unsubscribe_token = text(20);
 	if (!rows.is_null(row, 10))
 		message.headers = pg::json_entries(rows.datum(row, 10));
 	return message;
@@ -73,7 +76,11 @@ Rows find(const std::vector<std::int64_t> &deliveries)
 				WHEN d.message = automation._erased_message() THEN 'erased' ELSE e.reason END,
 			CASE WHEN d.kind <> 'webhook' THEN automation._consent_problem(
 				d.kind, d.recipient, coalesce(d.message ->> 'class', 'transactional')) END,
-			(d.message ->> 'ordered')::boolean, (SELECT EXISTS (SELECT FROM automation.cap))
+			(d.message ->> 'ordered')::boolean, (SELECT EXISTS (SELECT FROM automation.cap)),
+			d.message ->> 'reply_to',
+			CASE WHEN d.kind = 'email' AND d.message ->> 'class' = 'marketing'
+				THEN automation._unsubscribe_token(d.kind, d.recipient, 'marketing') END,
+			d.message ?| '{attachments,invite}'
 		FROM unnest($1::bigint[]) WITH ORDINALITY AS c (id, place)
 		JOIN automation.delivery AS d ON d.id = c.id
 		LEFT JOIN LATERAL (
@@ -100,6 +107,7 @@ Claim claim_at(const Rows &rows, std::uint64_t row, const Lane &lane, Directory 
 		.policy = {},
 		.expires_in = {},
 		.readable = true,
+		.encloses = rows.boolean(row, 21),
 		.message = {},
 		.now = rows.integer(row, 12)};
 	claim.policy = directory.policy(lane.server, claim.sender, entries_at(rows, row, 11));
@@ -230,6 +238,7 @@ std::vector<Claim> admit(const std::vector<std::int64_t> &deliveries, const Lane
 	}
 	follow(ended);
 	advance(ended_in_order);
+	enclose(claims);
 	return claims;
 }
 

@@ -29,6 +29,7 @@ struct Claim {
 	core::RetryPolicy policy;
 	std::optional<std::chrono::milliseconds> expires_in;
 	bool readable; // all of it is text
+	bool encloses; // attachments or an invitation
 	core::Message message;
 	std::int64_t now; // seconds since 1970
 };

@@ -14,8 +14,8 @@ namespace {
 
 constexpr std::size_t most_body_bytes = std::size_t{64} * 1024;
 constexpr std::size_t most_header_bytes = std::size_t{32} * 1024;
-constexpr std::size_t most_kept_bytes = std::size_t{2} * 1024;
-constexpr std::string_view goodbye = "221"; // SMTP's answer to QUIT
+constexpr std::size_t most_kept_bytes = std::size_t{16} * 1024; // Twilio repeats the message
+constexpr std::string_view goodbye = "221";						// SMTP's answer to QUIT
 
 core::Reply::Trouble trouble_of(CURLcode code)
 {

@@ -14,6 +14,7 @@ namespace automation::worker {
 namespace {
 
 constexpr std::size_t longest_reason = 500;
+constexpr std::size_t longest_provider_id = 100;
 constexpr std::size_t longest_response = std::size_t{2} * 1024;
 
 std::string kept(const Flight &flight, const std::string &text, std::size_t most_bytes)
@@ -34,6 +35,7 @@ Flight begin_flight(const Claim &claim, const Contact &contact, const Course &co
 		.server = claim.server,
 		.priority = claim.priority,
 		.ordered = claim.ordered,
+		.provider = core::provider_of(contact.channel),
 		.course = course,
 		.policy = claim.policy,
 		.expires_in = claim.expires_in,
@@ -83,7 +85,9 @@ Settlement land(const Flight &flight, const core::Verdict &verdict, const core::
 		.response = kept(flight, reply.body, longest_response),
 		.elapsed = elapsed,
 		.retry_in = decision.retry_in,
-		.pause_channel = verdict.endpoint_gone};
+		.pause_channel = verdict.endpoint_gone,
+		.opted_out = verdict.opted_out,
+		.provider_id = kept(flight, verdict.provider_id, longest_provider_id)};
 }
 
 } // namespace automation::worker

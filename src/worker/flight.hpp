@@ -20,6 +20,7 @@ struct Flight {
 	pg::Oid server;
 	core::Priority priority;
 	bool ordered;
+	std::string provider;
 	Course course;
 	core::RetryPolicy policy;
 	std::optional<std::chrono::milliseconds> expires_in; // when it started

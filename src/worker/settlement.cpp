@@ -16,6 +16,31 @@ void pause(pg::Oid server, const std::string &reason)
 	insert.execute({Value::oid(server), Value::text(reason)});
 }
 
+// By what the provider calls them, its later words about the messages are understood.
+void keep_provider_ids(const std::vector<Settlement> &settlements)
+{
+	static Statement insert(R"(
+		INSERT INTO automation.receipt (provider_id, delivery_id)
+		SELECT * FROM unnest($1::text[], $2::bigint[])
+		ON CONFLICT DO NOTHING)");
+	Array ids, deliveries;
+	for (const Settlement &settlement : settlements) {
+		if (settlement.provider_id.empty())
+			continue;
+		ids.add(settlement.provider_id);
+		deliveries.add(settlement.delivery);
+	}
+	if (!ids.is_empty())
+		insert.execute({ids.value(), deliveries.value()});
+}
+
+void opt_out(const Settlement &settlement)
+{
+	static Statement deny("SELECT automation._opt_out(d.kind, d.recipient, $2) "
+						  "FROM automation.delivery AS d WHERE d.id = $1");
+	deny.execute({Value::int8(settlement.delivery), Value::text(settlement.reason)});
+}
+
 void schedule(const std::vector<Settlement> &settlements)
 {
 	static Statement insert(R"(
@@ -71,9 +96,13 @@ void record(const std::vector<Settlement> &settlements)
 		return;
 	update.execute({attempts.value(), elapsed.value(), outcomes.value(), statuses.value(),
 		reasons.value(), responses.value(), waits.value()});
-	for (const Settlement &settlement : settlements)
+	for (const Settlement &settlement : settlements) {
 		if (settlement.pause_channel)
 			pause(settlement.server, settlement.reason);
+		if (settlement.opted_out)
+			opt_out(settlement);
+	}
+	keep_provider_ids(settlements);
 	schedule(settlements);
 	Array finished, finished_in_order;
 	for (const Settlement &settlement : settlements) {

@@ -27,7 +27,9 @@ struct Settlement {
 	std::string response;
 	std::chrono::milliseconds elapsed;				   // since the attempt
 	std::optional<std::chrono::milliseconds> retry_in; // another attempt follows
-	bool pause_channel;
+	bool pause_channel = false;
+	bool opted_out = false; // by the word of the provider
+	std::string provider_id = {};
 };
 
 // These messages have come to their end: steps that waited for them may begin.

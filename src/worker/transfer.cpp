@@ -35,22 +35,29 @@ int curl_events(unsigned events)
 } // namespace
 
 Transfers::Transfers(std::size_t most_at_once)
-	: epoll_(epoll_create1(EPOLL_CLOEXEC)), multi_(curl_multi_init())
+	: epoll_(epoll_create1(EPOLL_CLOEXEC)), most_at_once_(most_at_once)
 {
 	if (epoll_ < 0)
 		throw std::system_error(errno, std::generic_category(), "epoll_create1");
-	if (!multi_)
-		throw std::bad_alloc();
 	epoll_event event{};
 	event.data.fd = mails_.descriptor();
 	event.events = EPOLLIN;
 	if (epoll_ctl(epoll_, EPOLL_CTL_ADD, mails_.descriptor(), &event) != 0)
 		throw std::system_error(errno, std::generic_category(), "epoll_ctl");
+	open_pool();
+}
+
+void Transfers::open_pool()
+{
+	multi_.reset(curl_multi_init());
+	if (!multi_)
+		throw std::bad_alloc();
+	timer_.reset();
 	curl_multi_setopt(multi_.get(), CURLMOPT_SOCKETFUNCTION, &Transfers::on_socket);
 	curl_multi_setopt(multi_.get(), CURLMOPT_SOCKETDATA, this);
 	curl_multi_setopt(multi_.get(), CURLMOPT_TIMERFUNCTION, &Transfers::on_timer);
 	curl_multi_setopt(multi_.get(), CURLMOPT_TIMERDATA, this);
-	curl_multi_setopt(multi_.get(), CURLMOPT_MAXCONNECTS, static_cast<long>(most_at_once));
+	curl_multi_setopt(multi_.get(), CURLMOPT_MAXCONNECTS, static_cast<long>(most_at_once_));
 }
 
 Transfers::~Transfers()
@@ -76,6 +83,18 @@ void Transfers::obey(core::Egress egress)
 	egress_ = std::make_shared<core::Egress>(std::move(egress));
 	if (!active_.empty() || !idle_.empty())
 		fresh_until_ = Clock::now() + policy_change_settles;
+	leave_old_pool();
+}
+
+// Its connections are closed with it, as soon as nothing is under way; until then there are only
+// fresh ones.
+void Transfers::leave_old_pool()
+{
+	if (Clock::now() >= fresh_until_ || !active_.empty())
+		return;
+	const SignalsBlocked blocked;
+	open_pool();
+	fresh_until_ = Clock::time_point::min();
 }
 
 void Transfers::start(
@@ -88,6 +107,7 @@ void Transfers::start(
 		exchange = std::move(idle_.back());
 		idle_.pop_back();
 	}
+	leave_old_pool();
 	if (Clock::now() < fresh_until_)
 		connection = Connection::its_own;
 	exchange->prepare(attempt, std::move(request), egress_, deadlines, connection);

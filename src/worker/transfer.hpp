@@ -46,15 +46,18 @@ private:
 
 	static int on_socket(CURL *, curl_socket_t socket, int what, void *transfers, void *known);
 	static int on_timer(CURLM *, long milliseconds, void *transfers);
+	void open_pool();
+	void leave_old_pool();
 	void act(curl_socket_t socket, int what);
 	void collect();
 	void finish(CURL *handle, CURLcode code);
 	void finish(std::vector<Mails::Ended> mails);
 
 	int epoll_;
+	std::size_t most_at_once_;
 	std::unordered_map<CURL *, std::unique_ptr<Exchange>> active_;
 	std::vector<std::unique_ptr<Exchange>> idle_;
-	std::unique_ptr<CURLM, Cleanup> multi_;
+	std::unique_ptr<CURLM, Cleanup> multi_; // and the connections that it keeps
 	std::optional<Clock::time_point> timer_;
 	std::vector<Finished> finished_;
 	std::shared_ptr<const core::Egress> egress_ = std::make_shared<core::Egress>();

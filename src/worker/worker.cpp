@@ -202,7 +202,7 @@ void Worker::collect()
 		const auto flight = flights_.find(attempt);
 		occupancy_.leave(
 			flight->second.server, flight->second.course.host, flight->second.priority);
-		settle(flight->second, core::judge(reply), reply);
+		settle(flight->second, core::judge(reply, flight->second.provider), reply);
 		flights_.erase(flight);
 	}
 }

@@ -6,6 +6,8 @@ SELECT no_plan();
 \set retention `cat docs/retention.md`
 \set operations `cat docs/operations.md`
 \set templates `cat docs/templates.md`
+\set email `cat docs/email.md`
+\set sms `cat docs/sms.md`
 \set bulk `cat docs/bulk.md`
 \set guards `cat docs/guards.md`
 
@@ -67,6 +69,12 @@ SELECT is((SELECT count(*) FROM automation.folders), 4::bigint, 'all of them');
 ROLLBACK TO trying;
 SELECT pg_temp.check_document(:'retention');
 SELECT is((SELECT count(*) FROM automation.delivery WHERE message ? 'erased'), 1::bigint, 'to the end');
+ROLLBACK TO trying;
+SELECT pg_temp.check_document(:'email');
+SELECT is((SELECT count(*) FROM automation.consents('email', 'ada@engines.example')), 2::bigint, 'all of them');
+ROLLBACK TO trying;
+SELECT pg_temp.check_document(:'sms');
+SELECT is((SELECT count(*) FROM automation.consents('sms', '+12025550199')), 1::bigint, 'all of them');
 ROLLBACK TO trying;
 SELECT pg_temp.check_document(:'bulk');
 SELECT is((SELECT state FROM automation.batch), 'releasing', 'bulk to its end');

@@ -21,6 +21,7 @@ Pairs of words in the path tell what to answer; they can be strung together:
   /cut/unanswered        close it after the request was kept, without an answer
   /cut/reset             the same, with a reset
   /cut/midway            close it in the middle of the answer
+  /code/21610            with this error code in the body, as Twilio has them
 A path that ends in /Messages.json is answered as Twilio does: 201 and a message with a sid.
 """
 
@@ -39,7 +40,7 @@ import urllib.parse
 
 import sink
 
-WORDS = ("status", "retry-after", "location", "delay", "fail-then-ok", "fill", "echo", "headers", "early", "drip", "garbage", "cut")
+WORDS = ("status", "retry-after", "location", "delay", "fail-then-ok", "fill", "echo", "headers", "early", "drip", "garbage", "cut", "code")
 
 
 def orders(path):
@@ -187,6 +188,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if path.endswith("/Messages.json") and status < 300:
             sid = "SM" + hashlib.md5(body).hexdigest()
             return json.dumps({"sid": sid, "status": "queued", "error_code": None}).encode()
+        if "code" in order:
+            return json.dumps({"code": int(order["code"]), "message": "No", "status": status}).encode()
         return json.dumps({"status": status}).encode()
 
     def drip(self, content, pause):

@@ -3,6 +3,8 @@
 use strict;
 use warnings;
 use utf8;
+use IPC::Run ();
+use JSON::PP ();
 use Server;
 use Sink;
 use Test::More;
@@ -29,6 +31,27 @@ sub seen
 	return map { join ' ', @{ $_->{verified} } } ($web->wait_for($received))[ -2, -1 ];
 }
 
+# The same by the reference library of Standard Webhooks, with the old and with the new secret: of the last webhook, or of
+# what somebody has made of it.
+sub judged
+{
+	my (%change) = @_;
+	my $request = ($web->received)[-1];
+	my %given   = (
+		headers => { map { lc $_->[0] => $_->[1] } @{ $request->{headers} } },
+		body    => $request->{body},
+		secrets => [ $old, $new ]);
+	$change{late} and $given{now} = $given{headers}{'webhook-timestamp'} + $change{late};
+	$change{body} and $given{body} = $change{body};
+	$change{id}   and $given{headers}{'webhook-id'} = $change{id};
+	my $line = JSON::PP->new->utf8->encode(\%given) . "\n";
+	my ($out, $error);
+	IPC::Run::run([ 'test/npm', 'verify_webhooks.js' ], '<', \$line, '>', \$out, '2>', \$error) or die "npm: $error\n";
+	chomp $out;
+	return $out;
+}
+my $refused = 'No matching signature found';
+
 sub sign_with
 {
 	$server->secret('hook_secret', join "\n", @_);
@@ -39,10 +62,18 @@ sub sign_with
 is_deeply([ seen('without') ], [ '', '' ], 'without a secret there is no signature');
 sign_with($old);
 is_deeply([ seen('Grüße "quoted"') ], [ 1, 1 ], 'with one the receiver verifies it, on every attempt');
+is(judged(), "ok, $refused", 'as the reference library does');
 sign_with($new, $old);
 is_deeply([ seen('both') ], [ '1 2', '1 2' ], 'with two he verifies either');
+is(judged(), 'ok, ok', 'as the reference library does');
+is(judged(late => 300), 'ok, ok', 'within five minutes');
+is(judged(late => 301), join(', ', ('Message timestamp too old') x 2), 'but no later: it is not to be replayed');
+is(judged(late => -301), join(', ', ('Message timestamp too new') x 2), 'nor before its time');
+is(judged(body => '{"title":"other"}'), "$refused, $refused", 'nor with another body');
+is(judged(id => 'msg_other'), "$refused, $refused", 'nor as another message');
 sign_with($new);
 is_deeply([ seen('after') ], [ 2, 2 ], 'and in the end the new one alone');
+is(judged(), "$refused, ok", 'as the reference library does');
 
 sign_with('whsec_short');
 $server->ask("INSERT INTO job (title) VALUES ('bad')");

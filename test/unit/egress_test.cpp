@@ -65,8 +65,13 @@ namespace {
 // Listens on one address, answers whoever comes, and counts.
 class Listener {
 public:
-	explicit Listener(const char *address, in_port_t port = 0)
-		: socket_(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0))
+	// As the answer says it, connections stay open, or do not.
+	static constexpr std::string_view brief =
+		"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n";
+	static constexpr std::string_view lasting = "HTTP/1.1 204 No Content\r\n\r\n";
+
+	explicit Listener(const char *address, in_port_t port = 0, std::string_view answer = brief)
+		: socket_(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0)), answer_(answer)
 	{
 		const int on = 1;
 		setsockopt(socket_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
@@ -92,27 +97,33 @@ public:
 
 	in_port_t port() const { return port_; }
 	int visitors() const { return visitors_.load(); }
+	int calls() const { return calls_.load(); }
 
 private:
 	void serve()
 	{
-		constexpr std::string_view answer = "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n";
 		while (!ended_.load()) {
 			pollfd next{socket_, POLLIN, 0};
 			const int visitor = poll(&next, 1, 10) > 0 ? accept(socket_, nullptr, nullptr) : -1;
 			if (visitor < 0)
 				continue;
 			++visitors_;
-			char request[4096];
-			(void)!read(visitor, request, sizeof request);
-			(void)!write(visitor, answer.data(), answer.size());
+			do {
+				char request[4096];
+				if (read(visitor, request, sizeof request) <= 0)
+					break;
+				++calls_;
+				(void)!write(visitor, answer_.data(), answer_.size());
+			} while (answer_ == lasting);
 			close(visitor);
 		}
 	}
 
 	int socket_;
+	std::string_view answer_;
 	in_port_t port_ = 0;
 	std::atomic<int> visitors_ = 0;
+	std::atomic<int> calls_ = 0;
 	std::atomic<bool> ended_ = false;
 	std::thread thread_;
 };
@@ -217,16 +228,23 @@ TEST(Egress, of_two_addresses_the_inner_one_is_passed_over)
 // The callback is not asked when a connection is used again.
 TEST(Egress, a_connection_of_another_policy_is_not_used_again)
 {
-	worker::Transfers transfers(4);
-	Listener inner("127.0.0.1");
+	Listener inner("127.0.0.1", 0, Listener::lasting);
+	worker::Transfers transfers(4); // gone first: then nobody is visiting any more
 	const auto send = [&] {
 		transfers.start(1, request_to("http://127.0.0.1:" + std::to_string(inner.port())), {},
 			worker::Connection::reusable);
 		return reply_of(transfers);
 	};
 	transfers.obey(allowing("127.0.0.0/8"));
-	EXPECT_EQ(send().status, 204);
+	for (int call = 0; call < 3; ++call)
+		EXPECT_EQ(send().status, 204);
+	EXPECT_EQ(inner.visitors(), 1); // or the rest would prove nothing
+	transfers.obey(allowing("127.0.0.1/32"));
+	for (int call = 0; call < 3; ++call)
+		EXPECT_EQ(send().status, 204);
+	EXPECT_EQ(inner.visitors(), 2);
 	transfers.obey(allowing(""));
 	EXPECT_NE(send().error.find("blocked"), std::string::npos);
-	EXPECT_EQ(inner.visitors(), 1);
+	EXPECT_EQ(inner.visitors(), 2);
+	EXPECT_EQ(inner.calls(), 6);
 }

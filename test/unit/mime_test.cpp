@@ -80,6 +80,49 @@ TEST(Mime, text_and_html_are_alternatives)
 	expect_safe_on_the_wire(message);
 }
 
+TEST(Mime, attachments_are_a_mixture)
+{
+	Email email = simple();
+	email.html = "<p>Hi</p>";
+	email.attachments = {{"a \"b\" ü.pdf", "application/pdf", std::string("\0\xff=_", 4)},
+		{"plain.txt", "text/plain; charset=utf-8", std::string(100, 'x')}};
+	const std::string message = format_email(email);
+	EXPECT_LT(message.find("multipart/mixed"), message.find("multipart/alternative"));
+	EXPECT_NE(
+		message.find("filename*=utf-8''a%20%22b%22%20%C3%BC.pdf\r\n\r\nAP89Xw==\r\n--=_mixed\r\n"),
+		std::string::npos);
+	EXPECT_NE(message.find("attachment;\r\n filename=\"plain.txt\"\r\n"), std::string::npos);
+	EXPECT_TRUE(message.ends_with("\r\n--=_mixed--\r\n"));
+	expect_safe_on_the_wire(message);
+}
+
+TEST(Mime, what_is_no_attachment)
+{
+	const auto refusal = [](const std::string &name, const std::string &type) {
+		Email email = simple();
+		email.attachments = {{name, type, "x"}};
+		return failure_of([&] { format_email(email); });
+	};
+	EXPECT_EQ(refusal("", "text/plain").sqlstate, "22023");
+	EXPECT_EQ(refusal("a", "text/plain\r\nX-Evil: 1").sqlstate, "22023");
+	EXPECT_EQ(refusal("a", "text").sqlstate, "22023");
+	Email email = simple();
+	email.attachments = {{"a\r\nX-Evil: 1.pdf", "application/pdf", "x"}};
+	EXPECT_EQ(format_email(email).find("\nX-Evil"), std::string::npos);
+}
+
+TEST(Mime, a_way_out_by_one_click)
+{
+	Email email = simple();
+	EXPECT_EQ(format_email(email).find("List-"), std::string::npos);
+	email.unsubscribe_url = "https://x.example/?t=1";
+	EXPECT_NE(format_email(email).find("List-Unsubscribe: <https://x.example/?t=1>\r\n"
+									   "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"),
+		std::string::npos);
+	email.unsubscribe_url = "https://x.example/>\r\nX: y";
+	EXPECT_EQ(failure_of([&] { format_email(email); }).sqlstate, "22023");
+}
+
 TEST(Mime, a_body_cannot_imitate_the_boundary)
 {
 	Email email = simple();

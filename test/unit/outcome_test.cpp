@@ -40,96 +40,101 @@ Reply smtp_with_message(int status)
 	return reply;
 }
 
+Verdict said(const Reply &reply)
+{
+	return judge(reply, "http");
+}
+
 } // namespace
 
 TEST(Outcome, nothing_was_sent)
 {
-	EXPECT_EQ(judge(never_left(Trouble::network)).outcome, Outcome::retry);
-	EXPECT_EQ(judge(never_left(Trouble::encryption)).outcome, Outcome::retry);
-	EXPECT_EQ(judge(never_left(Trouble::network)).reason, "trouble");
+	EXPECT_EQ(said(never_left(Trouble::network)).outcome, Outcome::retry);
+	EXPECT_EQ(said(never_left(Trouble::encryption)).outcome, Outcome::retry);
+	EXPECT_EQ(said(never_left(Trouble::network)).reason, "trouble");
 }
 
 TEST(Outcome, no_answer_to_what_was_sent_is_unknown)
 {
-	const Verdict verdict = judge(http(0, Trouble::network));
+	const Verdict verdict = said(http(0, Trouble::network));
 	EXPECT_EQ(verdict.outcome, Outcome::unknown);
 	EXPECT_EQ(verdict.reason, "sent, but no answer came: trouble");
-	EXPECT_EQ(judge(http(103, Trouble::network)).outcome, Outcome::unknown);
+	EXPECT_EQ(said(http(103, Trouble::network)).outcome, Outcome::unknown);
 }
 
 TEST(Outcome, a_status_counts_whatever_happened_after_it)
 {
 	for (const Trouble trouble : {Trouble::none, Trouble::network}) {
-		EXPECT_EQ(judge(http(200, trouble)).outcome, Outcome::delivered);
-		EXPECT_EQ(judge(http(202, trouble)).outcome, Outcome::delivered);
-		EXPECT_EQ(judge(http(503, trouble)).outcome, Outcome::retry);
-		EXPECT_EQ(judge(http(404, trouble)).outcome, Outcome::dead);
+		EXPECT_EQ(said(http(200, trouble)).outcome, Outcome::delivered);
+		EXPECT_EQ(said(http(202, trouble)).outcome, Outcome::delivered);
+		EXPECT_EQ(said(http(503, trouble)).outcome, Outcome::retry);
+		EXPECT_EQ(said(http(404, trouble)).outcome, Outcome::dead);
 	}
-	EXPECT_EQ(judge(http(200)).reason, "");
+	EXPECT_EQ(said(http(200)).reason, "");
 }
 
 TEST(Outcome, transient_statuses)
 {
 	for (const int status : {408, 425, 429, 500, 502, 503, 504, 507, 520})
-		EXPECT_EQ(judge(http(status)).outcome, Outcome::retry) << status;
-	EXPECT_EQ(judge(http(503)).reason, "HTTP 503");
+		EXPECT_EQ(said(http(status)).outcome, Outcome::retry) << status;
+	EXPECT_EQ(said(http(503)).reason, "HTTP 503");
 }
 
 TEST(Outcome, permanent_statuses)
 {
 	for (const int status : {400, 401, 403, 404, 405, 413, 422, 501, 505})
-		EXPECT_EQ(judge(http(status)).outcome, Outcome::dead) << status;
+		EXPECT_EQ(said(http(status)).outcome, Outcome::dead) << status;
 	for (const int status : {301, 302, 307, 308, 304}) {
-		EXPECT_EQ(judge(http(status)).outcome, Outcome::dead) << status;
-		EXPECT_NE(judge(http(status)).reason.find("update the URL"), std::string::npos);
+		EXPECT_EQ(said(http(status)).outcome, Outcome::dead) << status;
+		EXPECT_NE(said(http(status)).reason.find("update the URL"), std::string::npos);
 	}
 }
 
 TEST(Outcome, gone_pauses_the_channel)
 {
-	EXPECT_EQ(judge(http(410)).outcome, Outcome::dead);
-	EXPECT_TRUE(judge(http(410)).endpoint_gone);
-	EXPECT_FALSE(judge(http(404)).endpoint_gone);
+	EXPECT_EQ(said(http(410)).outcome, Outcome::dead);
+	EXPECT_TRUE(said(http(410)).endpoint_gone);
+	EXPECT_FALSE(said(http(404)).endpoint_gone);
 }
 
 TEST(Outcome, retry_after_is_honoured_up_to_a_day)
 {
 	Reply reply = http(429);
-	EXPECT_FALSE(judge(reply).retry_after.has_value());
+	EXPECT_FALSE(said(reply).retry_after.has_value());
 	reply.retry_after = seconds(17);
-	EXPECT_EQ(judge(reply).retry_after, seconds(17));
+	EXPECT_EQ(said(reply).retry_after, seconds(17));
 	reply.retry_after = seconds(1'000'000);
-	EXPECT_EQ(judge(reply).retry_after, longest_retry_after);
+	EXPECT_EQ(said(reply).retry_after, longest_retry_after);
 	reply.retry_after = seconds(-5);
-	EXPECT_EQ(judge(reply).retry_after, seconds(0));
+	EXPECT_EQ(said(reply).retry_after, seconds(0));
 	reply.status = 200;
-	EXPECT_FALSE(judge(reply).retry_after.has_value());
+	EXPECT_FALSE(said(reply).retry_after.has_value());
 }
 
 TEST(Outcome, smtp_answers)
 {
-	EXPECT_EQ(judge(smtp(250, Trouble::none)).outcome, Outcome::delivered);
-	EXPECT_EQ(judge(smtp(450)).outcome, Outcome::retry);
-	EXPECT_EQ(judge(smtp(421)).outcome, Outcome::retry);
-	EXPECT_EQ(judge(smtp(550)).outcome, Outcome::dead);
-	EXPECT_EQ(judge(smtp(550)).reason, "SMTP 550: RCPT failed");
-	EXPECT_EQ(judge(smtp(250)).outcome, Outcome::retry) << "lost at RCPT: the message was not sent";
-	EXPECT_EQ(judge(smtp(0)).outcome, Outcome::retry);
-	EXPECT_EQ(judge(smtp(354)).outcome, Outcome::retry) << "lost before the final dot";
+	EXPECT_EQ(said(smtp(250, Trouble::none)).outcome, Outcome::delivered);
+	EXPECT_EQ(said(smtp(450)).outcome, Outcome::retry);
+	EXPECT_EQ(said(smtp(421)).outcome, Outcome::retry);
+	EXPECT_EQ(said(smtp(550)).outcome, Outcome::dead);
+	EXPECT_EQ(said(smtp(550)).reason, "SMTP 550: RCPT failed");
+	EXPECT_EQ(said(smtp(250)).outcome, Outcome::retry) << "lost at RCPT: the message was not sent";
+	EXPECT_EQ(said(smtp(0)).outcome, Outcome::retry);
+	EXPECT_EQ(said(smtp(354)).outcome, Outcome::retry) << "lost before the final dot";
 }
 
 TEST(Outcome, smtp_after_the_message)
 {
-	EXPECT_EQ(judge(smtp_with_message(354)).outcome, Outcome::unknown);
-	EXPECT_EQ(judge(smtp_with_message(451)).outcome, Outcome::retry);
-	EXPECT_EQ(judge(smtp_with_message(554)).outcome, Outcome::dead);
-	EXPECT_EQ(judge(smtp_with_message(250)).outcome, Outcome::delivered);
+	EXPECT_EQ(said(smtp_with_message(354)).outcome, Outcome::unknown);
+	EXPECT_EQ(said(smtp_with_message(451)).outcome, Outcome::retry);
+	EXPECT_EQ(said(smtp_with_message(554)).outcome, Outcome::dead);
+	EXPECT_EQ(said(smtp_with_message(250)).outcome, Outcome::delivered);
 }
 
 TEST(Outcome, a_refused_login_is_the_channels_fault)
 {
-	EXPECT_EQ(judge(smtp(535, Trouble::login)).outcome, Outcome::retry);
+	EXPECT_EQ(said(smtp(535, Trouble::login)).outcome, Outcome::retry);
 	for (const int status : {530, 534, 535, 538})
-		EXPECT_EQ(judge(smtp(status)).outcome, Outcome::retry) << status;
-	EXPECT_EQ(judge(smtp(220, Trouble::encryption)).outcome, Outcome::retry);
+		EXPECT_EQ(said(smtp(status)).outcome, Outcome::retry) << status;
+	EXPECT_EQ(said(smtp(220, Trouble::encryption)).outcome, Outcome::retry);
 }
