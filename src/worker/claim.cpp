@@ -63,7 +63,8 @@ Rows find(const std::vector<std::int64_t> &deliveries)
 			CASE WHEN d.id < (SELECT w.discarded_below FROM automation.worker AS w)
 				THEN 'discarded when the database was adopted' ELSE e.reason END,
 			CASE WHEN d.kind <> 'webhook' THEN automation._consent_problem(
-				d.kind, d.recipient, coalesce(d.message ->> 'class', 'transactional')) END
+				d.kind, d.recipient, coalesce(d.message ->> 'class', 'transactional')) END,
+			floor(extract(epoch FROM d.at) * 1000000)::bigint
 		FROM unnest($1::bigint[]) WITH ORDINALITY AS c (id, place)
 		JOIN automation.delivery AS d ON d.id = c.id
 		LEFT JOIN LATERAL (
@@ -93,6 +94,9 @@ Claim claim_at(const Rows &rows, std::uint64_t row, pg::Oid server, Directory &d
 	claim.policy = directory.policy(server, claim.sender, entries_at(rows, row, 11));
 	claim.expires_in = expires_in(claim.policy, rows.integer(row, 13));
 	claim.message = read_message(rows, row, claim.readable);
+	// A server that was set back, or goes on without the last moments of another, gives a number to
+	// a second message, but not at the same time.
+	claim.message.id = std::to_string(claim.delivery) + "_" + std::to_string(rows.integer(row, 17));
 	return claim;
 }
 

@@ -29,9 +29,19 @@ Leftovers Outbox::open(Directory &directory)
 	const Rows worker = begin.execute({});
 	epoch_ = worker.integer(0, 1);
 	const std::int64_t settled_below = worker.integer(0, 2);
+	read_lanes();
+	const std::vector<Settlement> lost = settle_lost(settled_below, directory);
+	record(lost);
+	const auto retried = std::ranges::count_if(
+		lost, [](const Settlement &settlement) { return settlement.retry_in.has_value(); });
+	return {.retried = retried, .held = std::ssize(lost) - retried};
+}
 
+void Outbox::read_lanes()
+{
 	static Statement find("SELECT server, seen, until, txid, id FROM automation.lane");
 	const Rows lanes = find.execute({});
+	lanes_.clear();
 	for (std::uint64_t row = 0; row < lanes.size(); ++row) {
 		lanes_.push_back({.server = oid_at(lanes, row, 1)});
 		lanes_.back().position = lanes_.back().next = {.seen = *lanes.text(row, 2),
@@ -41,12 +51,6 @@ Leftovers Outbox::open(Directory &directory)
 	}
 	for (const pg::Oid server : servers_of_deliveries())
 		add_lane(server);
-
-	const std::vector<Settlement> lost = settle_lost(settled_below, directory);
-	record(lost);
-	const auto retried = std::ranges::count_if(
-		lost, [](const Settlement &settlement) { return settlement.retry_in.has_value(); });
-	return {.retried = retried, .held = std::ssize(lost) - retried};
 }
 
 void Outbox::add_lane(pg::Oid server)
@@ -71,7 +75,13 @@ bool Outbox::is_at_home()
 	const Rows rows = find.execute({});
 	identity_ = rows.text(0, 2).value_or("");
 	std::erase(identity_, '-');
-	return rows.boolean(0, 1);
+	const bool at_home = rows.boolean(0, 1);
+	if (at_home && away_) {
+		read_lanes(); // whoever has adopted it may have changed them
+		find_lanes();
+	}
+	away_ = !at_home;
+	return at_home;
 }
 
 void Outbox::find_lanes()
@@ -86,7 +96,7 @@ std::vector<Claim> Outbox::claim(
 	const std::vector<std::int64_t> taken = take(lane, room, now_visible);
 	std::vector<Claim> claims = admit(taken, lane.server, epoch_, directory);
 	for (Claim &claim : claims)
-		claim.message.id = "msg_" + identity_ + "_" + std::to_string(claim.delivery);
+		claim.message.id = "msg_" + identity_ + "_" + claim.message.id;
 	return claims;
 }
 

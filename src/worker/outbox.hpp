@@ -46,8 +46,10 @@ public:
 	std::optional<std::chrono::milliseconds> next_due(const std::set<pg::Oid> &servers) const;
 
 private:
+	void read_lanes();
 	void add_lane(pg::Oid server);
 	std::int64_t epoch_ = 0;
+	bool away_ = false;
 	std::string identity_;
 	std::vector<Lane> lanes_;
 };
