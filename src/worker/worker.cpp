@@ -2,6 +2,7 @@
 
 #include "core/outcome.hpp"
 #include "pg/channel.hpp"
+#include "pg/fault.hpp"
 #include "pg/process.hpp"
 #include "pg/settings.hpp"
 #include "pg/workers.hpp"
@@ -64,6 +65,7 @@ void worker_main(pg::Datum argument)
 	}
 	pg::follow_channels();
 	start_libcurl();
+	pg::fault_point("a worker begins");
 	Worker worker(extension);
 	const EndsThreads ends(worker.transfers());
 	worker.run();
@@ -123,7 +125,9 @@ bool Worker::open()
 		outbox_.find_lanes();
 		traffic_.load();
 		at_home = outbox_.is_at_home();
+		pg::fault_point("what was lost is settled");
 	});
+	pg::fault_point("a worker is open");
 	transfers_.obey(directory_.egress());
 	if (error)
 		error->log_warning();
@@ -176,6 +180,7 @@ milliseconds Worker::time_to_wait() const
 void Worker::collect()
 {
 	for (const auto &[attempt, reply] : transfers_.take_finished()) {
+		pg::fault_point("an answer is there");
 		const auto flight = flights_.find(attempt);
 		occupancy_.leave(flight->second.server, flight->second.course.host);
 		settle(flight->second, core::judge(reply), reply);
@@ -191,12 +196,14 @@ void Worker::settle(const Flight &flight, const core::Verdict &verdict, const co
 	const bool answered =
 		verdict.outcome == core::Outcome::delivered || verdict.outcome == core::Outcome::dead;
 	traffic_.ended(flight.server, flight.course, answered, settlements_.back().reason);
+	pg::fault_point("an outcome is known");
 }
 
 // What is under way may come to its end, for a while; then it is recorded as what it is: unknown,
 // or never sent.
 void Worker::drain(pg::Waiting &waiting)
 {
+	pg::fault_point("a worker is told to leave");
 	const auto end = Clock::now() + drain_time;
 	while (!extension_gone_ && transfers_.active() > 0 && Clock::now() < end) {
 		waiting.wait(std::min({time_to_wait(), until(end), group_age}));
