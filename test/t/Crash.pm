@@ -59,10 +59,18 @@ sub kill_worker
 	return;
 }
 
+sub restart
+{
+	my ($self) = @_;
+	system_log('pg_ctl', '-D', $self->{server}->data_dir, '-m', 'immediate', 'stop');
+	$self->start;
+	return;
+}
+
 my %stimulus = (
 	'a breaker is saved'     => sub { my ($self) = @_; $self->answer("INSERT INTO job (kind, moody) VALUES ('$self->{kind}', true)") },
 	'a worker is told to leave' => sub { my ($self) = @_; $self->answer("SELECT pg_terminate_backend(pid) $the_worker") },
-	'the launcher begins'    => sub { my ($self) = @_; $self->{server}->stop('immediate'); $self->start },
+	'the launcher begins'    => \&restart,
 	'a worker begins'        => \&kill_worker,
 	'a worker is open'       => \&kill_worker,
 	'a worker is started'    => \&kill_worker,
