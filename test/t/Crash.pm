@@ -52,12 +52,16 @@ sub points
 # What brings a server to a point that writers alone do not lead to.
 my $the_worker = "FROM pg_stat_activity WHERE backend_type = 'pg_automation worker' AND datname = 'postgres'";
 
-sub kill_worker
+sub signal_worker
 {
-	my ($self) = @_;
-	kill 'KILL', $self->answer("SELECT pid $the_worker LIMIT 1") || return;
+	my ($self, $signal) = @_;
+	my $pid;
+	holds_within(10, sub { $pid = $self->answer("SELECT pid $the_worker LIMIT 1") });
+	kill $signal, $pid if $pid;
 	return;
 }
+
+sub kill_worker { return $_[0]->signal_worker('KILL') }
 
 sub restart
 {
@@ -69,7 +73,7 @@ sub restart
 
 my %stimulus = (
 	'a breaker is saved'     => sub { my ($self) = @_; $self->answer("INSERT INTO job (kind, moody) VALUES ('$self->{kind}', true)") },
-	'a worker is told to leave' => sub { my ($self) = @_; $self->answer("SELECT pg_terminate_backend(pid) $the_worker") },
+	'a worker is told to leave' => sub { $_[0]->signal_worker('TERM') },
 	'the launcher begins'    => \&restart,
 	'a worker begins'        => \&kill_worker,
 	'a worker is open'       => \&kill_worker,
@@ -208,7 +212,7 @@ sub strike
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	my $report;
 	my $writers = IPC::Run::start(
-		[ 'pgbench', '-n', '-c', 3, '-R', 60, '-T', 60, '-D', "kind=$self->{kind}", '-f', $self->{script}, $self->{server}->connstr('postgres') ],
+		[ 'pgbench', '-n', '-c', 3, '-R', 30, '-T', 60, '-D', "kind=$self->{kind}", '-f', $self->{script}, $self->{server}->connstr('postgres') ],
 		'>', \$report, '2>', \$report);
 
 	my $fault = $self->arm($point, $action);

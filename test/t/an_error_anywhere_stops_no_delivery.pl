@@ -4,4 +4,4 @@ use strict;
 use warnings;
 use Crash;
 
-Crash::troubled('email');
+Crash::troubled('webhook');
