@@ -3,6 +3,7 @@
 #   make, make install, make installcheck, make clean    as for every extension
 #   make demo, make test                                 from nothing, in a private cluster
 #   make bench                                           ratios, against doing without us
+#   make soak CYCLES=5000                                so many crashes under write load; SEED=… repeats some
 #   make lint, make tidy, make format                    for who writes here
 #
 # PG_CONFIG=… chooses the PostgreSQL, WERROR=0 lets warnings pass.
@@ -42,7 +43,7 @@ EXTRA_CLEAN = $(OBJS:.o=.d) .build
 override with_llvm := no
 
 .DELETE_ON_ERROR:
-.PHONY: all install installcheck clean demo test bench lint tidy format
+.PHONY: all install installcheck clean demo test bench soak lint tidy format
 all:
 
 PG_CONFIG ?= pg_config
@@ -79,6 +80,12 @@ test:
 bench:
 	demo/setup/packages.sh build run
 	ROUNDS='$(ROUNDS)' ONLY='$(ONLY)' demo/setup/unprivileged.sh bench/run
+
+CYCLES ?= 1000
+soak:
+	demo/setup/packages.sh test
+	CYCLES='$(CYCLES)' SEED='$(SEED)' TEST_SECONDS=$$((600 + 3 * $(CYCLES))) ONLY=tap MATCH=_in_a_crash \
+		demo/setup/unprivileged.sh test/run
 
 lint:
 	test/lint

@@ -28,9 +28,11 @@
 #include "pg/database_ddl.hpp"
 #include "pg/definitions.hpp"
 #include "pg/delivery.hpp"
+#include "pg/fault.hpp"
 #include "pg/figures.hpp"
 #include "pg/fields.hpp"
 #include "pg/invocation.hpp"
+#include "pg/lineage.hpp"
 #include "pg/process.hpp"
 #include "pg/recurrence.hpp"
 #include "pg/rollback.hpp"
@@ -244,6 +246,12 @@ Datum system_identifier(FunctionCallInfo)
 	return Int64GetDatum(pg::system_identifier());
 }
 
+Datum set_back(FunctionCallInfo call)
+{
+	return pg::text_result_or_null(
+		call, pg::set_back_since(static_cast<std::uint64_t>(pg::datum_argument(call, 0))));
+}
+
 Datum base(FunctionCallInfo)
 {
 	return Int64GetDatum(pg::base());
@@ -298,6 +306,7 @@ PG_ENTRY(automation_changed, automation::pg::changed);
 PG_ENTRY(automation_now, automation::now);
 PG_ENTRY(automation_base, automation::base);
 PG_ENTRY(automation_system_identifier, automation::system_identifier);
+PG_ENTRY(automation_set_back, automation::set_back);
 PG_ENTRY(automation_local_instant, automation::pg::local_instant);
 PG_ENTRY(automation_add, automation::pg::add_to_instant);
 PG_ENTRY(automation_named_zone, automation::pg::named_zone);
@@ -324,6 +333,7 @@ void automation_worker_main(Datum argument)
 
 void _PG_init(void)
 {
+	automation::pg::find_faults();
 	automation::pg::define_settings();
 	automation::pg::follow_definitions();
 	automation::pg::follow_rollbacks(automation::engine::Cascade::forget);

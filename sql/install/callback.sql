@@ -32,10 +32,11 @@ LANGUAGE sql STABLE
 RETURN coalesce(
 	(SELECT r.delivery_id FROM automation.receipt AS r WHERE r.provider_id = _delivery_called.provider_id),
 	(
-		SELECT substr(_delivery_called.provider_id, length(w.prefix) + 1)::bigint
+		-- Its number, and when it was made.
+		SELECT split_part(substr(_delivery_called.provider_id, length(w.prefix) + 1), '_', 1)::bigint
 		FROM (SELECT format('msg_%s_', replace(o.identity::text, '-', '')) FROM automation.worker AS o) AS w(prefix)
 		WHERE starts_with(_delivery_called.provider_id, w.prefix)
-			AND substr(_delivery_called.provider_id, length(w.prefix) + 1) ~ '^[0-9]{1,18}$'
+			AND substr(_delivery_called.provider_id, length(w.prefix) + 1) ~ '^[0-9]{1,18}_[0-9]+$'
 	));
 COMMENT ON FUNCTION automation._delivery_called(text) IS 'The delivery that a provider means';
 

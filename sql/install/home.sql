@@ -1,5 +1,8 @@
 -- Where this database lives. One that was restored, copied or renamed knows it by the homes that its
--- data remember, and does nothing that is due and sends nothing until somebody adopts it.
+-- data remember, and one that was set back to an earlier moment by what PostgreSQL has kept of that. It
+-- does nothing that is due and sends nothing until somebody adopts it.
+--
+-- A standby that is promoted is neither: it goes on where its primary has ended.
 
 CREATE FUNCTION automation._system_identifier() RETURNS bigint
 -- pg_control_system() reads a file; the worker asks with every turn.
@@ -10,13 +13,19 @@ CREATE TABLE automation.home (
 	system_identifier bigint NOT NULL DEFAULT automation._system_identifier(),
 	database oid NOT NULL,
 	name name NOT NULL DEFAULT current_database(),
-	since timestamptz NOT NULL DEFAULT automation._now()
+	since timestamptz NOT NULL DEFAULT automation._now(),
+	wal pg_lsn NOT NULL DEFAULT pg_current_wal_insert_lsn()
 );
 COMMENT ON TABLE automation.home IS 'Databases in which these rules and plans have lived and that nobody has declared to be this one; a dump brings its own';
 COMMENT ON COLUMN automation.home.system_identifier IS 'Cluster';
 COMMENT ON COLUMN automation.home.database IS 'Database';
 COMMENT ON COLUMN automation.home.name IS 'What it was called';
 COMMENT ON COLUMN automation.home.since IS 'When it came there';
+COMMENT ON COLUMN automation.home.wal IS 'The same as a position in the WAL: a recovery or a backup that began later was of this home';
+
+CREATE FUNCTION automation._set_back(since pg_lsn) RETURNS text
+LANGUAGE C STABLE STRICT AS 'MODULE_PATHNAME', 'automation_set_back';
+COMMENT ON FUNCTION automation._set_back(pg_lsn) IS 'How this server was set back to an earlier moment since, by a recovery to a chosen point or by a start from a backup; or null';
 
 CREATE FUNCTION automation._settle_here() RETURNS void
 LANGUAGE sql
@@ -27,29 +36,37 @@ END;
 COMMENT ON FUNCTION automation._settle_here() IS 'Declares this database to be the home of what is in it';
 SELECT automation._settle_here();
 
+CREATE FUNCTION automation._is_here(home automation.home) RETURNS boolean
+LANGUAGE sql STABLE
+RETURN (home.system_identifier, home.database, home.name) IS NOT DISTINCT FROM
+	(automation._system_identifier(), (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database()), current_database());
+COMMENT ON FUNCTION automation._is_here(automation.home) IS 'Whether that home is this database, be it at another moment';
+
 CREATE FUNCTION automation._stranger() RETURNS automation.home
 LANGUAGE sql STABLE
 BEGIN ATOMIC
 	SELECT h.*
 	FROM automation.home AS h
-	WHERE (h.system_identifier, h.database, h.name) IS DISTINCT FROM
-		(automation._system_identifier(), (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database()), current_database())
+	WHERE NOT automation._is_here(h) OR automation._set_back(h.wal) IS NOT NULL
 	ORDER BY h.since
 	LIMIT 1;
 END;
-COMMENT ON FUNCTION automation._stranger() IS 'The other database of which this one is a copy; null when it is none, or was adopted';
+COMMENT ON FUNCTION automation._stranger() IS 'The database, or an earlier state of this one, of which this is a copy; null when it is none, or was adopted';
 
 CREATE FUNCTION automation._is_copy() RETURNS boolean
 LANGUAGE sql STABLE
 RETURN (automation._stranger()).database IS NOT NULL;
-COMMENT ON FUNCTION automation._is_copy() IS 'Whether this database was restored, copied or renamed, and not adopted since';
+COMMENT ON FUNCTION automation._is_copy() IS 'Whether this database was restored, copied, set back or renamed, and not adopted since';
 
 CREATE FUNCTION automation._copy_warning(OUT message text, OUT detail text, OUT hint text)
 LANGUAGE sql STABLE
 BEGIN ATOMIC
 	SELECT 'deliveries are on hold because this database was restored or copied',
-		format('It comes from database "%s" with OID %s in cluster %s; this is "%s" in cluster %s.',
-			s.name, s.database, s.system_identifier, current_database(), automation._system_identifier()),
+		CASE WHEN automation._is_here(s)
+			THEN automation._set_back(s.wal) || ' What it holds may have been done and sent since.'
+			ELSE format('It comes from database "%s" with OID %s in cluster %s; this is "%s" in cluster %s.',
+				s.name, s.database, s.system_identifier, current_database(), automation._system_identifier())
+		END,
 		'Run automation.adopt(''resume'') or automation.adopt(''discard'').'
 	FROM automation._stranger() AS s
 	WHERE s.database IS NOT NULL;
@@ -59,7 +76,7 @@ COMMENT ON FUNCTION automation._copy_warning() IS 'What is to be said of a copy;
 CREATE FUNCTION automation.adopt(pending text) RETURNS void
 LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
 COMMENT ON FUNCTION automation.adopt(text)
-	IS 'Lets a database that was restored, copied or renamed work again: with what was planned and on its way (resume), or without it (discard)';
+	IS 'Lets a database that was restored, copied, set back or renamed work again: with what was planned and on its way (resume), or without it (discard)';
 
 CREATE FUNCTION automation._adopt(caller regrole, pending text) RETURNS void
 LANGUAGE plpgsql
@@ -77,6 +94,9 @@ BEGIN
 	IF pending = 'discard' THEN
 		PERFORM automation._discard_plans('discarded when the database was adopted');
 		PERFORM automation._discard_deliveries();
+	END IF;
+	IF (automation._stranger()).system_identifier <> automation._system_identifier() THEN
+		PERFORM automation._follow_channels();
 	END IF;
 	PERFORM automation._settle_here();
 	PERFORM automation._wake_worker();

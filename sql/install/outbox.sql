@@ -121,11 +121,13 @@ COMMENT ON COLUMN automation.worker.discarded_below IS 'No attempt is made for d
 
 CREATE TABLE automation.channel_state (
 	server oid PRIMARY KEY,
+	channel text NOT NULL,
 	paused_at timestamptz NOT NULL DEFAULT automation._now(),
 	reason text
 );
 COMMENT ON TABLE automation.channel_state IS 'Channels that are paused';
 COMMENT ON COLUMN automation.channel_state.server IS 'The channel';
+COMMENT ON COLUMN automation.channel_state.channel IS 'Its name at the time';
 COMMENT ON COLUMN automation.channel_state.paused_at IS 'Since when';
 COMMENT ON COLUMN automation.channel_state.reason IS 'Why';
 
@@ -262,6 +264,31 @@ BEGIN ATOMIC
 	SET identity = gen_random_uuid(), discarded_below = coalesce((SELECT max(d.id) + 1 FROM automation.delivery AS d), 0);
 END;
 COMMENT ON FUNCTION automation._discard_deliveries() IS 'What is on its way will be cancelled when the worker comes to it';
+
+CREATE FUNCTION automation._follow_channels() RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	paused automation.channel_state[];
+BEGIN
+	-- In another cluster, to which pg_upgrade has brought the data, servers have other numbers, and an old one may be that of
+	-- another server now. A name that nobody bears any more leads nowhere.
+	UPDATE automation.delivery AS d
+	SET server = coalesce((SELECT s.oid FROM pg_foreign_server AS s WHERE s.srvname = d.channel), 0)
+	WHERE NOT EXISTS (
+		SELECT FROM automation.attempt AS a
+		WHERE a.delivery_id = d.id AND a.outcome IN ('delivered', 'cancelled', 'suppressed'));
+	UPDATE automation.retry AS r SET server = d.server FROM automation.delivery AS d WHERE d.id = r.delivery_id;
+	DELETE FROM automation.lane;
+	DELETE FROM automation.breaker;
+	WITH gone AS (DELETE FROM automation.channel_state AS c RETURNING c) SELECT array_agg(g.c) INTO paused FROM gone AS g;
+	INSERT INTO automation.channel_state (server, channel, paused_at, reason)
+	SELECT s.oid, p.channel, p.paused_at, p.reason
+	FROM unnest(paused) AS p JOIN pg_foreign_server AS s ON s.srvname = p.channel;
+END
+$$;
+COMMENT ON FUNCTION automation._follow_channels() IS 'Finds the channels of what is on its way, and those that are paused, again by their names';
 
 -- Verbs
 

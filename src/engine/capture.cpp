@@ -8,6 +8,7 @@
 #include "engine/rulebook.hpp"
 #include "engine/run.hpp"
 #include "pg/definitions.hpp"
+#include "pg/fault.hpp"
 #include "pg/fields.hpp"
 #include "pg/identity.hpp"
 #include "pg/settings.hpp"
@@ -146,6 +147,7 @@ void on_row(const pg::TriggerCall &call)
 	Chapter &chapter = book.chapter(call.entity());
 	if (chapter.is_empty() && !Journal::is_kept())
 		return;
+	pg::fault_point("a change is captured");
 	const Cascade::Root root;
 	if (call.moved_away()) {
 		if (chapter.judges_at_commit)

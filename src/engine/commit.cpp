@@ -3,6 +3,7 @@
 #include "engine/capture.hpp"
 #include "engine/cascade.hpp"
 #include "engine/rulebook.hpp"
+#include "pg/fault.hpp"
 #include "pg/hindsight.hpp"
 #include "pg/memory.hpp"
 #include "pg/process.hpp"
@@ -171,6 +172,7 @@ void judge_at_commit(bool preparing)
 {
 	if (nothing_is_noted())
 		return;
+	pg::fault_point("a transaction is judged at its end");
 	const pg::Hindsight present(pg::next_command());
 	const Cascade::Root root;
 	while (!nothing_is_noted()) {

@@ -6,6 +6,7 @@
 #include "engine/index.hpp"
 #include "engine/performance.hpp"
 #include "engine/rulebook.hpp"
+#include "pg/fault.hpp"
 #include "pg/identity.hpp"
 #include "pg/process.hpp"
 
@@ -59,11 +60,15 @@ template <typename Body> bool deal_with(const Task &task, Body &&body)
 void settle(const Task &task)
 {
 	deal_with(task, [](Performance &&performance) { return performance.settle(), true; });
+	pg::fault_point("a touched step is settled");
 }
 
 bool perform(const Task &task)
 {
-	return deal_with(task, [](Performance &&performance) { return performance.perform(); });
+	const bool done =
+		deal_with(task, [](Performance &&performance) { return performance.perform(); });
+	pg::fault_point("a due step is taken");
+	return done;
 }
 
 namespace {
@@ -77,6 +82,8 @@ int perform_all(int most)
 	const auto end = std::chrono::steady_clock::now() + longest_turn;
 	int done = 0;
 	std::vector<Task> tasks = coming_due(most);
+	if (!tasks.empty())
+		pg::fault_point("due steps are locked");
 	while (!tasks.empty()) {
 		for (const Task &task : tasks) {
 			done += perform(task);

@@ -1,6 +1,7 @@
 #include "engine/ledger.hpp"
 
 #include "core/json.hpp"
+#include "pg/fault.hpp"
 #include "pg/identity.hpp"
 #include "pg/insertion.hpp"
 #include "pg/json.hpp"
@@ -110,6 +111,7 @@ void write_run(const RunRecord &run)
 			Value::text_or_null(unless_empty(run.sqlstate)),
 			Value::parse(Value::Type::jsonb, steps_json(run.steps)), Value::int2(run.depth),
 			number_or_null(Value::int8(run.cause)), Value::text(pg::session_user_name())});
+	pg::fault_point("a run is recorded");
 }
 
 std::int64_t write_delivery(const Delivery &delivery)
@@ -122,6 +124,7 @@ std::int64_t write_delivery(const Delivery &delivery)
 			Value::text(delivery.recipient), Value::int2(static_cast<int>(delivery.priority)),
 			Value::datum(delivery.message, pg::jsonb_type),
 			columns_or_null(array_text(delivery.watched))});
+	pg::fault_point("a delivery is written");
 	pg::wake_worker_at_commit();
 	return id;
 }
@@ -169,6 +172,7 @@ void write_plan(const Plan &plan)
 			Value::null(Value::Type::timestamptz), Value::text(plan.key),
 			Value::text_or_null(unless_empty(plan.source_key)),
 			Value::text_or_null(unless_empty(plan.seen))});
+	pg::fault_point("a step is planned");
 	pg::wake_worker_at_commit();
 }
 
@@ -180,6 +184,7 @@ void write_touch(const Touch &touch)
 			columns_or_null(array_text(touch.columns)), number_or_null(Value::int4(touch.rule)),
 			number_or_null(Value::int8(touch.cause)), Value::text(touch.reason),
 			Value::text(pg::session_user_name())});
+	pg::fault_point("a touch is noted");
 	pg::wake_worker_at_commit();
 }
 

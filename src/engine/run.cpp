@@ -9,6 +9,7 @@
 #include "engine/judgement.hpp"
 #include "engine/schedule.hpp"
 #include "engine/steps.hpp"
+#include "pg/fault.hpp"
 #include "pg/fields.hpp"
 #include "pg/identity.hpp"
 #include "pg/json.hpp"
@@ -180,6 +181,7 @@ std::int64_t conclude(Chapter &chapter, Rule &rule, const pg::RowChange &change,
 	if (!judgement.error && !judgement.applies)
 		return 0;
 	const RunRecord run = new_record(rule, event);
+	pg::fault_point("a run begins");
 	if (!judgement.error && rule.can_be_done_over() &&
 		!pg::subtransaction([&] { perform_boldly(chapter, rule, change, run); }))
 		return run.id;

@@ -1,4 +1,5 @@
 #include "pg/places.hpp"
+#include "pg/fault.hpp"
 
 #include "pg/process.hpp"
 #include "pg/workers.hpp"
@@ -78,15 +79,25 @@ void set_latch_of(uint32 process)
 // Past the commit: may neither fail nor allocate.
 void on_transaction_end(XactEvent event, void *)
 {
+	if (event == XACT_EVENT_PRE_COMMIT && wake_worker)
+		quiet_fault_point("a transaction is about to commit");
+	if (event == XACT_EVENT_PRE_PREPARE && wake_worker)
+		quiet_fault_point("a transaction is about to be prepared");
 	if (event == XACT_EVENT_COMMIT && shared) {
 		Place *place = wake_worker ? place_of(MyDatabaseId) : nullptr;
+		if (wake_worker)
+			quiet_fault_point("a transaction is committed");
 		if (place)
 			call_worker(*place);
+		if (wake_worker)
+			quiet_fault_point("the worker is called");
 		if (wake_launcher) {
 			pg_atomic_fetch_add_u32(&shared->calls, 1);
 			call_launcher();
 		}
 	}
+	if (event == XACT_EVENT_PREPARE && wake_worker)
+		quiet_fault_point("a transaction is prepared");
 	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
 		wake_worker = wake_launcher = false;
 }

@@ -24,19 +24,25 @@ struct Setting {
 };
 
 // Short index-driven statements, each transaction durable, nothing waits long for a lock: DDL on
-// our tables comes first.
+// our tables comes first. What would change the meaning of a statement is as PostgreSQL has it.
 constexpr Setting own_settings[] = {
+	{"role", "none"},
 	{"search_path", "pg_catalog, pg_temp"},
 	{"synchronous_commit", "on"},
 	{"default_transaction_isolation", "read committed"},
 	{"default_transaction_read_only", "off"},
 	{"default_transaction_deferrable", "off"},
 	{"session_replication_role", "origin"},
+	{"row_security", "on"},
 	{"statement_timeout", "0"},
 	{"lock_timeout", "1s"},
 	{"idle_in_transaction_session_timeout", "0"},
 	{"idle_session_timeout", "0"},
-	{"jit", "off"},
+	{"array_nulls", "on"},
+	{"standard_conforming_strings", "on"},
+	{"transform_null_equals", "off"},
+	{"default_tablespace", ""},
+	{"default_table_access_method", "heap"},
 	{"timezone", "UTC"},
 	{"datestyle", "ISO, MDY"},
 	{"intervalstyle", "postgres"},
@@ -46,6 +52,10 @@ constexpr Setting own_settings[] = {
 	{"enable_seqscan", "off"},
 	{"enable_hashjoin", "off"},
 	{"enable_mergejoin", "off"},
+	{"enable_nestloop", "on"},
+	{"enable_indexscan", "on"},
+	{"enable_indexonlyscan", "on"},
+	{"enable_bitmapscan", "on"},
 	{"jit", "off"},
 };
 

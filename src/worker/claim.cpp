@@ -80,7 +80,7 @@ Rows find(const std::vector<std::int64_t> &deliveries)
 			d.message ->> 'reply_to',
 			CASE WHEN d.kind = 'email' AND d.message ->> 'class' = 'marketing'
 				THEN automation._unsubscribe_token(d.kind, d.recipient, 'marketing') END,
-			d.message ?| '{attachments,invite}'
+			d.message ?| '{attachments,invite}', floor(extract(epoch FROM d.at) * 1000000)::bigint
 		FROM unnest($1::bigint[]) WITH ORDINALITY AS c (id, place)
 		JOIN automation.delivery AS d ON d.id = c.id
 		LEFT JOIN LATERAL (
@@ -113,6 +113,9 @@ Claim claim_at(const Rows &rows, std::uint64_t row, const Lane &lane, Directory 
 	claim.policy = directory.policy(lane.server, claim.sender, entries_at(rows, row, 11));
 	claim.expires_in = expires_in(claim.policy, rows.integer(row, 13));
 	claim.message = read_message(rows, row, claim.readable);
+	// A server that was set back, or goes on without the last moments of another, gives a number to
+	// a second message, but not at the same time.
+	claim.message.id = std::to_string(claim.delivery) + "_" + std::to_string(rows.integer(row, 22));
 	return claim;
 }
 

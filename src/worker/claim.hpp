@@ -28,10 +28,10 @@ struct Claim {
 	core::Kind kind;
 	core::RetryPolicy policy;
 	std::optional<std::chrono::milliseconds> expires_in;
-	bool readable; // all of it is text
-	bool encloses; // attachments or an invitation
-	core::Message message;
-	std::int64_t now; // seconds since 1970
+	bool readable;		   // all of it is text
+	bool encloses;		   // attachments or an invitation
+	core::Message message; // its id unique among those of this database
+	std::int64_t now;	   // seconds since 1970
 };
 
 std::vector<Claim> admit(const std::vector<std::int64_t> &deliveries, const Lane &lane,

@@ -1,5 +1,7 @@
 #include "worker/exchange.hpp"
 
+#include "pg/fault.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -95,6 +97,7 @@ core::Reply Exchange::reply(CURLcode code) const
 // connection is made. Not asked again when a connection is reused.
 curl_socket_t Exchange::open_socket(void *exchange, curlsocktype, curl_sockaddr *address)
 {
+	pg::quiet_fault_point("a connection is opened");
 	auto *self = static_cast<Exchange *>(exchange);
 	const std::optional<core::Address> target = address_of(address->addr);
 	if (!target || core::refusal(*target, self->egress_->allowed_networks)) {
@@ -124,6 +127,7 @@ std::size_t Exchange::on_body(char *bytes, std::size_t size, std::size_t count, 
 // Of SMTP the lines of the dialogue come here; the last one says why.
 std::size_t Exchange::on_header(char *bytes, std::size_t size, std::size_t count, void *exchange)
 {
+	pg::quiet_fault_point("an answer begins");
 	auto *self = static_cast<Exchange *>(exchange);
 	const std::size_t length = size * count;
 	self->header_size_ += length;
@@ -137,6 +141,7 @@ std::size_t Exchange::on_header(char *bytes, std::size_t size, std::size_t count
 
 std::size_t Exchange::give_body(char *bytes, std::size_t size, std::size_t count, void *exchange)
 {
+	pg::quiet_fault_point("a mail is half sent");
 	auto *self = static_cast<Exchange *>(exchange);
 	const std::string &body = self->request_.body;
 	const std::size_t length = std::min(size * count, body.size() - self->given_);

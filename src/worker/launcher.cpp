@@ -1,6 +1,7 @@
 #include "worker/launcher.hpp"
 
 #include "pg/databases.hpp"
+#include "pg/fault.hpp"
 #include "pg/process.hpp"
 #include "pg/settings.hpp"
 #include "pg/workers.hpp"
@@ -84,7 +85,10 @@ void Launcher::note_departures()
 
 void Launcher::start(const pg::Database &database)
 {
+	pg::fault_point("a worker is to be started");
 	const pg::Start started = pg::start_worker(database.oid);
+	if (started == pg::Start::done)
+		pg::fault_point("a worker is started");
 	if (started == pg::Start::done)
 		told_of_shortage_ = false;
 	if (started != pg::Start::no_slot)
@@ -114,6 +118,7 @@ void launcher_main(pg::Datum)
 	pg::begin_process(0);
 	pg::use_own_settings();
 	pg::become_launcher();
+	pg::fault_point("the launcher begins");
 	Launcher launcher;
 	pg::Waiting waiting(pg::Waiting::no_descriptor);
 	while (!pg::stop_requested()) {

@@ -29,9 +29,19 @@ Leftovers Outbox::open(Directory &directory)
 	const Rows worker = begin.execute({});
 	epoch_ = worker.integer(0, 1);
 	const std::int64_t settled_below = worker.integer(0, 2);
+	read_lanes();
+	const std::vector<Settlement> lost = settle_lost(settled_below, directory);
+	record(lost);
+	const auto retried = std::ranges::count_if(
+		lost, [](const Settlement &settlement) { return settlement.retry_in.has_value(); });
+	return {.retried = retried, .held = std::ssize(lost) - retried};
+}
 
+void Outbox::read_lanes()
+{
 	static Statement find("SELECT server, seen, until, txid, id, priority FROM automation.lane");
 	const Rows lanes = find.execute({});
+	lanes_.clear();
 	for (std::uint64_t row = 0; row < lanes.size(); ++row) {
 		lanes_.push_back({.server = oid_at(lanes, row, 1),
 			.priority = static_cast<core::Priority>(lanes.integer(row, 6))});
@@ -41,12 +51,6 @@ Leftovers Outbox::open(Directory &directory)
 			.id = lanes.integer(row, 5)};
 	}
 	find_lanes();
-
-	const std::vector<Settlement> lost = settle_lost(settled_below, directory);
-	record(lost);
-	const auto retried = std::ranges::count_if(
-		lost, [](const Settlement &settlement) { return settlement.retry_in.has_value(); });
-	return {.retried = retried, .held = std::ssize(lost) - retried};
 }
 
 void Outbox::add_lane(pg::Oid server, core::Priority priority)
@@ -83,7 +87,13 @@ bool Outbox::is_at_home()
 	const Rows rows = find.execute({});
 	identity_ = rows.text(0, 2).value_or("");
 	std::erase(identity_, '-');
-	return rows.boolean(0, 1);
+	const bool at_home = rows.boolean(0, 1);
+	if (at_home && away_) {
+		read_lanes(); // whoever has adopted it may have changed them
+		find_channels();
+	}
+	away_ = !at_home;
+	return at_home;
 }
 
 void Outbox::find_channels()
@@ -104,7 +114,7 @@ std::vector<Claim> Outbox::claim(
 	const std::vector<std::int64_t> taken = take(lane, room, now_visible);
 	std::vector<Claim> claims = admit(taken, lane, epoch_, directory);
 	for (Claim &claim : claims)
-		claim.message.id = "msg_" + identity_ + "_" + std::to_string(claim.delivery);
+		claim.message.id = "msg_" + identity_ + "_" + claim.message.id;
 	return claims;
 }
 

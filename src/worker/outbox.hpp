@@ -48,8 +48,10 @@ public:
 	static std::optional<std::chrono::milliseconds> next_due(const std::vector<Lane *> &lanes);
 
 private:
+	void read_lanes();
 	void add_lane(pg::Oid server, core::Priority priority);
 	std::int64_t epoch_ = 0;
+	bool away_ = false;
 	std::string identity_;
 	std::vector<Lane> lanes_;
 };

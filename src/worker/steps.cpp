@@ -1,6 +1,7 @@
 // The other half of the worker's work: what rules have planned is done when it is due.
 #include "worker/worker.hpp"
 
+#include "pg/fault.hpp"
 #include "pg/figures.hpp"
 #include "pg/process.hpp"
 
@@ -35,7 +36,9 @@ void Worker::take_steps()
 		const pg::Rows due = next_due.execute({});
 		if (!due.is_null(0, 1))
 			wait = milliseconds(due.integer(0, 1));
+		pg::fault_point("steps are taken");
 	});
+	pg::fault_point("taken steps are committed");
 	pg::report_statistics();
 	pg::report_idle();
 	next_step_ = Clock::now() +

@@ -1,5 +1,6 @@
 #include "worker/traffic.hpp"
 
+#include "pg/fault.hpp"
 #include "pg/settings.hpp"
 
 #include <fmt/format.h>
@@ -119,6 +120,7 @@ void Traffic::save()
 		else
 			open.execute({Value::oid(server), Value::int4(breaker.openings()),
 				Value::int8((breaker.until() - instant()).count()), Value::text(reason)});
+		pg::fault_point("a breaker is saved");
 	}
 }
 

@@ -1,6 +1,7 @@
 // One transaction of the worker's: records what has come back, claims what may go out next.
 #include "worker/worker.hpp"
 
+#include "pg/fault.hpp"
 #include "pg/figures.hpp"
 #include "pg/process.hpp"
 #include "pg/refusal.hpp"
@@ -48,8 +49,12 @@ void Worker::turn(Mode mode)
 		pg::Spi spi;
 		const std::string now_visible = visible_now(); // before this transaction gets an id
 		record(settlements_);
+		if (!settlements_.empty())
+			pg::fault_point("outcomes are recorded");
 		if (mode == Mode::sending && pg::settings::delivery != pg::settings::delivery_off)
 			tasks = claim(now_visible);
+		if (!tasks.empty())
+			pg::fault_point("deliveries are claimed");
 		save(tasks);
 	});
 	pg::report_statistics();
@@ -63,6 +68,10 @@ void Worker::turn(Mode mode)
 		after_failure(*error);
 		return;
 	}
+	if (!settlements_.empty())
+		pg::fault_point("recorded outcomes are committed");
+	if (!tasks.empty())
+		pg::fault_point("claimed deliveries are committed");
 	outbox_.confirm();
 	traffic_.confirm();
 	settlements_.clear();
@@ -163,6 +172,7 @@ void Worker::save(const std::vector<Task> &tasks)
 	if (!flights_.empty())
 		settled_below = std::min(settled_below, flights_.begin()->first);
 	outbox_.save(settled_below);
+	pg::fault_point("positions are saved");
 	saved_at_ = Clock::now();
 }
 
@@ -176,7 +186,9 @@ void Worker::after_failure(const pg::Error &error)
 		settlement.response.clear(); // should a stranger's text be the cause
 	const auto second =
 		pg::transaction([&] { extension_gone_ = pg::extension_oid() != extension_; });
-	if (!extension_gone_ && error.sqlstate() != pg::lock_not_available)
+	const bool gave_way =
+		error.sqlstate() == pg::lock_not_available || error.sqlstate() == pg::deadlock_detected;
+	if (!extension_gone_ && !gave_way)
 		error.log_warning();
 }
 
@@ -191,6 +203,7 @@ void Worker::send(const Task &task)
 		settle(flight, verdict_on(*refused, *task.contact), {});
 		return;
 	}
+	pg::fault_point("a request is made");
 	occupancy_.enter(flight.server, flight.course.host, flight.priority);
 	flights_.emplace(flight.attempt, std::move(flight));
 	transfers_.start(

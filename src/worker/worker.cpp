@@ -2,6 +2,7 @@
 
 #include "core/outcome.hpp"
 #include "pg/channel.hpp"
+#include "pg/fault.hpp"
 #include "pg/figures.hpp"
 #include "pg/process.hpp"
 #include "pg/settings.hpp"
@@ -85,6 +86,7 @@ void worker_main(pg::Datum argument)
 	}
 	pg::follow_channels();
 	start_libcurl();
+	pg::fault_point("a worker begins");
 	Worker worker(extension);
 	const EndsThreads ends(worker.transfers());
 	worker.run();
@@ -146,7 +148,9 @@ bool Worker::open()
 		outbox_.find_channels();
 		traffic_.load();
 		at_home = outbox_.is_at_home();
+		pg::fault_point("what was lost is settled");
 	});
+	pg::fault_point("a worker is open");
 	transfers_.obey(directory_.egress());
 	if (error)
 		error->log_warning();
@@ -199,6 +203,7 @@ milliseconds Worker::time_to_wait() const
 void Worker::collect()
 {
 	for (const auto &[attempt, reply] : transfers_.take_finished()) {
+		pg::fault_point("an answer is there");
 		const auto flight = flights_.find(attempt);
 		occupancy_.leave(
 			flight->second.server, flight->second.course.host, flight->second.priority);
@@ -219,12 +224,14 @@ void Worker::settle(const Flight &flight, const core::Verdict &verdict, const co
 	const bool answered =
 		verdict.outcome == core::Outcome::delivered || verdict.outcome == core::Outcome::dead;
 	traffic_.ended(flight.server, flight.course, answered, settlement.reason);
+	pg::fault_point("an outcome is known");
 }
 
 // What is under way may come to its end, for a while; then it is recorded as what it is: unknown,
 // or never sent.
 void Worker::drain(pg::Waiting &waiting)
 {
+	pg::fault_point("a worker is told to leave");
 	const auto end = Clock::now() + drain_time;
 	while (!extension_gone_ && transfers_.active() > 0 && Clock::now() < end) {
 		waiting.wait(std::min({time_to_wait(), until(end), group_age}));

@@ -21,6 +21,7 @@ CREATE FUNCTION tap.home() RETURNS text LANGUAGE sql AS $$ SELECT detail FROM au
 
 SELECT is(tap.home(), NULL, 'where it was made a database is at home');
 SELECT throws_ok($$SELECT automation.adopt('resume')$$, '55000', 'this database is no copy, or has been adopted', 'there is nothing to adopt');
+SELECT is(automation._set_back('0/0'), NULL, 'a server that nobody has recovered was never set back');
 
 -- Away
 

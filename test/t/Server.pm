@@ -2,6 +2,7 @@
 #
 #   my $server = Server->begin('main', restart_after_crash => 'on');  # started, with these settings
 #   $server->install('postgres', $web);      # the extension, and the channels hook and twilio into a web sink
+#   $server->tell_of_jobs('postgres');       # a table and its rules
 #   $server->ask('SELECT ...');              # in the database postgres
 package Server;
 
@@ -9,6 +10,8 @@ use strict;
 use warnings;
 use parent 'PostgreSQL::Test::Cluster';
 use PostgreSQL::Test::Utils (); # its names are those of methods
+use Test::More ();
+use Time::HiRes ();
 
 sub begin
 {
@@ -56,6 +59,63 @@ sub install
 			OPTIONS (username 'AC00000000000000000000000000000000', password 'file:token');
 END
 	return;
+}
+
+# A table of jobs that tell of themselves: by a webhook and, where there is a phone, by a text; and after a second,
+# unless they are done by then, once more.
+sub tell_of_jobs
+{
+	my ($self, $database) = @_;
+	$self->safe_psql($database, <<'END');
+		CREATE TABLE job (
+			id bigint PRIMARY KEY,
+			phone text,
+			word text NOT NULL DEFAULT 'delay', -- to the sink
+			number integer NOT NULL DEFAULT 0,
+			done boolean NOT NULL DEFAULT false);
+		SELECT automation.attach('job', 'job');
+		SELECT automation.create_rule('tell', 'job', 'created', activate => true, steps => ARRAY[
+			automation.send_webhook('hook', '/{{ word }}/{{ number }}/{{ id }}', '{"job": "{{ id }}"}'),
+			automation.only_if('new.phone IS NOT NULL', automation.send_sms('twilio', '{{ phone }}', '{{ id }}'))]);
+		SELECT automation.create_rule('remind', 'job', 'created', activate => true, steps => ARRAY[
+			automation.after('1 second', automation.send_webhook('hook', '/', '{"late": "{{ id }}"}'), cancel_if_changed => '{done}')]);
+END
+	return;
+}
+
+# What has become of jobs: of the messages of each, and of what is planned.
+sub told
+{
+	my ($self, $database) = @_;
+	return $self->safe_psql($database // 'postgres', <<'END');
+		SELECT string_agg(j.key || ' ' || j.rule || ' ' || coalesce(j.state, 'waiting'), ', ' ORDER BY j.key::bigint, j.rule DESC, j.id)
+		FROM (
+			SELECT l.key, l.rule, d.state, d.id
+			FROM automation.execution_log AS l LEFT JOIN automation.deliveries AS d ON d.run_id = l.id
+		) AS j
+END
+}
+
+sub tells
+{
+	my ($self, $expected, $name) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my $told;
+	for (1 .. 100)
+	{
+		$told = $self->told;
+		last if $told eq $expected;
+		Time::HiRes::sleep(0.1);
+	}
+	Test::More::is($told, $expected, $name);
+	return;
+}
+
+# A finding of check(), when there is something wrong.
+sub finding
+{
+	my ($self, $check) = @_;
+	return $self->ask("SELECT detail FROM automation.check() WHERE NOT ok AND \"check\" = '$check'");
 }
 
 sub ask

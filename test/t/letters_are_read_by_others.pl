@@ -88,7 +88,7 @@ is($read->{unsubscribe}, undef, 'there is no way out of what is no mailing');
 # The connection broke after the message: it comes again, as the same message.
 my ($first, $second) = map { by_mailparser($_->{message}) } ($mail->wait_for(++$count))[ -2, -1 ];
 is($second->{messageId}, $first->{messageId}, 'a second attempt has the Message-ID of the first');
-like($first->{messageId}, qr/^<msg_[0-9a-f]{32}_\d+\@firm\.example>$/, 'which is one in the world');
+like($first->{messageId}, qr/^<msg_[0-9a-f]{32}_\d+_\d+\@firm\.example>$/, 'which is one in the world');
 
 # An appointment: made, moved, called off.
 

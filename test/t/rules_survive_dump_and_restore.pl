@@ -185,7 +185,7 @@ my %senders;
 for my $message (grep { $_->{json} } @received)
 {
 	my %headers = map { lc $_->[0] => $_->[1] } @{ $message->{headers} };
-	$senders{ $headers{'webhook-id'} =~ s/_\d+$//r }++;
+	$senders{ $headers{'webhook-id'} =~ s/(_\d+)+$//r }++;
 }
 is(scalar keys %senders, 5, 'no two databases use one id');
 
