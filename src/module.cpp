@@ -9,6 +9,7 @@
 #include "core/suggestion.hpp"
 #include "engine/capture.hpp"
 #include "engine/cascade.hpp"
+#include "engine/choices.hpp"
 #include "engine/commit.hpp"
 #include "engine/definition.hpp"
 #include "engine/due.hpp"
@@ -74,6 +75,12 @@ Datum fire_rule(FunctionCallInfo call)
 {
 	const std::string row = pg::json_argument(call, 1);
 	return Int64GetDatum(engine::fire(pg::integer_argument(call, 0), row));
+}
+
+Datum took(FunctionCallInfo call)
+{
+	return BoolGetDatum(
+		engine::Choices::took(pg::text_argument(call, 0), pg::text_argument(call, 1)));
 }
 
 Datum tick(FunctionCallInfo call)
@@ -241,6 +248,7 @@ PG_ENTRY(automation_check_delivery, automation::pg::check_delivery);
 PG_ENTRY(automation_capture, automation::capture);
 PG_ENTRY(automation_truncated, automation::truncated);
 PG_ENTRY(automation_fire_rule, automation::fire_rule);
+PG_ENTRY(automation_took, automation::took);
 PG_ENTRY(automation_tick, automation::tick);
 PG_ENTRY(automation_advance, automation::advance);
 PG_ENTRY(automation_set_clock, automation::set_clock);
