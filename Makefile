@@ -17,7 +17,8 @@ OBJS       = $(patsubst %.cpp,%.o,$(sort $(wildcard src/*.cpp src/*/*.cpp)))
 # One install script, told in the order in which a row travels.
 PARTS      = schema entity trigger library \
              time calendar timing condition action action_message action_record \
-             action_work action_money action_link action_sla action_flow rule run \
+             action_work action_money action_link action_sla action_flow \
+             rule compile rulebook version copy lifecycle run \
              home due consent outbox channel log backfill \
              journal cascade trial understand proof lint picture code cron check \
              playbook playbook_customer playbook_sales playbook_money playbook_work privileges
