@@ -190,6 +190,13 @@ Datum ask(FunctionCallInfo call)
 			pg::oid_argument(call, 0), pg::text_argument(call, 1), pg::json_argument(call, 2)));
 }
 
+Datum act(FunctionCallInfo call)
+{
+	return pg::json_result_or_null(call,
+		engine::act(pg::oid_argument(call, 0), pg::text_argument(call, 1),
+			pg::text_argument(call, 2), pg::json_argument(call, 3)));
+}
+
 Datum suggest(FunctionCallInfo call)
 {
 	const std::string name = pg::text_argument(call, 0);
@@ -268,6 +275,7 @@ PG_ENTRY(automation_check_header, automation::check_header);
 PG_ENTRY(automation_fields, automation::pg::fields);
 PG_ENTRY(automation_conjuncts, automation::pg::conjuncts);
 PG_ENTRY(automation_ask, automation::ask);
+PG_ENTRY(automation_act, automation::act);
 PG_ENTRY(automation_matches, automation::matches);
 PG_ENTRY(automation_copy_compiled, automation::pg::copy_compiled);
 PG_ENTRY(automation_obstacle, automation::obstacle);

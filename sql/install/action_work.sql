@@ -242,7 +242,7 @@ BEGIN
 		PERFORM automation._fail('55000', format('table "%s" has no column that leads to table "%s"', relation, scope.relation),
 			hint => format('Give one the role "%s" or "about" in automation.attach(%L).', (automation._entity(scope.relation)).object_type, relation));
 	END IF;
-	RETURN ROW(relation, (automation._column(scope.owner, relation, about, 'SELECT')).attname, automation._key_of_record(scope));
+	RETURN ROW(relation, (automation._column(scope.owner, relation, about, 'SELECT')).attname::text, automation._key_of_record(scope));
 END
 $$;
 COMMENT ON FUNCTION automation._companion(automation._scope, text) IS 'The table for rows of an object type, which have to lead to the record';

@@ -125,6 +125,8 @@ private:
 		else if (step.action == "stop_rule")
 			write_touch({rule_.subject, run_.key, {}, std::stoi(parameter("rule")), run_.id,
 				"stopped by rule #" + std::to_string(rule_.id)});
+		else if (step.action == "record_consent")
+			record_consent(parameters);
 		else if (parameters) {
 			choices_.note(parameter("decision"), parameter("arm"));
 			record.result = pg::json_text(*parameters);

@@ -17,12 +17,12 @@ INSERT INTO crm.contact VALUES (7);
 SELECT automation.attach('crm.job', 'job', '{"status": "status", "amount": "amount", "customer": "contact_id"}');
 SELECT automation.set_clock('2030-03-04 09:00Z');
 
-CREATE FUNCTION crm.step(step automation.step, job integer) RETURNS text LANGUAGE plpgsql AS $$
+CREATE FUNCTION crm.step(step automation.step, number integer) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
 	answer text;
 BEGIN
 	PERFORM automation.create_rule('tap', 'crm.job', 'field_changed', '{"field": "status"}', steps => ARRAY[step], activate => true);
-	UPDATE crm.job SET status = concat(status, '.') WHERE id = job;
+	UPDATE crm.job SET status = concat(status, '.') WHERE id = number;
 	SELECT concat_ws(' ', l.status, l.result, l.sqlstate, l.reason) INTO answer
 	FROM automation.step_log AS l WHERE l.rule = 'tap' ORDER BY l.run_id DESC LIMIT 1;
 	PERFORM automation.drop_rule('tap');

@@ -12,13 +12,13 @@ SELECT automation.attach('crm.job', 'job', '{"status": "status", "priority": "pr
 	automation.attach('crm.deal', 'deal', '{"status": "stage"}'), automation.attach('crm.pair', 'pair');
 
 -- Makes a rule of one step for rows that change their title, changes one, drops the rule; answers what the log says.
-CREATE FUNCTION crm.step(step automation.step, job integer DEFAULT 1) RETURNS text LANGUAGE plpgsql AS $$
+CREATE FUNCTION crm.step(step automation.step, number integer DEFAULT 1) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
 	answer text;
 BEGIN
-	INSERT INTO crm.job (id) VALUES (job) ON CONFLICT DO NOTHING;
+	INSERT INTO crm.job (id) VALUES (number) ON CONFLICT DO NOTHING;
 	PERFORM automation.create_rule('tap', 'crm.job', 'field_changed', '{"field": "title"}', steps => ARRAY[step], activate => true);
-	UPDATE crm.job SET title = title || '.' WHERE id = job;
+	UPDATE crm.job SET title = title || '.' WHERE id = number;
 	SELECT concat_ws(' ', l.status, l.result, l.sqlstate, l.reason) INTO answer
 	FROM automation.step_log AS l WHERE l.rule = 'tap' ORDER BY l.run_id DESC LIMIT 1;
 	PERFORM automation.drop_rule('tap');
@@ -37,7 +37,7 @@ SELECT is(crm.step(automation.add_tag('vip')), 'succeeded no row to change', 'an
 SELECT is(crm.step(automation.remove_tag('1', 'south')), 'succeeded {"tags": ["vip", "north"]}', 'remove_tag: what is there');
 SELECT is(crm.step(automation.remove_tag('south')), 'succeeded no row to change', 'and nothing else');
 SELECT throws_ok(crm.refused(automation.add_tag('x'), 'crm.deal'), '55000', 'action "add_tag" needs a column with the role "tags", and table "crm.deal" has none', 'a table without the role');
-SELECT throws_ok(crm.refused(automation.add_tag()), '22023', 'parameter "tag" of action "add_tag" is empty', 'no tag');
+SELECT throws_ok(crm.refused(automation.action('add_tag', '{"tag": []}')), '22023', 'parameter "tag" of action "add_tag" is empty', 'no tag');
 SELECT automation.attach('crm.job', 'job', '{"status": "status", "priority": "priority", "tags": "title"}');
 SELECT throws_ok(crm.refused(automation.add_tag('x')), '42804', 'column "title" of table "crm.job" cannot hold tags', 'a column that is no array');
 SELECT automation.attach('crm.job', 'job', '{"status": "status", "priority": "priority", "tags": "labels"}');
