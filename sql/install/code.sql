@@ -1,4 +1,4 @@
--- Rules as code: a document that says what rules there are, and what makes it so.
+-- Rules as code: a document that says what rules there are, and what they share (code_shared.sql), and what makes it so.
 
 CREATE FUNCTION automation.rule_schema() RETURNS jsonb
 LANGUAGE sql IMMUTABLE
@@ -7,8 +7,8 @@ RETURN '{
 	"title": "Rules of pg_automation, as export_rules() writes them and apply_rules() reads them",
 	"type": "object",
 	"required": ["format", "rules"],
-	"additionalProperties": false,
-	"properties": {
+	"additionalProperties": false}'::jsonb
+	|| jsonb_build_object('properties', automation._shared_schema() || '{
 		"format": {"type": "number", "const": 1},
 		"rules": {"type": "array", "description": "in listed order", "items": {
 			"type": "object",
@@ -33,7 +33,7 @@ RETURN '{
 						"condition": {"type": ["string", "null"]}}}},
 				"state": {"type": "string", "enum": ["draft", "active", "paused", "disabled"], "default": "draft"},
 				"on_error": {"type": "string", "enum": ["log", "fail"], "default": "log"},
-				"evaluate": {"type": "string", "enum": ["row", "commit"], "default": "row"}}}}}}'::jsonb;
+				"evaluate": {"type": "string", "enum": ["row", "commit"], "default": "row"}}}}}'::jsonb);
 COMMENT ON FUNCTION automation.rule_schema() IS 'JSON schema of the documents of export_rules() and apply_rules()';
 
 -- From rules to a document
@@ -47,7 +47,7 @@ BEGIN
 		SELECT jsonb_strip_nulls(jsonb_build_object('name', r.name, 'folder', r.folder, 'description', r.description,
 				'relation', r.relation::text, 'trigger', v.trigger, 'condition', v.condition, 'state', r.state, 'on_error', r.on_error,
 				'evaluate', v.evaluate))
-			|| jsonb_build_object('params', v.params, 'steps', v.steps)
+			|| jsonb_build_object('params', v.params, 'steps', automation._written_steps(v.steps))
 		FROM automation.rule AS r
 		JOIN automation.rule_version AS v ON v.rule_id = r.id AND v.version = r.version
 		WHERE r.id = _rule_document.rule_id);
@@ -57,15 +57,15 @@ COMMENT ON FUNCTION automation._rule_document(integer) IS 'What a rule says, and
 
 CREATE FUNCTION automation.export_rules(folder text DEFAULT NULL) RETURNS jsonb
 LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
-COMMENT ON FUNCTION automation.export_rules(text) IS 'All rules, or those of a folder, as a document for apply_rules(): the same rules give the same text';
+COMMENT ON FUNCTION automation.export_rules(text) IS 'All rules and what they share, or the rules of a folder and what those have, as a document for apply_rules(): the same rules give the same text';
 
 CREATE FUNCTION automation._export_rules(caller regrole, folder text) RETURNS jsonb
 LANGUAGE sql STABLE
 RETURN (
-	SELECT jsonb_build_object('format', 1, 'rules',
+	SELECT automation._export_shared(_export_rules.folder) || jsonb_build_object('format', 1, 'rules',
 		coalesce(jsonb_agg(automation._rule_document(r.id) ORDER BY r.position, r.id), '[]'))
 	FROM automation.rule AS r
-	WHERE r.folder = coalesce(_export_rules.folder, r.folder)
+	WHERE _export_rules.folder IS NULL OR automation._is_within(r.folder, _export_rules.folder)
 );
 COMMENT ON FUNCTION automation._export_rules(regrole, text) IS 'automation.export_rules()';
 
@@ -98,6 +98,23 @@ END
 $$;
 COMMENT ON FUNCTION automation._check_keys(text, jsonb, jsonb) IS 'Raises what is wrong with an object of a document';
 
+CREATE FUNCTION automation._check_once(kind text, items jsonb) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	name text := (
+		SELECT i ->> 'name' FROM jsonb_array_elements(items) AS i
+		GROUP BY i ->> 'name' HAVING count(*) > 1
+		LIMIT 1);
+BEGIN
+	IF name IS NOT NULL THEN
+		PERFORM automation._fail('42710', format('%s "%s" is in the document more than once', kind, name));
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION automation._check_once(text, jsonb) IS 'Raises an error when two parts of a document have one name';
+
 CREATE FUNCTION automation._check_document(document jsonb) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -107,7 +124,8 @@ DECLARE
 	rule_schema CONSTANT jsonb := schema #> '{properties,rules,items}';
 	item jsonb;
 	subject text;
-	name text;
+	section text;
+	kind text;
 BEGIN
 	IF document -> 'format' IS NOT NULL AND document -> 'format' <> '1' THEN
 		PERFORM automation._fail('0A000', format('rule format version %s is not supported', document ->> 'format'),
@@ -117,17 +135,20 @@ BEGIN
 	FOR item IN SELECT r FROM jsonb_array_elements(document -> 'rules') AS r LOOP
 		subject := format('rule "%s"', item ->> 'name');
 		PERFORM automation._check_keys(subject, rule_schema, item);
-		PERFORM automation._check_rule_name(item ->> 'name');
+		PERFORM automation._check_name('rule', item ->> 'name');
 		PERFORM automation._check_keys('a step of ' || subject, rule_schema #> '{properties,steps,items}', s)
 		FROM jsonb_array_elements(item -> 'steps') AS s;
 	END LOOP;
-	SELECT r ->> 'name' INTO name
-	FROM jsonb_array_elements(document -> 'rules') AS r
-	GROUP BY r ->> 'name' HAVING count(*) > 1
-	LIMIT 1;
-	IF name IS NOT NULL THEN
-		PERFORM automation._fail('42710', format('rule "%s" is in the document more than once', name));
-	END IF;
+	PERFORM automation._check_once('rule', document -> 'rules');
+	FOREACH section IN ARRAY automation._sections() LOOP
+		kind := automation._kind_name(rtrim(section, 's'));
+		PERFORM automation._check_keys(format('%s "%s"', kind, i ->> 'name'), schema -> 'properties' -> section -> 'items', i)
+		FROM jsonb_array_elements(document -> section) AS i;
+		PERFORM automation._check_once(kind, document -> section);
+	END LOOP;
+	PERFORM automation._check_keys('folder', schema #> '{properties,folders,items}', f) FROM jsonb_array_elements(document -> 'folders') AS f;
+	PERFORM automation._check_keys(format('the step of action template "%s"', i ->> 'name'), rule_schema #> '{properties,steps,items}', i -> 'step')
+	FROM jsonb_array_elements(document -> 'action_templates') AS i;
 END
 $$;
 COMMENT ON FUNCTION automation._check_document(jsonb) IS 'Raises what is wrong with a document before any rule is made of it';
@@ -160,8 +181,8 @@ COMMENT ON FUNCTION automation._full_document(jsonb, jsonb) IS 'A rule of a docu
 
 CREATE FUNCTION automation._document_version(item jsonb, rule_id integer, number integer, author regrole, reason text) RETURNS automation.rule_version
 LANGUAGE sql
-RETURN ROW(rule_id, number, item ->> 'name', item ->> 'trigger', item -> 'params', item ->> 'condition', '{}', NULL, false, item -> 'steps',
-	author, reason, NULL, item ->> 'evaluate', NULL, NULL)::automation.rule_version;
+RETURN ROW(rule_id, number, item ->> 'name', item ->> 'trigger', item -> 'params', item ->> 'condition', '{}', NULL, false, automation._resolved_steps(item -> 'steps'),
+	author, reason, NULL, item ->> 'evaluate', NULL, NULL, NULL)::automation.rule_version;
 COMMENT ON FUNCTION automation._document_version(jsonb, integer, integer, regrole, text) IS 'A version of a rule from a document';
 
 CREATE FUNCTION automation._reach_state(caller regrole, name text, "from" text, "to" text) RETURNS void
@@ -219,7 +240,7 @@ BEGIN
 		PERFORM automation._add_version(automation._document_version(item, changed.id, changed.version + 1, caller, 'apply_rules()'));
 	END IF;
 	UPDATE automation.rule AS r
-	SET folder = item ->> 'folder', description = item ->> 'description', on_error = item ->> 'on_error'
+	SET folder = automation._folder(caller, item ->> 'folder'), description = item ->> 'description', on_error = item ->> 'on_error'
 	WHERE r.id = changed.id
 		AND (r.folder, r.description, r.on_error) IS DISTINCT FROM (item ->> 'folder', item ->> 'description', item ->> 'on_error');
 	PERFORM automation._reach_state(caller, changed.name, changed.state, item ->> 'state');
@@ -298,6 +319,7 @@ BEGIN
 			RETURN NEXT;
 		END LOOP;
 	END IF;
+	RETURN QUERY SELECT a.* FROM automation._apply_shared(caller, document) AS a WHERE a.action <> 'keep';
 	-- Those that others start come first; what waits in vain is tried in the end, and fails.
 	WHILE cardinality(items) > 0 LOOP
 		later := ARRAY(SELECT i FROM unnest(items) WITH ORDINALITY AS u(i, place) WHERE NOT automation._is_ready(i) ORDER BY u.place);
@@ -330,6 +352,9 @@ BEGIN
 		detail := automation._list(names);
 		RETURN NEXT;
 	END IF;
+	IF prune THEN
+		RETURN QUERY SELECT a.* FROM automation._prune_shared(caller, document) AS a;
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION automation._apply_document(regrole, text, jsonb, boolean) IS 'Makes the rules what a document says, and tells what there was to do';
@@ -338,7 +363,7 @@ CREATE FUNCTION automation.apply_rules(document jsonb, prune boolean DEFAULT fal
 RETURNS TABLE (action text, rule text, detail text)
 LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
 COMMENT ON FUNCTION automation.apply_rules(jsonb, boolean, boolean)
-	IS 'Makes rules what a document says, and answers what there was to do: create, alter, keep, move, drop. prune: rules of yours that it does not have are dropped; dry_run: nothing is done but to try';
+	IS 'Makes rules, and what they share, what a document says, and answers what there was to do: create, alter, keep, move, drop. prune: rules of yours that it does not have are dropped, and so is what nothing uses then; dry_run: nothing is done but to try';
 
 CREATE FUNCTION automation._apply_or_try(caller regrole, search_path text, document jsonb, prune boolean, dry_run boolean)
 RETURNS TABLE (action text, rule text, detail text)

@@ -405,6 +405,7 @@ BEGIN ATOMIC
 	FROM automation.rule_version AS v
 	WHERE v.rule_id = (_unchanged.version).rule_id AND v.version < (_unchanged.version).version
 		AND v.trigger = (_unchanged.version).trigger AND v.params = (_unchanged.version).params
+		AND v.filters = (_unchanged.version).filters
 		AND CASE WHEN _unchanged.step IS NULL THEN v.condition IS NOT DISTINCT FROM (_unchanged.version).condition
 			ELSE v.steps -> _unchanged.step - 1 = (_unchanged.version).steps -> _unchanged.step - 1
 				AND (v.name = (_unchanged.version).name OR strpos((v.steps -> _unchanged.step - 1)::text, 'rule') = 0)

@@ -4,8 +4,8 @@
 -- "not" anywhere; all, any and none are shorter groups. Child rows: {"exists": "crm.note", "where": {...}},
 -- {"count": "crm.line_item", "where": {...}, "operator": ">", "value": 3}, likewise sum, min and max
 -- with "field"; "by" in place of a link: rows with the same values in these columns, this row among them
--- ("exists": another one). {"became": {...}}: it holds now and did not before. {"took": [decision, arm]}: the
--- run of the step went that way. A field that is compared with another one (valueSource) may be measured against a multiple of it ("times": 0.9), or against a time so much later
+-- ("exists": another one). {"filter": "name"} is a named condition (filter.sql). {"became": {...}}: it holds now and did not before. {"took":
+-- [decision, arm]}: the run of the step went that way. A field that is compared with another one (valueSource) may be measured against a multiple of it ("times": 0.9), or against a time so much later
 -- ("plus": "15 minutes"). A negation is the exact complement: what is unknown does not hold, so its negation does.
 
 CREATE TABLE automation.condition_operator (
@@ -629,7 +629,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	-- In order of precedence; "field" stands in some of the others too.
-	shapes CONSTANT text[] := '{exists,count,sum,min,max,rules,all,any,none,became,took,field}';
+	shapes CONSTANT text[] := '{exists,count,sum,min,max,rules,all,any,none,became,took,filter,field}';
 	others CONSTANT jsonb := '{
 		"exists": ["link", "by", "where"],
 		"count": ["link", "by", "where", "operator", "value", "valueSource"],
@@ -722,6 +722,8 @@ BEGIN
 		RETURN format('automation.took(%L, %L)', node -> 'took' ->> 0, node -> 'took' ->> 1);
 	WHEN 'became' THEN
 		RETURN automation._became_sql(scope, node -> 'became', depth);
+	WHEN 'filter' THEN
+		RETURN automation._named_condition(scope, node ->> 'filter', depth);
 	WHEN 'field' THEN
 		SELECT f.* INTO field FROM automation._field(scope, node -> 'field') AS f;
 		RETURN automation._comparison_sql(scope, field.sql, field.type, node);
@@ -770,9 +772,8 @@ BEGIN
 	ELSIF condition ~ '^\s*\{' THEN
 		RETURN automation._tree_sql(scope, condition::jsonb);
 	END IF;
-	PERFORM automation._check_condition(scope, condition, coalesce(scope.events, '{}'));
 	-- A comment at its end swallows nothing of what follows.
-	RETURN automation._rewrite_links(scope, condition) || E'\n';
+	RETURN automation._sql_condition(scope, condition) || E'\n';
 END
 $$;
 COMMENT ON FUNCTION automation._condition_sql(automation._scope, text) IS 'SQL expression over old and new for a condition: a JSON tree when it starts with {, else SQL';

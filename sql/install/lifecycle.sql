@@ -232,12 +232,13 @@ SELECT
 	s.step ->> 'action' AS action,
 	s.step -> 'params' AS params,
 	s.step ->> 'condition' AS condition,
-	s.step -> 'timing' AS timing
+	s.step -> 'timing' AS timing,
+	s.step -> 'uses' AS uses
 FROM automation.rule AS r
 JOIN automation.rule_version AS v ON v.rule_id = r.id AND v.version = r.version,
 	LATERAL jsonb_array_elements(v.steps) WITH ORDINALITY AS s(step, place)
 ORDER BY r.position, r.id, s.place;
-COMMENT ON VIEW automation.rule_steps IS 'Steps of every rule';
+COMMENT ON VIEW automation.rule_steps IS 'Steps of every rule; uses: the templates that one names, and which versions of them it says';
 
 CREATE VIEW automation.rule_history AS
 SELECT coalesce(r.name, v.name) AS rule, v.version, r.version = v.version AS present, v.trigger, v.params, v.condition, v.steps,
@@ -246,3 +247,18 @@ FROM automation.rule_version AS v
 LEFT JOIN automation.rule AS r ON r.id = v.rule_id
 ORDER BY v.rule_id, v.version;
 COMMENT ON VIEW automation.rule_history IS 'Every version of every rule, dropped ones too; automation.rollback_rule() goes back to one';
+
+CREATE VIEW automation.folders AS
+SELECT f.path, automation._parent_folder(f.path) AS parent, f.path = 'Default' AS is_default,
+	(SELECT count(*) FROM automation.rule AS r WHERE r.folder = f.path) AS rules,
+	(SELECT count(*) FROM automation.component AS c WHERE c.folder = f.path AND c.kind = 'template') AS templates,
+	(SELECT count(*) FROM automation.component AS c WHERE c.folder = f.path AND c.kind = 'action_template') AS action_templates,
+	(SELECT count(*) FROM automation.component AS c WHERE c.folder = f.path AND c.kind = 'filter') AS filters,
+	f.description, f.created_by
+FROM (
+	SELECT 'Default', NULL, NULL
+	UNION ALL
+	SELECT o.path, o.description, o.created_by FROM automation.folder AS o
+) AS f(path, description, created_by)
+ORDER BY f.path <> 'Default', string_to_array(f.path, '/');
+COMMENT ON VIEW automation.folders IS 'Folders as a tree, with how much lies in each itself';

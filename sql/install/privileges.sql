@@ -6,18 +6,21 @@ RETURNS TABLE (access text, verbs text[])
 LANGUAGE sql IMMUTABLE
 BEGIN ATOMIC
 	VALUES
-		('viewer', '{describe_action,item_status,explain,cascade,why_not,told,rule_to_text,rule_to_mermaid,report_html,export_rules,rule_schema,playbook_diff}'::text[]),
+		('viewer', '{describe_action,item_status,explain,cascade,why_not,told,rule_to_text,rule_to_mermaid,report_html,export_rules,rule_schema,playbook_diff,
+			preview_template,matches}'::text[]),
 		('author', '{describe_action,item_status,explain,check,
 			create_rule,alter_rule,drop_rule,copy_rule,move_rule,rollback_rule,
 			activate_rule,pause_rule,resume_rule,disable_rule,enable_rule,fire,
 			action,send_sms,send_email,send_webhook,notify,create_task,update_field,assign_user,create_record,
+			create_folder,rename_folder,drop_folder,move_to_folder,create_template,alter_template,drop_template,preview_template,with_template,
+			create_action_template,alter_action_template,drop_action_template,use,create_filter,alter_filter,drop_filter,matches,
 			add_tag,remove_tag,set_stage,set_priority,add_note,raise_flag,clear_flag,attach_checklist,require_evidence,emit_event,
-			create_invoice,create_estimate,add_line_item,wait,wait_until,branch,split,in_arm,escalate,record_consent,make_link,create_payment_link,request_approval,
-			start_sla,pause_sla,resume_sla,stop_sla,
+			create_invoice,create_estimate,add_line_item,wait,wait_until,branch,split,in_arm,escalate,record_consent,
+			make_link,create_payment_link,request_approval,start_sla,pause_sla,resume_sla,stop_sla,
 			call_function,start_rule,stop_rule,only_if,after_previous,after,at,stop_item,resume_item,cancel,
 			matching_rows,cancel_activation,install_playbook,playbook_diff,apply_rules,whatif,watch,test_rule,cascade,why_not,told,messages,plans,lint,rule_to_text,rule_to_mermaid,report_html,export_rules,rule_schema,
 			fires_ok,fires_not_ok,sends_ok,due_ok,cancelled_ok,explains_like}'),
-		('operator', '{describe_action,item_status,explain,check,playbook_diff,whatif,watch,test_rule,cascade,why_not,told,messages,plans,lint,rule_to_text,rule_to_mermaid,report_html,export_rules,rule_schema,
+		('operator', '{describe_action,item_status,explain,check,preview_template,matches,playbook_diff,whatif,watch,test_rule,cascade,why_not,told,messages,plans,lint,rule_to_text,rule_to_mermaid,report_html,export_rules,rule_schema,
 			fires_ok,fires_not_ok,sends_ok,due_ok,cancelled_ok,explains_like,
 			pause_rule,resume_rule,disable_rule,enable_rule,fire,retry,replay,pause_channel,resume_channel,purge_log,
 			tick,stop_item,resume_item,cancel,housekeep,cancel_activation,set_consent,consents,approve,open_link}'),
@@ -126,6 +129,7 @@ ALTER FUNCTION automation._needs(regclass, automation.trigger_definition) SECURI
 ALTER FUNCTION automation._playbook_needs(automation.playbook) SECURITY DEFINER;
 ALTER FUNCTION automation._playbook_schema(automation.playbook) SECURITY DEFINER;
 ALTER FUNCTION automation._is_copy() SECURITY DEFINER;
+ALTER FUNCTION automation._rule_names_with(text, text) SECURITY DEFINER;
 
 REVOKE ALL ON SCHEMA automation, automation_compiled FROM PUBLIC;
 REVOKE ALL ON ALL TABLES IN SCHEMA automation FROM PUBLIC;
@@ -186,6 +190,10 @@ SELECT pg_catalog.pg_extension_config_dump('automation.rule', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.rule_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.rule_version', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.playbook_rule', '');
+SELECT pg_catalog.pg_extension_config_dump('automation.folder', '');
+SELECT pg_catalog.pg_extension_config_dump('automation.component', '');
+SELECT pg_catalog.pg_extension_config_dump('automation.component_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('automation.component_version', '');
 -- What is planned, with the runs that it belongs to; and the numbers of runs and messages go on, as by them a
 -- later touch is told from an earlier one, and the messages of a run from those of another database.
 SELECT pg_catalog.pg_extension_config_dump('automation.pending', '');

@@ -51,6 +51,7 @@ CREATE TABLE automation.rule_version (
 	evaluate text NOT NULL DEFAULT 'row' CHECK (evaluate IN ('row', 'commit')),
 	event_relation regclass,
 	column_names name[],
+	filters jsonb NOT NULL DEFAULT '{}',
 	PRIMARY KEY (rule_id, version)
 );
 COMMENT ON TABLE automation.rule_version IS 'What each rule said when; kept after a rule is dropped, for the log';
@@ -63,13 +64,14 @@ COMMENT ON COLUMN automation.rule_version.condition IS 'SQL over new and old, or
 COMMENT ON COLUMN automation.rule_version.events IS 'Some of insert, update, delete';
 COMMENT ON COLUMN automation.rule_version.timing IS 'When a run begins, if not with the change that fires it';
 COMMENT ON COLUMN automation.rule_version.is_standing IS 'It waits for a date of the row, for as long as the condition holds';
-COMMENT ON COLUMN automation.rule_version.steps IS 'Array of {action, params, timing, condition}';
+COMMENT ON COLUMN automation.rule_version.steps IS 'Array of {action, params, timing, condition}; of a step that names templates, written: as it was, and uses: versions of them';
 COMMENT ON COLUMN automation.rule_version.author IS 'Who wrote it';
 COMMENT ON COLUMN automation.rule_version.reason IS 'Why it was changed';
 COMMENT ON COLUMN automation.rule_version.created_at IS 'When it was written';
 COMMENT ON COLUMN automation.rule_version.evaluate IS 'row: with each change; commit: once per row, by what the whole transaction has made of it';
 COMMENT ON COLUMN automation.rule_version.event_relation IS 'Table whose changes fire it';
 COMMENT ON COLUMN automation.rule_version.column_names IS 'What the columns of its relation were called, by number';
+COMMENT ON COLUMN automation.rule_version.filters IS 'Versions of the filters that its conditions name';
 
 CREATE TRIGGER pg_automation_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON automation.rule
 FOR EACH STATEMENT EXECUTE FUNCTION automation._rules_changed();
@@ -139,3 +141,16 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION automation._check_author(regrole, regclass) IS 'Raises an error unless the role may have rules on the attached table';
+
+CREATE FUNCTION automation._callers_search_path(caller regrole) RETURNS text
+LANGUAGE sql STABLE
+-- The path the caller had before any function of ours set its own: these functions have no SET.
+RETURN concat_ws(', ',
+	CASE WHEN strpos(current_setting('search_path'), '"$user"') > 0 THEN caller::text END,
+	(
+		SELECT string_agg(quote_ident(s.name), ', ' ORDER BY s.place)
+		FROM unnest(current_schemas(false)) WITH ORDINALITY AS s(name, place)
+		WHERE NOT starts_with(s.name, 'pg_temp')
+	),
+	'pg_temp');
+COMMENT ON FUNCTION automation._callers_search_path(regrole) IS 'Search path of the caller, with temporary objects last';

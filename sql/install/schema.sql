@@ -146,6 +146,19 @@ LANGUAGE sql IMMUTABLE
 RETURN array_to_string(names, ', ');
 COMMENT ON FUNCTION automation._list(text[]) IS 'Names as a message lists them';
 
+CREATE FUNCTION automation._check_name(kind text, name text) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF (octet_length(name) BETWEEN 1 AND 63 AND name !~ '[[:cntrl:]]') IS NOT TRUE THEN
+		PERFORM automation._fail('42602', format('invalid %s name: "%s"', kind, name),
+			'A name has 1 to 63 bytes and no control characters.');
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION automation._check_name(text, text) IS 'Raises an error unless the text can be the name of a rule, or of what rules share';
+
 -- Text
 
 CREATE FUNCTION automation._fill(template text, parts jsonb) RETURNS text

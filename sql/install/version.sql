@@ -1,24 +1,11 @@
 -- Making and changing rules. Every change of what one says is a version of its own.
 
-CREATE FUNCTION automation._check_rule_name(name text) RETURNS void
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	IF (octet_length(name) BETWEEN 1 AND 63 AND name !~ '[[:cntrl:]]') IS NOT TRUE THEN
-		PERFORM automation._fail('42602', format('invalid rule name: "%s"', name),
-			'A name has 1 to 63 bytes and no control characters.');
-	END IF;
-END
-$$;
-COMMENT ON FUNCTION automation._check_rule_name(text) IS 'Raises an error unless the text can be the name of a rule';
-
 CREATE FUNCTION automation._check_new_name(name text) RETURNS void
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	PERFORM automation._check_rule_name(name);
+	PERFORM automation._check_name('rule', name);
 	IF EXISTS (SELECT FROM automation.rule AS r WHERE r.name = _check_new_name.name) THEN
 		PERFORM automation._fail('42710', format('rule "%s" already exists', name), hint => 'Use automation.alter_rule().');
 	END IF;
@@ -56,19 +43,6 @@ END
 $$;
 COMMENT ON FUNCTION automation._steps_json(text, automation.step[]) IS 'Steps as a version of a rule keeps them';
 
-CREATE FUNCTION automation._callers_search_path(caller regrole) RETURNS text
-LANGUAGE sql STABLE
--- The path the caller had before any function of ours set its own: these functions have no SET.
-RETURN concat_ws(', ',
-	CASE WHEN strpos(current_setting('search_path'), '"$user"') > 0 THEN caller::text END,
-	(
-		SELECT string_agg(quote_ident(s.name), ', ' ORDER BY s.place)
-		FROM unnest(current_schemas(false)) WITH ORDINALITY AS s(name, place)
-		WHERE NOT starts_with(s.name, 'pg_temp')
-	),
-	'pg_temp');
-COMMENT ON FUNCTION automation._callers_search_path(regrole) IS 'Search path of the caller, with temporary objects last';
-
 CREATE FUNCTION automation._drop_idle_versions(rule_id integer) RETURNS void
 LANGUAGE plpgsql -- what is pending comes later
 SET search_path = pg_catalog, pg_temp
@@ -97,9 +71,9 @@ BEGIN
 		PERFORM automation._fail('22023', format('invalid value for evaluate: "%s"', version.evaluate),
 			hint => 'Valid values are: row, commit.');
 	END IF;
-	INSERT INTO automation.rule_version (rule_id, version, name, trigger, params, condition, events, steps, author, reason, evaluate)
+	INSERT INTO automation.rule_version (rule_id, version, name, trigger, params, condition, events, steps, author, reason, evaluate, filters)
 	VALUES (version.rule_id, version.version, version.name, version.trigger, coalesce(version.params, '{}'),
-		nullif(btrim(version.condition), ''), '{}', version.steps, version.author, version.reason, coalesce(version.evaluate, 'row'));
+		nullif(btrim(version.condition), ''), '{}', version.steps, version.author, version.reason, coalesce(version.evaluate, 'row'), automation._filters_of(version));
 	UPDATE automation.rule AS r SET version = _add_version.version.version, name = _add_version.version.name
 	WHERE r.id = _add_version.version.rule_id;
 	PERFORM automation._compile_rule(version.rule_id);
@@ -139,7 +113,7 @@ BEGIN
 	PERFORM automation._check_on_error(on_error);
 	PERFORM automation._check_author(version.author, relation);
 	INSERT INTO automation.rule (name, folder, description, relation, event_relation, owner, search_path, position, on_error)
-	VALUES (version.name, coalesce(folder, 'Default'), description, relation, relation, version.author, search_path,
+	VALUES (version.name, automation._folder(version.author, coalesce(folder, 'Default')), description, relation, relation, version.author, search_path,
 		coalesce(place, (SELECT coalesce(max(r.position), 0) + 1 FROM automation.rule AS r)), on_error)
 	RETURNING id INTO version.rule_id;
 	version.version := 1;
@@ -188,7 +162,7 @@ RETURNS integer
 LANGUAGE sql
 RETURN automation._new_rule(
 	automation._callers_search_path(caller), relation, folder, description, activate, on_error, place,
-	ROW(NULL, NULL, name, trigger, params, condition, NULL, NULL, NULL, automation._steps_json(name, steps), caller, NULL, NULL, evaluate, NULL, NULL)::automation.rule_version);
+	ROW(NULL, NULL, name, trigger, params, condition, NULL, NULL, NULL, automation._resolved_steps(automation._steps_json(name, steps)), caller, NULL, NULL, evaluate, NULL, NULL, NULL)::automation.rule_version);
 COMMENT ON FUNCTION automation._create_rule(regrole, text, regclass, text, jsonb, text, automation.step[], text, text, boolean, text, integer, text) IS 'automation.create_rule()';
 
 CREATE FUNCTION automation._version(rule_id integer, version integer) RETURNS automation.rule_version
@@ -247,14 +221,14 @@ BEGIN
 	version.params := coalesce(params, CASE WHEN trigger <> version.trigger THEN '{}' ELSE version.params END);
 	version.trigger := coalesce(trigger, version.trigger);
 	version.condition := coalesce(condition, version.condition);
-	version.steps := CASE WHEN steps IS NULL THEN version.steps ELSE automation._steps_json(version.name, steps) END;
+	version.steps := CASE WHEN steps IS NULL THEN version.steps ELSE automation._resolved_steps(automation._steps_json(version.name, steps)) END;
 	version.version := version.version + 1;
 	version.author := caller;
 	version.reason := reason;
 	version.evaluate := coalesce(evaluate, version.evaluate);
 	PERFORM automation._check_on_error(coalesce(on_error, old_rule.on_error));
 	UPDATE automation.rule AS r
-	SET folder = coalesce(_alter_rule.folder, r.folder),
+	SET folder = coalesce(automation._folder(caller, _alter_rule.folder), r.folder),
 		description = coalesce(_alter_rule.description, r.description),
 		on_error = coalesce(_alter_rule.on_error, r.on_error)
 	WHERE r.id = old_rule.id;

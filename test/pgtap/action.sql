@@ -77,7 +77,7 @@ SELECT is((automation.only_if('{"field": "a", "operator": "null"}', automation.o
 SELECT is((automation.after_previous(automation.notify('a', 'b'))).timing, '{"after_previous": true}', 'a step can wait for the one before');
 SELECT bag_eq('SELECT name FROM automation.actions', $$SELECT proname::text FROM pg_proc WHERE pronamespace = 'automation'::regnamespace
 	AND prorettype IN ('automation.step'::regtype, 'automation.step[]'::regtype)
-	AND proname NOT IN ('action', 'only_if', 'after_previous', 'after', 'at', 'in_arm', 'escalate', '_timed', '_escalate')$$, 'each action has a builder');
+	AND proname NOT IN ('action', 'only_if', 'after_previous', 'after', 'at', 'with_template', 'use', 'in_arm', 'escalate', '_timed', '_escalate')$$, 'each action has a builder');
 
 -- update_field
 

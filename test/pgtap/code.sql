@@ -36,7 +36,7 @@ SELECT is((SELECT string_agg(r ->> 'name', ', ') FROM saved, jsonb_array_element
 SELECT is((SELECT doc #> '{rules,2}' FROM saved), '{"name": "starter", "folder": "Default", "relation": "crm.job", "trigger": "manual", "params": {}, "state": "draft", "on_error": "log", "evaluate": "row",
 	"steps": [{"action": "notify", "params": {"body": "b", "recipient": "a"}, "timing": {}, "condition": null}]}', 'what a rule says, and no number or date');
 SELECT automation.drop_rule(name) FROM unnest('{On the way,tree,broken off,starter}'::text[]) AS name;
-SELECT is(automation.export_rules(), '{"format": 1, "rules": []}', 'all are gone');
+SELECT is(automation.export_rules(), '{"format": 1, "rules": [], "folders": [{"path": "Office"}]}', 'all are gone, but for the folder');
 SELECT is(crm.applied((SELECT doc FROM saved)), $$create tree paused on crm.job
 create starter draft on crm.job
 create broken off disabled on crm.part
@@ -121,6 +121,57 @@ SELECT crm.applied(crm.with_rule('{"state": "active"}'));
 SELECT throws_ok($$SELECT * FROM automation.apply_rules(crm.with_rule('{"state": "draft"}'))$$, '55000', 'rule "won" is active', 'no way back to a draft');
 SELECT throws_ok($$SELECT * FROM automation.apply_rules(crm.with_rule('{"relation": "crm.part"}'))$$, '42809', 'rule "won" is on table "crm.job"', 'nor to another table');
 SELECT is(automation.rule_schema() #>> '{properties,format,const}', '1', 'the schema is at hand');
+
+-- What rules share
+
+SELECT automation.drop_rule(name) FROM automation.rules;
+SELECT crm.applied('{"format": 1, "rules": [], "folders": []}', true);
+SELECT automation.create_folder('Sales/Calls', 'After hours'), automation.create_filter('b', 'crm.job', 'new.amount > 100', 'Sales', 'Large'),
+	automation.create_filter('a', 'crm.job', '{"all": [{"filter": "b"}]}'), automation.create_template('t', 'Hi {{ id }}', 'S', relation => 'crm.job', folder => 'Sales/Texts', description => 'Short'),
+	automation.create_template('spare', E'"quoted"\nü'), automation.create_action_template('call', automation.after('${when}', automation.with_template('t', automation.notify('x', NULL))), '{"when": "1 day"}');
+SELECT automation.create_rule('sharer', 'crm.job', 'updated', condition => $$filter('a')$$, folder => 'Sales', steps => ARRAY[automation.use('call', '{"when": "2 days"}'), automation.with_template('t', automation.notify('y', NULL))], activate => true);
+TRUNCATE saved;
+INSERT INTO saved SELECT automation.export_rules();
+SELECT is((SELECT doc - 'rules' FROM saved), $${"format": 1,
+	"folders": [{"path": "Sales"}, {"path": "Sales/Calls", "description": "After hours"}, {"path": "Sales/Texts"}],
+	"filters": [{"name": "a", "folder": "Default", "relation": "crm.job", "condition": "{\"all\": [{\"filter\": \"b\"}]}"}, {"name": "b", "folder": "Sales", "relation": "crm.job", "condition": "new.amount > 100", "description": "Large"}],
+	"templates": [{"name": "spare", "folder": "Default", "body": "\"quoted\"\nü"}, {"name": "t", "folder": "Sales/Texts", "relation": "crm.job", "body": "Hi {{ id }}", "subject": "S", "description": "Short"}],
+	"action_templates": [{"name": "call", "folder": "Default", "params": {"when": "1 day"}, "step": {"action": "notify", "params": {"template": "t", "recipient": "x"}, "timing": {"delay": "${when}", "anchor": "trigger"}, "condition": null}}]}$$::jsonb, 'a document has what rules share');
+SELECT is((SELECT doc #> '{rules,0,steps}' FROM saved), '[{"action": "use", "params": {"args": {"when": "2 days"}, "template": "call"}, "timing": {}, "condition": null}, {"action": "notify", "params": {"template": "t", "recipient": "y"}, "timing": {}, "condition": null}]', 'and the names of it in the steps');
+SELECT is(crm.applied((SELECT doc FROM saved)), 'keep sharer', 'which say what is there');
+SELECT is((SELECT automation.export_rules('Sales') #>> '{templates,0,name}'), 't', 'a folder brings what its rules have, and no more');
+SELECT automation.drop_rule('sharer');
+SELECT is(crm.applied('{"format": 1, "rules": [], "filters": [], "templates": [], "action_templates": [], "folders": []}', true), $$drop action template "call"
+drop template "spare"
+drop template "t"
+drop filter "a"
+drop filter "b"$$, 'prune drops what nothing uses');
+SELECT is(automation.export_rules(), '{"format": 1, "rules": []}', 'all is gone');
+SELECT is(crm.applied((SELECT doc FROM saved)), $$create filter "b"
+create filter "a"
+create template "spare"
+create template "t"
+create action template "call"
+create sharer active on crm.job$$, 'a document makes it, what others name first');
+SELECT is(automation.export_rules()::text, (SELECT doc::text FROM saved), 'to the letter');
+SELECT is(crm.applied(crm.edited('{filters,1,condition}', '"new.amount > 7"'), dry_run => true), E'alter filter "b"\nkeep sharer', 'a change of a filter');
+SELECT is((SELECT version FROM automation.rules WHERE name = 'sharer'), 1, 'is only tried');
+SELECT crm.applied(crm.edited('{filters,1,condition}', '"new.amount > 7"'));
+SELECT is((SELECT version FROM automation.rules WHERE name = 'sharer'), 2, 'or reaches the rule');
+SELECT is(crm.applied((SELECT doc - 'templates' - 'filters' FROM saved), true), 'keep sharer', 'a part that is not in the document stays as it is');
+SELECT throws_ok(format('SELECT * FROM automation.apply_rules(%L)', '{"format": 1, "rules": []}'::jsonb || document::jsonb), state, message, coalesce(message, document))
+FROM (VALUES
+	('{"templates": [{"name": "x", "bodi": "y"}]}', '22023', 'unrecognized key "bodi" in template "x"'),
+	('{"templates": [{"body": "y"}]}', '22023', 'template "" has no "name"'),
+	('{"templates": [{"name": "x", "body": "y"}, {"name": "x", "body": "y"}]}', '42710', 'template "x" is in the document more than once'),
+	('{"templates": {}}', '22023', '"templates" in the document must not be of type object'),
+	('{"filters": [{"name": "x", "relation": "crm.job"}]}', '22023', 'filter "x" has no "condition"'),
+	('{"filters": [{"name": "x", "relation": "crm.job", "condition": "filter(''y'')"}, {"name": "y", "relation": "crm.job", "condition": "filter(''x'')"}]}', '42704', 'filter "y" does not exist'),
+	('{"filters": [{"name": "a", "relation": "crm.part", "condition": "true"}]}', '42809', 'filter "a" is on table "crm.job"'),
+	('{"action_templates": [{"name": "x", "step": {"acton": "notify"}}]}', '22023', 'unrecognized key "acton" in the step of action template "x"'),
+	('{"folders": [{"path": "a//b"}]}', '42602', 'invalid folder: "a//b"')) AS v(document, state, message);
+SELECT automation.drop_rule('sharer');
+SELECT crm.applied(crm.with_rule('{"state": "active"}'));
 
 -- When it is judged
 

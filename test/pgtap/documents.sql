@@ -1,8 +1,9 @@
--- Every example of docs/trying.md and docs/understanding.md, with what is printed below it.
+-- Every example of these documents, with what is printed below it.
 BEGIN;
 SELECT no_plan();
 \set trying `cat docs/trying.md`
 \set understanding `cat docs/understanding.md`
+\set templates `cat docs/templates.md`
 
 -- A block of SQL, and the text block that follows it at once: its rows, columns separated by " | ".
 CREATE FUNCTION pg_temp.check_document(document text) RETURNS SETOF text LANGUAGE plpgsql AS $$
@@ -36,6 +37,9 @@ SELECT is((SELECT string_agg(name, ', ') FROM automation.rules), 'On the way, Bi
 ROLLBACK TO trying;
 SELECT pg_temp.check_document(:'understanding');
 SELECT is((SELECT count(*) FROM automation.event), 2::bigint, 'all of them');
+ROLLBACK TO trying;
+SELECT pg_temp.check_document(:'templates');
+SELECT is((SELECT count(*) FROM automation.folders), 4::bigint, 'all of them');
 
 SELECT * FROM finish();
 ROLLBACK;

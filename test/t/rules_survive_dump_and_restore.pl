@@ -87,6 +87,10 @@ END
 		INSERT INTO crm.contact VALUES (3, 'Eve', 'gold');
 END
 	is(in_database($database, "SELECT body FROM automation.notification ORDER BY id DESC LIMIT 1"), 'Eve', 'and more can be made');
+	in_database($database, "SELECT automation.alter_template('text', 'Job no. {{ id }}'); UPDATE crm.job SET status = 'Shared' WHERE id IN (1, 2)");
+	is(in_database($database, "SELECT string_agg(body, ', ') FROM automation.notification WHERE body ~ '^Job'"), 'Job no. 1', 'what rules share is there, and theirs');
+	is(in_database($database, "SELECT string_agg(id::text, ' ' ORDER BY id) FROM crm.job AS j WHERE automation.matches('gold', j) AND id < 4"), '1 3', 'filters answer');
+	is(in_database($database, "SELECT string_agg(path, ' ') FROM automation.folders"), 'Default Sales Sales/Who', 'in their folders') if $pending eq 'resume';
 	return;
 }
 
@@ -127,6 +131,12 @@ in_database('crm', <<'END');
 
 	SELECT automation.create_rule('Follow up', 'crm.job', 'status_entered', '{"to": "Later"}', activate => true, steps => ARRAY[
 		automation.after('30 days', automation.notify('log', '{{ id }}'), cancel_if_changed => '{status}')]);
+
+	SELECT automation.create_filter('gold', 'crm.job', $$customer.tier = 'gold'$$, 'Sales/Who'), automation.create_template('text', 'Job {{ id }}'),
+		automation.create_action_template('tell', automation.with_template('text', automation.notify('${who}', NULL)), '{"who": "log"}');
+	SELECT automation.create_rule('Shares', 'crm.job', 'deleted', steps => ARRAY[automation.notify('log', '{{ old.id }}')]);
+	SELECT automation.alter_rule('Shares', trigger => 'status_entered', params => '{"to": "Shared"}', condition => $$filter('gold')$$, steps => ARRAY[automation.use('tell')]),
+		automation.activate_rule('Shares');
 
 	-- These two stay behind.
 	SELECT automation.pause_channel('hook'), automation.pause_channel('twilio');
