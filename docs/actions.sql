@@ -84,5 +84,5 @@ column with the record's object type, or `about`, as its role.
 $md$
 	|| (SELECT string_agg(format('| %s | %s | %s |', p.object_type, p.needed, p.wanted), E'\n' ORDER BY p.object_type) FROM page AS p)
 	|| (SELECT string_agg(s.text, '' ORDER BY s.category) FROM (
-		SELECT l.category, format(E'\n\n## %s\n\n| action | what it does | | parameters |\n|---|---|---|---|\n%s', initcap(l.category), string_agg(l.text, E'\n' ORDER BY l.name)) AS text
+		SELECT l.category, format(E'\n\n## %s\n\n| action | what it does | undo, class | parameters |\n|---|---|---|---|\n%s', initcap(l.category), string_agg(l.text, E'\n' ORDER BY l.name)) AS text
 		FROM line AS l GROUP BY l.category) AS s);

@@ -4,8 +4,9 @@
 -- "not" anywhere; all, any and none are shorter groups. Child rows: {"exists": "crm.note", "where": {...}},
 -- {"count": "crm.line_item", "where": {...}, "operator": ">", "value": 3}, likewise sum, min and max
 -- with "field"; "by" in place of a link: rows with the same values in these columns, this row among them
--- ("exists": another one). {"filter": "name"} is a named condition (filter.sql). {"became": {...}}: it holds now and did not before. {"took":
--- [decision, arm]}: the run of the step went that way. A field that is compared with another one (valueSource) may be measured against a multiple of it ("times": 0.9), or against a time so much later
+-- ("exists": another one). {"filter": "name"} is a named condition (filter.sql). {"became": {...}}: it holds
+-- now and did not before. {"took": [decision, arm]}: the run of the step went that way. A field that is
+-- compared with another one (valueSource) may be measured against a multiple of it ("times": 0.9), or against a time so much later
 -- ("plus": "15 minutes"). A negation is the exact complement: what is unknown does not hold, so its negation does.
 
 CREATE TABLE automation.condition_operator (

@@ -1,4 +1,5 @@
-// Questions about rows, asked with somebody's rights and in a restricted context; and what is done so.
+// Questions about rows, asked with somebody's rights and in a restricted context; and what is done
+// so.
 #pragma once
 
 #include "pg/spi.hpp"

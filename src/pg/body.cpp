@@ -125,8 +125,8 @@ Query *with_parameters_throughout(Query *query)
 {
 	for (int i = 0; i < list_length(query->cteList); ++i) {
 		auto *part = list_nth_node(CommonTableExpr, query->cteList, i);
-		part->ctequery = reinterpret_cast<Node *>(
-			with_parameters_throughout(castNode(Query, part->ctequery)));
+		part->ctequery =
+			reinterpret_cast<Node *>(with_parameters_throughout(castNode(Query, part->ctequery)));
 	}
 	if (query->commandType != CMD_INSERT)
 		return with_parameters(query);
