@@ -18,9 +18,9 @@ OBJS       = $(patsubst %.cpp,%.o,$(sort $(wildcard src/*.cpp src/*/*.cpp)))
 PARTS      = schema entity trigger library \
              time calendar timing condition action action_message action_record \
              action_work action_money action_link action_sla action_flow \
-             rule folder component template action_template filter compile rulebook version copy lifecycle run \
+             rule folder component template action_template filter compile rulebook version copy lifecycle guard run \
              home due consent outbox channel log match backfill \
-             journal cascade trial understand proof lint picture code_shared code cron check \
+             journal bulk cascade trial understand proof lint picture code_shared code cron check \
              playbook playbook_customer playbook_sales playbook_money playbook_work privileges
 DATA       = $(sort $(wildcard sql/upgrade/*.sql))
 DATA_built = sql/$(EXTENSION)--$(EXTVERSION).sql

@@ -7,6 +7,7 @@
 #include "core/provider.hpp"
 #include "core/recipient.hpp"
 #include "core/suggestion.hpp"
+#include "engine/bulk.hpp"
 #include "engine/capture.hpp"
 #include "engine/cascade.hpp"
 #include "engine/choices.hpp"
@@ -320,6 +321,7 @@ void _PG_init(void)
 	automation::pg::define_settings();
 	automation::pg::follow_definitions();
 	automation::pg::follow_rollbacks(automation::engine::Cascade::forget);
+	automation::pg::follow_rollbacks(automation::engine::forget_events);
 	automation::pg::follow_transactions(
 		automation::pg::enter_worker<automation::conclude_transaction>,
 		automation::engine::forget_for_commit);

@@ -128,7 +128,7 @@ RETURN (
 	FROM automation.action_definition AS d
 	WHERE d.name = site.action
 );
-COMMENT ON FUNCTION automation._compile_message(automation._scope, automation._site, jsonb) IS 'Query for send_sms, send_email and notify';
+COMMENT ON FUNCTION automation._compile_message(automation._scope, automation._site, jsonb) IS 'Query for send_sms, send_email, notify and refuse';
 
 CREATE FUNCTION automation._check_header(name text, value text) RETURNS void
 LANGUAGE C STRICT AS 'MODULE_PATHNAME', 'automation_check_header';

@@ -32,7 +32,7 @@ RETURN (
 		ROW(NULL, NULL, new_name,
 			automation._trigger_on(v.trigger, r.relation, coalesce(_copy_rule.relation, r.relation)), v.params,
 			v.condition, NULL, NULL, NULL, v.steps, caller, format('copy of "%s"', r.name), NULL, v.evaluate, NULL,
-			CASE WHEN coalesce(_copy_rule.relation, r.relation) = r.relation THEN v.column_names END, NULL)::automation.rule_version)
+			CASE WHEN coalesce(_copy_rule.relation, r.relation) = r.relation THEN v.column_names END, NULL)::automation.rule_version, r.on_bulk)
 	FROM automation._rule(_copy_rule.rule) AS r, LATERAL automation._version(r.id, r.version) AS v
 );
 COMMENT ON FUNCTION automation._copy_rule(regrole, text, text, regclass, boolean) IS 'automation.copy_rule()';

@@ -9,7 +9,7 @@ BEGIN ATOMIC
 		('viewer', '{describe_action,item_status,explain,cascade,why_not,told,rule_to_text,rule_to_mermaid,report_html,export_rules,rule_schema,playbook_diff,
 			preview_template,matches}'::text[]),
 		('author', '{describe_action,item_status,explain,check,
-			create_rule,alter_rule,drop_rule,copy_rule,move_rule,rollback_rule,
+			create_rule,create_guard,alter_rule,drop_rule,copy_rule,move_rule,rollback_rule,
 			activate_rule,pause_rule,resume_rule,disable_rule,enable_rule,fire,
 			action,send_sms,send_email,send_webhook,notify,create_task,update_field,assign_user,create_record,
 			create_folder,rename_folder,drop_folder,move_to_folder,create_template,alter_template,drop_template,preview_template,with_template,
@@ -17,13 +17,13 @@ BEGIN ATOMIC
 			add_tag,remove_tag,set_stage,set_priority,add_note,raise_flag,clear_flag,attach_checklist,require_evidence,emit_event,
 			create_invoice,create_estimate,add_line_item,wait,wait_until,branch,split,in_arm,escalate,record_consent,
 			make_link,create_payment_link,request_approval,start_sla,pause_sla,resume_sla,stop_sla,
-			call_function,start_rule,stop_rule,only_if,after_previous,after,at,stop_item,resume_item,cancel,
+			call_function,start_rule,stop_rule,refuse,only_if,after_previous,after,at,stop_item,resume_item,cancel,
 			matching_rows,cancel_activation,install_playbook,playbook_diff,apply_rules,whatif,watch,test_rule,cascade,why_not,told,messages,plans,lint,rule_to_text,rule_to_mermaid,report_html,export_rules,rule_schema,
 			fires_ok,fires_not_ok,sends_ok,due_ok,cancelled_ok,explains_like}'),
 		('operator', '{describe_action,item_status,explain,check,preview_template,matches,playbook_diff,whatif,watch,test_rule,cascade,why_not,told,messages,plans,lint,rule_to_text,rule_to_mermaid,report_html,export_rules,rule_schema,
 			fires_ok,fires_not_ok,sends_ok,due_ok,cancelled_ok,explains_like,
 			pause_rule,resume_rule,disable_rule,enable_rule,fire,retry,replay,pause_channel,resume_channel,purge_log,
-			tick,stop_item,resume_item,cancel,housekeep,cancel_activation,set_consent,consents,approve,open_link}'),
+			tick,stop_item,resume_item,cancel,housekeep,cancel_activation,release_batch,discard_batch,set_consent,consents,approve,open_link}'),
 		('admin', '{attach,detach,link,unlink,approve_function,disapprove_function,
 			create_channel,alter_channel,drop_channel,create_calendar,alter_calendar,drop_calendar,add_holiday,remove_holiday,
 			grant_access,revoke_access,adopt,set_clock,advance,schedule_jobs,unschedule_jobs}');
@@ -198,6 +198,8 @@ SELECT pg_catalog.pg_extension_config_dump('automation.component_version', '');
 -- later touch is told from an earlier one, and the messages of a run from those of another database.
 SELECT pg_catalog.pg_extension_config_dump('automation.pending', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.hold', '');
+SELECT pg_catalog.pg_extension_config_dump('automation.batch', 'WHERE state IN (''held'', ''releasing'')');
+SELECT pg_catalog.pg_extension_config_dump('automation.held', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.run', 'WHERE id IN (SELECT p.run_id FROM automation.pending AS p)');
 SELECT pg_catalog.pg_extension_config_dump('automation.run_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.delivery_id_seq', '');
@@ -205,4 +207,4 @@ SELECT pg_catalog.pg_extension_config_dump('automation.delivery_id_seq', '');
 -- Few rows, and rarely analyzed. Taken for the thousands that PostgreSQL expects of a table it does not know,
 -- they would have it compile (jit) each query of a view.
 ANALYZE automation.entity, automation.link, automation.rule, automation.rule_version, automation.trigger_definition,
-	automation.action_definition, automation.calendar, automation.holiday, automation.activation, automation.hold;
+	automation.action_definition, automation.calendar, automation.holiday, automation.activation, automation.hold, automation.batch;

@@ -263,6 +263,7 @@ RETURNS TABLE (
 	is_active boolean,
 	state text,
 	finishes boolean,
+	on_bulk text,
 	until_function oid)
 LANGUAGE sql STABLE
 BEGIN ATOMIC
@@ -273,7 +274,7 @@ BEGIN ATOMIC
 		w.unless_function, v.events, automation._rule_part(r.id, v.version, 'key'), r.owner::oid, r.search_path, subject.id,
 		r.on_error = 'fail', v.is_standing,
 		r.state = 'active' AND r.version = v.version AND coalesce(automation._superuser_may(r.owner), true), r.state,
-		r.in_flight = 'finish', w.until_function
+		r.in_flight = 'finish', automation._on_bulk(r.id), w.until_function
 	FROM automation.rule AS r
 	JOIN automation.rule_version AS v ON v.rule_id = r.id
 	JOIN automation.entity AS subject ON subject.relation = r.relation

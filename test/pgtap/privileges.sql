@@ -35,16 +35,16 @@ $$;
 -- Functions
 
 SELECT set_eq($$SELECT crm.verbs_of('tap_viewer')$$, '{describe_action,item_status,explain,cascade,why_not,told,rule_to_text,rule_to_mermaid,report_html,export_rules,rule_schema,playbook_diff,preview_template,matches}'::text[], 'a viewer asks');
-SELECT set_eq($$SELECT crm.verbs_of('tap_author')$$, '{describe_action,item_status,explain,check,create_rule,alter_rule,drop_rule,copy_rule,move_rule,rollback_rule,activate_rule,
+SELECT set_eq($$SELECT crm.verbs_of('tap_author')$$, '{describe_action,item_status,explain,check,create_rule,create_guard,alter_rule,drop_rule,copy_rule,move_rule,rollback_rule,activate_rule,
 	pause_rule,resume_rule,disable_rule,enable_rule,fire,action,send_sms,send_email,send_webhook,notify,create_task,update_field,assign_user,create_record,call_function,
 	create_folder,rename_folder,drop_folder,move_to_folder,create_template,alter_template,drop_template,preview_template,with_template,create_action_template,alter_action_template,drop_action_template,use,create_filter,alter_filter,drop_filter,matches,
 	add_tag,remove_tag,set_stage,set_priority,add_note,raise_flag,clear_flag,attach_checklist,require_evidence,emit_event,
 	create_invoice,create_estimate,add_line_item,wait,wait_until,branch,split,in_arm,escalate,record_consent,
 	make_link,create_payment_link,request_approval,start_sla,pause_sla,resume_sla,stop_sla,
-	start_rule,stop_rule,only_if,after_previous,after,at,stop_item,resume_item,cancel,matching_rows,cancel_activation,install_playbook,playbook_diff,apply_rules,whatif,watch,test_rule,cascade,why_not,told,messages,plans,lint,rule_to_text,rule_to_mermaid,report_html,export_rules,rule_schema,
+	start_rule,stop_rule,refuse,only_if,after_previous,after,at,stop_item,resume_item,cancel,matching_rows,cancel_activation,install_playbook,playbook_diff,apply_rules,whatif,watch,test_rule,cascade,why_not,told,messages,plans,lint,rule_to_text,rule_to_mermaid,report_html,export_rules,rule_schema,
 	fires_ok,fires_not_ok,sends_ok,due_ok,cancelled_ok,explains_like}'::text[], 'an author makes rules');
 SELECT set_eq($$SELECT crm.verbs_of('tap_operator')$$,
-	'{describe_action,item_status,explain,check,preview_template,matches,playbook_diff,pause_rule,resume_rule,disable_rule,enable_rule,fire,retry,replay,pause_channel,resume_channel,purge_log,tick,stop_item,resume_item,cancel,housekeep,cancel_activation,set_consent,consents,approve,open_link,whatif,watch,test_rule,cascade,why_not,told,messages,plans,lint,rule_to_text,rule_to_mermaid,report_html,export_rules,rule_schema,
+	'{describe_action,item_status,explain,check,preview_template,matches,playbook_diff,pause_rule,resume_rule,disable_rule,enable_rule,fire,retry,replay,pause_channel,resume_channel,purge_log,tick,stop_item,resume_item,cancel,housekeep,cancel_activation,release_batch,discard_batch,set_consent,consents,approve,open_link,whatif,watch,test_rule,cascade,why_not,told,messages,plans,lint,rule_to_text,rule_to_mermaid,report_html,export_rules,rule_schema,
 	fires_ok,fires_not_ok,sends_ok,due_ok,cancelled_ok,explains_like}'::text[], 'an operator keeps them running');
 SELECT set_eq($$SELECT crm.verbs_of('tap_admin')$$, $$SELECT DISTINCT p.proname::text FROM pg_proc AS p
 	WHERE p.pronamespace = 'automation'::regnamespace AND p.proname !~ '^_' AND NOT has_function_privilege('tap_nobody', p.oid, 'EXECUTE')$$, 'an admin does everything');
@@ -94,7 +94,7 @@ FROM unnest(ARRAY[
 	$$INSERT INTO automation.delivery (kind) VALUES ('x')$$, $$UPDATE automation.delivery SET kind = 'x'$$, 'DELETE FROM automation.delivery',
 	$$INSERT INTO automation.rule (name) VALUES ('x')$$, $$UPDATE automation.rule SET owner = 'tap_admin'$$, 'DELETE FROM automation.rule',
 	$$CREATE FUNCTION automation.x() RETURNS void LANGUAGE sql AS ''$$, $$CREATE FUNCTION automation_compiled.x() RETURNS void LANGUAGE sql AS ''$$,
-	$$SELECT automation._create_rule('tap_admin', 'x', 'crm.job', 'created', '{}', NULL, NULL, NULL, NULL, false, 'log', NULL, 'row')$$,
+	$$SELECT automation._create_rule('tap_admin', 'x', 'crm.job', 'created', '{}', NULL, NULL, NULL, NULL, false, 'log', NULL, 'row', NULL)$$,
 	$$SELECT automation._fire_rule(1, '{}')$$, $$SELECT automation._ask('tap_admin', 'SELECT', '{}')$$]) AS command;
 
 -- The writer needs nothing
