@@ -77,7 +77,7 @@ error 28000, one that was used or has expired 55000.
 ## Rows of other tables
 
 These actions insert into the attached table of an object type, into the columns of roles (or so called). Its rows lead to the record by a foreign key, or by a
-column with the record's object type, or `about`, as its role.
+column with the record's object type, or `about`, as its role. What `emit_event` does as a step, `automation.ingest(kind, payload, dedupe_key)` does from outside.
 
 | object type | needs | fills too |
 |---|---|---|

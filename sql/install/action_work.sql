@@ -394,6 +394,19 @@ COMMENT ON FUNCTION automation._compile_require_evidence(automation._scope, auto
 
 -- Events
 
+CREATE FUNCTION automation._check_dedupe_key(event regclass, dedupe_key text) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF dedupe_key IS NOT NULL AND NOT automation._is_unique(event, ARRAY[automation._role_column(event, 'external_id')]) THEN
+		PERFORM automation._fail('55000', format('column "%s" of table "%s" is not unique', automation._role_column(event, 'external_id'), event),
+			'By it an event that comes twice is known.', 'Create a unique index on it.');
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION automation._check_dedupe_key(regclass, text) IS 'Raises an error when an event that comes twice would not be known by its key';
+
 CREATE FUNCTION automation._compile_emit_event(scope automation._scope, site automation._site, params jsonb) RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
@@ -404,10 +417,7 @@ DECLARE
 		|| CASE WHEN params ? 'dedupe_key' THEN jsonb_build_object('external_id', params -> 'dedupe_key') ELSE '{}' END;
 BEGIN
 	PERFORM automation._check_writable(scope.owner, event);
-	IF params ? 'dedupe_key' AND NOT automation._is_unique(event, ARRAY[automation._role_column(event, 'external_id')]) THEN
-		PERFORM automation._fail('55000', format('column "%s" of table "%s" is not unique', automation._role_column(event, 'external_id'), event),
-			'By it an event that comes twice is known.', 'Create a unique index on it.');
-	END IF;
+	PERFORM automation._check_dedupe_key(event, params ->> 'dedupe_key');
 	RETURN automation._insert_sql(scope, event, automation._fields_sql(scope, event, automation._role_values(event, needed)),
 		CASE WHEN params ? 'dedupe_key' THEN 'ON CONFLICT DO NOTHING' ELSE '' END);
 END

@@ -123,6 +123,21 @@ SELECT is(crm.step(automation.emit_event('job.moved', '{"job": "{{ id }}"}', 'j{
 SELECT results_eq('SELECT kind, payload, dedupe FROM crm.event', $$VALUES ('job.moved', '{"job": 1}'::jsonb, 'j1')$$, 'is written');
 SELECT results_eq('SELECT body FROM automation.notification', $$VALUES ('job.moved')$$, 'and other rules hear of it');
 
+-- The same from outside
+
+SELECT is(automation.ingest('job.moved', '{"job": 7}', 'x1'), '{"id": 3}', 'ingest: an event from outside');
+SELECT is(automation.ingest('job.moved', '{"job": 7}', 'x1'), NULL, 'once for each key');
+SELECT is(automation.ingest('other'), '{"id": 5}', 'nothing but its kind is needed');
+SELECT results_eq('SELECT kind, payload, dedupe FROM crm.event WHERE id > 1 ORDER BY id', $$VALUES ('job.moved', '{"job": 7}'::jsonb, 'x1'), ('other', NULL, NULL)$$, 'is written');
+SELECT is((SELECT count(*) FROM automation.notification), 2::bigint, 'and rules hear of it');
+SELECT throws_ok($$SELECT automation.ingest('')$$, '22023', 'kind of the event must not be empty', 'an event of no kind');
+CREATE ROLE tap_outside;
+GRANT USAGE ON SCHEMA automation TO tap_outside;
+GRANT EXECUTE ON FUNCTION automation.ingest TO tap_outside;
+SET LOCAL ROLE tap_outside;
+SELECT throws_ok($$SELECT automation.ingest('x')$$, '42501', NULL, 'who may not insert into the table may not do so');
+RESET ROLE;
+
 -- The library
 
 SELECT is(automation.describe_action('set_stage') #>> '{params,properties,only_forward,type}', 'boolean', 'describe_action: the JSON schema of its parameters');
