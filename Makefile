@@ -20,7 +20,7 @@ PARTS      = schema entity trigger library \
              action_work action_money action_link ingest action_sla action_flow \
              rule folder component template action_template filter compile rulebook version copy lifecycle guard run \
              home due consent outbox channel log match backfill \
-             journal bulk cascade trial understand proof lint picture code_shared code cron check \
+             journal bulk cascade trial understand proof lint picture code_shared code cron check stats gap \
              playbook playbook_customer playbook_sales playbook_money playbook_work privileges
 DATA       = $(sort $(wildcard sql/upgrade/*.sql))
 DATA_built = sql/$(EXTENSION)--$(EXTVERSION).sql

@@ -23,7 +23,7 @@ BEGIN ATOMIC
 		('operator', '{describe_action,item_status,explain,check,preview_template,matches,playbook_diff,whatif,watch,test_rule,cascade,why_not,told,messages,plans,lint,rule_to_text,rule_to_mermaid,report_html,export_rules,rule_schema,
 			fires_ok,fires_not_ok,sends_ok,due_ok,cancelled_ok,explains_like,
 			pause_rule,resume_rule,disable_rule,enable_rule,fire,retry,replay,pause_channel,resume_channel,purge_log,
-			tick,stop_item,resume_item,cancel,housekeep,cancel_activation,release_batch,discard_batch,set_consent,consents,approve,open_link,ingest}'),
+			tick,stop_item,resume_item,cancel,housekeep,cancel_activation,release_batch,discard_batch,set_consent,consents,approve,open_link,ingest,audit_gaps}'),
 		('admin', '{attach,detach,link,unlink,approve_function,disapprove_function,
 			create_channel,alter_channel,drop_channel,create_calendar,alter_calendar,drop_calendar,add_holiday,remove_holiday,
 			grant_access,revoke_access,adopt,set_clock,advance,schedule_jobs,unschedule_jobs}');
@@ -129,6 +129,8 @@ ALTER FUNCTION automation._needs(regclass, automation.trigger_definition) SECURI
 ALTER FUNCTION automation._playbook_needs(automation.playbook) SECURITY DEFINER;
 ALTER FUNCTION automation._playbook_schema(automation.playbook) SECURITY DEFINER;
 ALTER FUNCTION automation._is_copy() SECURITY DEFINER;
+ALTER FUNCTION automation._unclaimed(oid) SECURITY DEFINER;
+ALTER FUNCTION automation._awaiting_retry(oid) SECURITY DEFINER;
 ALTER FUNCTION automation._rule_names_with(text, text) SECURITY DEFINER;
 
 REVOKE ALL ON SCHEMA automation, automation_compiled FROM PUBLIC;

@@ -1,8 +1,9 @@
--- Every example of these documents, with what is printed below it.
+-- Every example of these pages of docs/, with what is printed below it.
 BEGIN;
 SELECT no_plan();
 \set trying `cat docs/trying.md`
 \set understanding `cat docs/understanding.md`
+\set operations `cat docs/operations.md`
 \set templates `cat docs/templates.md`
 \set bulk `cat docs/bulk.md`
 \set guards `cat docs/guards.md`
@@ -56,6 +57,9 @@ SELECT is((SELECT string_agg(name, ', ') FROM automation.rules), 'On the way, Bi
 ROLLBACK TO trying;
 SELECT pg_temp.check_document(:'understanding');
 SELECT is((SELECT count(*) FROM automation.event), 2::bigint, 'all of them');
+ROLLBACK TO trying;
+SELECT pg_temp.check_document(:'operations');
+SELECT is((SELECT count(*) FROM pg_roles WHERE rolname = 'exporter'), 1::bigint, 'those too');
 ROLLBACK TO trying;
 SELECT pg_temp.check_document(:'templates');
 SELECT is((SELECT count(*) FROM automation.folders), 4::bigint, 'all of them');
