@@ -87,6 +87,7 @@ BEGIN
 	IF payload_retention IS NOT NULL THEN
 		PERFORM automation._purge_payloads(payload_retention);
 	END IF;
+	DELETE FROM automation.token AS t WHERE t.expires_at < automation._now() - interval '90 days';
 	IF retention IS NOT NULL THEN
 		PERFORM automation._purge(retention, keep, exactly => false);
 	END IF;

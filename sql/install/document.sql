@@ -206,15 +206,15 @@ COMMENT ON FUNCTION automation._with_enclosures(jsonb, oid, bigint, smallint, in
 
 -- The actions
 
-INSERT INTO automation.action_definition (name, category, kind, channel_kind, compiler, params, description) VALUES
-('generate_document', 'communication', 'engine', NULL, '_compile_document', '{
+INSERT INTO automation.action_definition (name, category, kind, undo, channel_kind, message_class, compiler, params, description) VALUES
+('generate_document', 'communication', 'engine', 'reversible', NULL, NULL, '_compile_document', '{
 	"required": ["name"],
 	"properties": {
 		"name": {"type": "string", "template": "line", "description": "as of a file: contract.html"},
 		"text": {"type": "string", "template": "text", "description": "what it says, as plain text"},
 		"html": {"type": "string", "template": "html", "description": "or as HTML"}}}',
 	'Makes a document of the record, which later e-mails can carry'),
-('send_calendar_invite', 'communication', 'message', 'email', '_compile_invite', '{
+('send_calendar_invite', 'communication', 'message', 'recallable', 'email', 'transactional', '_compile_invite', '{
 	"required": ["channel", "attendees", "summary", "start"],
 	"properties": {
 		"channel": {"type": "string", "description": "foreign server of kind email"},
@@ -230,7 +230,7 @@ INSERT INTO automation.action_definition (name, category, kind, channel_kind, co
 		"body": {"type": "string", "template": "text", "description": "text of the e-mail"},
 		"html": {"type": "string", "template": "html"}}}',
 	'Sends an invitation to an appointment, moves or cancels it'),
-('send_email', 'communication', 'message', 'email', '_compile_email', '{}', '')
+('send_email', 'communication', 'message', 'recallable', 'email', 'transactional', '_compile_email', '{}', '')
 ON CONFLICT ON CONSTRAINT action_definition_pkey DO UPDATE
 SET compiler = excluded.compiler, params = jsonb_set(action_definition.params, '{properties}', action_definition.params -> 'properties' || '{
 	"attachments": {"type": "array", "template": "line",

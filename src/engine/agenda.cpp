@@ -116,6 +116,24 @@ void postpone(const Task &task)
 	statement.execute({Value::text(task.place)});
 }
 
+void look_again(const Task &task)
+{
+	static pg::Statement statement(
+		"UPDATE automation.pending SET seen = coalesce(seen, due_at::text), awaits = 'until', "
+		"due_at = least(due_at, automation._now() + interval '1 second') WHERE ctid = $1::tid");
+	pg::Spi spi;
+	statement.execute({Value::text(task.place)});
+}
+
+bool waits_on(const Task &task)
+{
+	static pg::Statement statement(
+		"UPDATE automation.pending SET due_at = seen::timestamptz, awaits = NULL, seen = NULL "
+		"WHERE ctid = $1::tid AND seen::timestamptz > automation._now() RETURNING 1");
+	pg::Spi spi;
+	return statement.execute({Value::text(task.place)}).size() > 0;
+}
+
 void wait_on(const Task &task)
 {
 	static pg::Statement statement(

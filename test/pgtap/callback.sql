@@ -61,10 +61,10 @@ SELECT is((SELECT string_agg(channel || ' ' || provider_id || ' ' || state, ', '
 SELECT is(automation.record_callback('quiet', '{"MessageSid": "SM200", "MessageStatus": "undelivered", "ErrorCode": "21610"}'), 'status', 'that he has opted out may come late');
 SELECT is(pg_temp.consent('+12025550145'), 'all denied Twilio 21610: the recipient has opted out', 'and counts');
 SELECT is((SELECT error_code FROM automation.receipts WHERE state = 'undelivered'), '21610', 'with its reason');
-SELECT is(automation.record_callback('quiet', jsonb_build_object('id', format('msg_%s_%s', replace(w.identity::text, '-', ''), :'delivery'), 'status', 'read')), 'status', 'a provider without ids of its own')
+SELECT is(automation.record_callback('quiet', jsonb_build_object('id', format('msg_%s_%s_1', replace(w.identity::text, '-', ''), :'delivery'), 'status', 'read')), 'status', 'a provider without ids of its own')
 FROM automation.worker AS w;
 SELECT is((SELECT count(*) FROM automation.receipts WHERE delivery_id = :delivery AND state = 'read'), 1::bigint, 'uses ours');
-SELECT is(automation.record_callback('quiet', '{"id": "msg_other_1", "status": "read"}'), 'status', 'an id of somebody else');
+SELECT is(automation.record_callback('quiet', '{"id": "msg_other_1_1", "status": "read"}'), 'status', 'an id of somebody else');
 SELECT is((SELECT count(*) FROM automation.receipts WHERE state = 'read'), 1::bigint, 'tells nothing of ours');
 
 -- Segments
