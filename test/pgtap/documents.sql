@@ -4,6 +4,7 @@ SELECT no_plan();
 \set trying `cat docs/trying.md`
 \set understanding `cat docs/understanding.md`
 \set templates `cat docs/templates.md`
+\set rules `cat docs/rules.md`
 
 -- A block of SQL, and the text block that follows it at once: its rows, columns separated by " | ".
 CREATE FUNCTION pg_temp.check_document(document text) RETURNS SETOF text LANGUAGE plpgsql AS $$
@@ -40,6 +41,9 @@ SELECT is((SELECT count(*) FROM automation.event), 2::bigint, 'all of them');
 ROLLBACK TO trying;
 SELECT pg_temp.check_document(:'templates');
 SELECT is((SELECT count(*) FROM automation.folders), 4::bigint, 'all of them');
+ROLLBACK TO trying;
+SELECT pg_temp.check_document(:'rules');
+SELECT is((SELECT version FROM automation.rules), 3, 'all of them');
 
 SELECT * FROM finish();
 ROLLBACK;
