@@ -7,6 +7,7 @@
 #include "core/provider.hpp"
 #include "core/recipient.hpp"
 #include "core/suggestion.hpp"
+#include "engine/bulk.hpp"
 #include "engine/capture.hpp"
 #include "engine/cascade.hpp"
 #include "engine/commit.hpp"
@@ -26,6 +27,7 @@
 #include "pg/database_ddl.hpp"
 #include "pg/definitions.hpp"
 #include "pg/delivery.hpp"
+#include "pg/figures.hpp"
 #include "pg/invocation.hpp"
 #include "pg/process.hpp"
 #include "pg/recurrence.hpp"
@@ -270,6 +272,8 @@ PG_ENTRY(automation_map_public, automation::map_public);
 PG_ENTRY(automation_wake_worker, automation::perform<automation::pg::wake_worker_at_commit>);
 PG_ENTRY(automation_require_worker, automation::perform<automation::pg::require_preload>);
 PG_ENTRY(automation_wake_launcher, automation::perform<automation::pg::wake_launcher_at_commit>);
+PG_ENTRY(automation_channel_figures, automation::pg::channel_figures_of_worker);
+PG_ENTRY(automation_worker_figures, automation::pg::worker_figures_of_worker);
 PG_ENTRY(automation_suggest, automation::suggest);
 PG_ENTRY(automation_changed, automation::pg::changed);
 PG_ENTRY(automation_now, automation::now);
@@ -304,6 +308,7 @@ void _PG_init(void)
 	automation::pg::define_settings();
 	automation::pg::follow_definitions();
 	automation::pg::follow_rollbacks(automation::engine::Cascade::forget);
+	automation::pg::follow_rollbacks(automation::engine::forget_events);
 	automation::pg::follow_transactions(
 		automation::pg::enter_worker<automation::conclude_transaction>,
 		automation::engine::forget_for_commit);

@@ -11,7 +11,7 @@ packages_of() { # SET
 	build) echo "g++ make postgresql-server-dev-$major libcurl4-openssl-dev libfmt-dev" ;;
 	servers) echo "python3 python3-aiosmtpd openssl" ;;
 	check) echo "cmake libgtest-dev libssl-dev clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 shellcheck
-		postgresql-$major-pgtap libtap-parser-sourcehandler-pgtap-perl libipc-run-perl perl" ;;
+		postgresql-$major-pgtap libtap-parser-sourcehandler-pgtap-perl libipc-run-perl perl prometheus-postgres-exporter" ;;
 	demo) packages_of run && packages_of build && packages_of servers ;;
 	test) packages_of demo && packages_of check ;;
 	*)

@@ -98,7 +98,14 @@ INSERT INTO automation.action_definition (name, category, kind, channel_kind, co
 ('stop_rule', 'flow', 'engine', NULL, '_compile_other_rule', '{
 	"required": ["rule"],
 	"properties": {"rule": {"type": "string", "description": "name of a rule on the same table"}}}',
-	'Ends what another rule still has to do for the same row');
+	'Ends what another rule still has to do for the same row'),
+('refuse', 'guard', 'engine', NULL, '_compile_message', '{
+	"required": ["message"],
+	"properties": {
+		"message": {"type": "string", "template": "text", "description": "what whoever writes is told"},
+		"hint": {"type": "string", "template": "text", "description": "what he can do about it"},
+		"override": {"type": "string", "template": "line", "description": "role whose members can override it"}}}',
+	'Refuses the change: the write fails with the message. The only step of its rule, which so is a guard');
 
 -- What every message may say of its own delivery; channels say the same for all of theirs.
 UPDATE automation.action_definition
@@ -222,6 +229,12 @@ CREATE FUNCTION automation.stop_rule(rule text) RETURNS automation.step
 LANGUAGE sql IMMUTABLE
 RETURN automation.action('stop_rule', jsonb_build_object('rule', rule));
 COMMENT ON FUNCTION automation.stop_rule(text) IS 'A step that ends what another rule still has to do for the same row';
+
+CREATE FUNCTION automation.refuse(message text, hint text DEFAULT NULL, override text DEFAULT NULL) RETURNS automation.step
+LANGUAGE sql IMMUTABLE
+RETURN automation.action('refuse', jsonb_build_object('message', message, 'hint', hint, 'override', override));
+COMMENT ON FUNCTION automation.refuse(text, text, text)
+	IS 'The step of a guard: the write fails with the message. Both texts are templates; members of the role override can have the change made all the same';
 
 CREATE FUNCTION automation.only_if(condition text, step automation.step) RETURNS automation.step
 LANGUAGE sql IMMUTABLE
@@ -372,7 +385,7 @@ RETURN (
 	FROM automation.action_definition AS d
 	WHERE d.name = site.action
 );
-COMMENT ON FUNCTION automation._compile_message(automation._scope, automation._site, jsonb) IS 'Query for send_sms, send_email and notify';
+COMMENT ON FUNCTION automation._compile_message(automation._scope, automation._site, jsonb) IS 'Query for send_sms, send_email, notify and refuse';
 
 CREATE FUNCTION automation._check_header(name text, value text) RETURNS void
 LANGUAGE C STRICT AS 'MODULE_PATHNAME', 'automation_check_header';

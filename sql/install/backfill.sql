@@ -208,7 +208,9 @@ DECLARE
 	owner regrole := (SELECT c.relowner FROM pg_class AS c WHERE c.oid = rule.event_relation);
 	total bigint := automation._ask(owner, format('SELECT pg_catalog.to_jsonb(pg_catalog.count(*)) FROM %s', rule.event_relation), '{}');
 BEGIN
-	IF (rate BETWEEN 1 AND 100000) IS NOT TRUE THEN
+	IF automation._is_guard(rule.id) THEN
+		PERFORM automation._fail('0A000', format('rule "%s" is a guard', rule.name), 'Rows that are there already cannot be refused.');
+	ELSIF (rate BETWEEN 1 AND 100000) IS NOT TRUE THEN
 		PERFORM automation._fail('22023', 'rate must be between 1 and 100000', hint => 'It is a number of rows a second.');
 	END IF;
 	DELETE FROM automation.activation AS a WHERE a.rule_id = rule.id;

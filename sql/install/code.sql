@@ -33,7 +33,8 @@ RETURN '{
 						"condition": {"type": ["string", "null"]}}}},
 				"state": {"type": "string", "enum": ["draft", "active", "paused", "disabled"], "default": "draft"},
 				"on_error": {"type": "string", "enum": ["log", "fail"], "default": "log"},
-				"evaluate": {"type": "string", "enum": ["row", "commit"], "default": "row"}}}}}'::jsonb);
+				"evaluate": {"type": "string", "enum": ["row", "commit"], "default": "row"},
+				"on_bulk": {"type": "string", "enum": ["default", "hold", "run", "log_only", "skip"], "default": "default"}}}}}'::jsonb);
 COMMENT ON FUNCTION automation.rule_schema() IS 'JSON schema of the documents of export_rules() and apply_rules()';
 
 -- From rules to a document
@@ -46,7 +47,7 @@ BEGIN
 	RETURN (
 		SELECT jsonb_strip_nulls(jsonb_build_object('name', r.name, 'folder', r.folder, 'description', r.description,
 				'relation', r.relation::text, 'trigger', v.trigger, 'condition', v.condition, 'state', r.state, 'on_error', r.on_error,
-				'evaluate', v.evaluate))
+				'evaluate', v.evaluate, 'on_bulk', r.on_bulk))
 			|| jsonb_build_object('params', v.params, 'steps', automation._written_steps(v.steps))
 		FROM automation.rule AS r
 		JOIN automation.rule_version AS v ON v.rule_id = r.id AND v.version = r.version
@@ -165,7 +166,7 @@ COMMENT ON FUNCTION automation._document_steps(jsonb) IS 'Steps of a rule in a d
 
 CREATE FUNCTION automation._full_document(item jsonb, present jsonb) RETURNS jsonb
 LANGUAGE sql
-RETURN jsonb_strip_nulls(item - '{params,steps}'::text[])
+RETURN jsonb_strip_nulls(item - CASE WHEN item ->> 'on_bulk' = 'default' THEN '{params,steps,on_bulk}' ELSE '{params,steps}' END::text[])
 	|| jsonb_build_object('folder', coalesce(item ->> 'folder', 'Default'), 'on_error', coalesce(item ->> 'on_error', 'log'),
 		'evaluate', coalesce(item ->> 'evaluate', 'row'),
 		'params', coalesce(item -> 'params', '{}'), 'state', coalesce(item ->> 'state', present ->> 'state', 'draft'),
@@ -216,7 +217,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	PERFORM automation._new_rule(_make_from.search_path, (item ->> 'relation')::regclass, item ->> 'folder', item ->> 'description', false,
-		item ->> 'on_error', NULL, automation._document_version(item, NULL, NULL, caller, NULL));
+		item ->> 'on_error', NULL, automation._document_version(item, NULL, NULL, caller, NULL), item ->> 'on_bulk');
 	PERFORM automation._reach_state(caller, item ->> 'name', 'draft', item ->> 'state');
 END
 $$;
@@ -240,9 +241,11 @@ BEGIN
 		PERFORM automation._add_version(automation._document_version(item, changed.id, changed.version + 1, caller, 'apply_rules()'));
 	END IF;
 	UPDATE automation.rule AS r
-	SET folder = automation._folder(caller, item ->> 'folder'), description = item ->> 'description', on_error = item ->> 'on_error'
+	SET folder = automation._folder(caller, item ->> 'folder'), description = item ->> 'description', on_error = item ->> 'on_error',
+		on_bulk = item ->> 'on_bulk'
 	WHERE r.id = changed.id
-		AND (r.folder, r.description, r.on_error) IS DISTINCT FROM (item ->> 'folder', item ->> 'description', item ->> 'on_error');
+		AND (r.folder, r.description, r.on_error, r.on_bulk)
+			IS DISTINCT FROM (item ->> 'folder', item ->> 'description', item ->> 'on_error', item ->> 'on_bulk');
 	PERFORM automation._reach_state(caller, changed.name, changed.state, item ->> 'state');
 END
 $$;

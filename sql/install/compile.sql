@@ -276,6 +276,32 @@ END
 $$;
 COMMENT ON FUNCTION automation._keep_trigger(automation.rule, automation.rule_version, integer) IS 'Takes over what makes a rule run from an earlier version';
 
+CREATE FUNCTION automation._check_guard(version automation.rule_version) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	step jsonb := jsonb_path_query_first(version.steps, '$[*] ? (@.action == "refuse")');
+	role text := step #>> '{params,override}';
+BEGIN
+	IF step IS NULL THEN
+		RETURN;
+	ELSIF jsonb_array_length(version.steps) > 1 THEN
+		PERFORM automation._fail('22023', format('rule "%s" refuses a change and does something else', version.name),
+			hint => 'Make two rules of it.');
+	ELSIF step ->> 'condition' IS NOT NULL THEN
+		PERFORM automation._fail('22023', format('guard "%s" has a condition on its step', version.name),
+			hint => 'Make it the condition of the rule.');
+	ELSIF step -> 'timing' <> '{}' OR version.timing IS NOT NULL THEN
+		PERFORM automation._fail('0A000', format('guard "%s" would have to wait', version.name),
+			'A change can be refused only while it is made.');
+	ELSIF role IS NOT NULL AND NOT EXISTS (SELECT FROM pg_roles AS r WHERE r.rolname = role) THEN
+		PERFORM automation._fail('42704', format('role "%s" does not exist', role));
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION automation._check_guard(automation.rule_version) IS 'Raises an error for a rule that refuses a change and cannot';
+
 CREATE FUNCTION automation._compile_rule(rule_id integer) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -292,6 +318,7 @@ BEGIN
 	unchanged := automation._unchanged(version);
 	version := CASE WHEN unchanged IS NULL THEN automation._compile_trigger(rule, version)
 		ELSE automation._keep_trigger(rule, version, unchanged) END;
+	PERFORM automation._check_guard(version);
 	UPDATE automation.rule AS r SET event_relation = version.event_relation WHERE r.id = rule.id;
 	UPDATE automation.rule_version AS v
 	SET events = version.events, timing = version.timing, is_standing = version.is_standing,
@@ -333,6 +360,20 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION automation._drop_compiled(integer, integer) IS 'Drops what a version of a rule was compiled to';
+
+CREATE FUNCTION automation._on_bulk(rule_id integer) RETURNS text
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT coalesce(r.on_bulk, CASE WHEN EXISTS (
+		SELECT FROM jsonb_array_elements(v.steps) AS s(step)
+		JOIN automation.action_definition AS d ON d.name = s.step ->> 'action'
+		WHERE d.channel_kind IS NOT NULL OR d.name = 'start_rule') THEN 'hold' ELSE 'run' END)
+	FROM automation.rule AS r
+	JOIN automation.rule_version AS v ON v.rule_id = r.id AND v.version = r.version
+	WHERE r.id = _on_bulk.rule_id;
+END;
+COMMENT ON FUNCTION automation._on_bulk(integer)
+	IS 'What becomes of matches of a rule in a transaction that sets off too much: as it says; else what may leave the house waits';
 
 -- What the engine reads
 

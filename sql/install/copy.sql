@@ -58,7 +58,7 @@ LANGUAGE sql
 RETURN (
 	SELECT automation._new_rule(
 		automation._callers_search_path(caller), coalesce(_copy_rule.relation, r.relation), r.folder, r.description,
-		activate, r.on_error, NULL, automation._copied(caller, r, new_name, _copy_rule.relation, stage))
+		activate, r.on_error, NULL, automation._copied(caller, r, new_name, _copy_rule.relation, stage), r.on_bulk)
 	FROM automation._rule(_copy_rule.rule) AS r
 );
 COMMENT ON FUNCTION automation._copy_rule(regrole, text, text, regclass, boolean, text) IS 'automation.copy_rule()';
@@ -160,12 +160,12 @@ DECLARE
 BEGIN
 	IF coalesce(relation, moved.relation) = moved.relation THEN
 		PERFORM automation._alter_rule(caller, rule, NULL, NULL, said.params, NULL, NULL, NULL, NULL, NULL,
-			format('moved to stage "%s"', stage), NULL, 'finish', NULL, true);
+			format('moved to stage "%s"', stage), NULL, NULL, 'finish', NULL, true);
 		RETURN moved.id;
 	END IF;
 	PERFORM automation._drop_rule(caller, rule);
 	said.reason := format('moved from table "%s"', moved.relation);
-	number := automation._new_rule(_move_rule_to.search_path, relation, moved.folder, moved.description, moved.state = 'active', moved.on_error, moved.position, said);
+	number := automation._new_rule(_move_rule_to.search_path, relation, moved.folder, moved.description, moved.state = 'active', moved.on_error, moved.position, said, moved.on_bulk);
 	PERFORM automation._reach_state(caller, rule, CASE moved.state WHEN 'active' THEN 'active' ELSE 'draft' END, moved.state);
 	RETURN number;
 END

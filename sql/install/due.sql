@@ -17,7 +17,8 @@ CREATE TABLE automation.pending (
 	parked_at timestamptz,
 	key text NOT NULL,
 	source_key text,
-	seen text
+	seen text,
+	batch_id bigint
 ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 CREATE INDEX pending_when ON automation.pending (due_at, id);
 CREATE INDEX pending_of_row ON automation.pending (entity_id, key);
@@ -34,6 +35,7 @@ COMMENT ON COLUMN automation.pending.parked_at IS 'It came due then, while its r
 COMMENT ON COLUMN automation.pending.key IS 'Key of the row the rule is about';
 COMMENT ON COLUMN automation.pending.source_key IS 'Key of the row whose change fired the rule; null: the same row';
 COMMENT ON COLUMN automation.pending.seen IS 'Values that must not differ when it is due, as the engine writes them';
+COMMENT ON COLUMN automation.pending.batch_id IS 'It is held with the rest of its transaction: automation.batch; parked_at is then when it would be due';
 
 CREATE TABLE automation.touch (
 	id bigint NOT NULL DEFAULT nextval('automation.run_id_seq'),
@@ -140,6 +142,7 @@ SELECT
 	p.step,
 	CASE WHEN p.step > 0 THEN v.steps -> (p.step - 1) ->> 'action' END AS action,
 	CASE
+		WHEN p.batch_id IS NOT NULL THEN 'it is held with its transaction: automation.pending_batches'
 		WHEN p.parked_at IS NOT NULL THEN 'its rule was paused, or the row stopped, when it came due'
 		WHEN p.awaits = 'previous' THEN 'the step before it is not finished'
 		WHEN p.awaits = 'leaving' THEN 'the row is still in its stage'
@@ -433,13 +436,14 @@ COMMENT ON FUNCTION automation.tick(integer)
 	IS 'Does what is due, at most so many steps, and answers how many it has dealt with. The worker calls it in time, pg_cron each minute; any number may run at once. After BEGIN it does not look for changes that end or move what is planned';
 
 CREATE FUNCTION automation._next_due() RETURNS interval
-LANGUAGE plpgsql STABLE -- activations come later
+LANGUAGE plpgsql STABLE -- activations and batches come later
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	RETURN least(
 		(SELECT min(p.due_at) - automation._now() FROM automation.pending AS p WHERE p.due_at < 'infinity'),
-		(SELECT min(interval '1 s' / least(a.rate, 10)) FROM automation.activation AS a WHERE a.state = 'running'));
+		(SELECT min(interval '1 s' / least(a.rate, 10)) FROM automation.activation AS a WHERE a.state = 'running'),
+		(SELECT min(interval '1 s' / least(b.rate, 10)) FROM automation.batch AS b WHERE b.state = 'releasing'));
 END
 $$;
 COMMENT ON FUNCTION automation._next_due() IS 'How long until something is due; null when nothing is planned';
@@ -577,7 +581,7 @@ BEGIN ATOMIC
 	FROM (
 		SELECT d.ctid AS place, d.parked_at, row_number() OVER (ORDER BY d.parked_at, d.id) - 1 AS number
 		FROM automation.pending AS d
-		WHERE d.due_at = 'infinity' AND d.parked_at IS NOT NULL
+		WHERE d.due_at = 'infinity' AND d.parked_at IS NOT NULL AND d.batch_id IS NULL
 			AND d.rule_id = coalesce(_resume_all.rule_id, d.rule_id)
 			AND d.entity_id = coalesce(_resume_all.entity_id, d.entity_id)
 			AND d.key = coalesce(_resume_all.key, d.key)

@@ -219,7 +219,8 @@ SELECT
 	r.description,
 	r.created_at,
 	v.created_at AS changed_at,
-	v.evaluate
+	v.evaluate,
+	automation._on_bulk(r.id) AS on_bulk
 FROM automation.rule AS r
 JOIN automation.rule_version AS v ON v.rule_id = r.id AND v.version = r.version
 JOIN automation._rule_problem AS p ON p.rule_id = r.id

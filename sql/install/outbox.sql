@@ -33,7 +33,7 @@ COMMENT ON COLUMN automation.delivery.txid IS 'Transaction that wrote it: by thi
 COMMENT ON COLUMN automation.delivery.run_id IS 'Run that made it';
 COMMENT ON COLUMN automation.delivery.step IS 'Step of the run, counted from 1';
 COMMENT ON COLUMN automation.delivery.rule_owner IS 'In whose name it is sent: his credentials are used, and he needs USAGE on the channel';
-COMMENT ON COLUMN automation.delivery.server IS 'Foreign server that is the channel';
+COMMENT ON COLUMN automation.delivery.server IS 'Foreign server that is the channel; 0: it is held with its transaction, see automation.batch';
 COMMENT ON COLUMN automation.delivery.channel IS 'Its name at the time';
 COMMENT ON COLUMN automation.delivery.kind IS 'sms, email or webhook';
 COMMENT ON COLUMN automation.delivery.recipient IS 'Where to: phone number, e-mail address, or path below the channel''s URL';
@@ -158,10 +158,10 @@ SELECT
 		ELSE d.recipient
 	END AS recipient,
 	automation._delivery_state(a.id IS NOT NULL, a.outcome, r.delivery_id IS NOT NULL,
-		s.server IS NOT NULL OR current_setting('pg_automation.delivery', true) IS NOT DISTINCT FROM 'off'
+		s.server IS NOT NULL OR d.server = 0 OR current_setting('pg_automation.delivery', true) IS NOT DISTINCT FROM 'off'
 			OR (SELECT automation._is_copy())) AS state,
 	coalesce(a.number, 0) AS attempts,
-	coalesce(a.reason, CASE WHEN a.id IS NULL THEN coalesce(s.reason, l.limited_by) END) AS reason,
+	coalesce(a.reason, CASE WHEN a.id IS NULL THEN coalesce(s.reason, l.limited_by, CASE WHEN d.server = 0 THEN 'held with its transaction' END) END) AS reason,
 	a.status_code,
 	r.due_at AS next_at,
 	a.finished_at AS last_at,

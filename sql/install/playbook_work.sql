@@ -129,6 +129,19 @@ INSERT INTO automation.playbook (key, category, title, description, params, rule
 		{"action": "send_sms", "params": {"class": "emergency", "channel": "${sms}", "recipient": "${second}", "body": "${text}"}, "timing": {"delay": "5 minutes", "cancel_if_changed": ["${job.owner}"]}},
 		{"action": "send_sms", "params": {"class": "emergency", "channel": "${sms}", "recipient": "${third}", "body": "${text}"}, "timing": {"delay": "10 minutes", "cancel_if_changed": ["${job.owner}"]}}]}]$j$),
 
+('electrical_loto_guard', 'operations', 'No power before the photo',
+	'Refuses to complete an electrical job before its lockout/tagout checklist is complete and a photo of the panel is there. A supervisor can override it, which the log tells.',
+	$j${"job": {"table": "job", "roles": ["status", "type"]}, "checklist": {"table": "checklist", "of": "job", "roles": ["template", "status"]}, "photo": {"table": "photo", "of": "job"},
+		"types": {"default": ["Electrical"], "description": "types of job"}, "template": "Lockout/tagout", "complete": {"default": ["Complete", "Completed"], "description": "statuses of the checklist"},
+		"supervisor": {"type": "string", "optional": true, "description": "database role that can override it"},
+		"text": "Job {{ id }} cannot be completed: confirm lockout/tagout and add a photo of the panel first"}$j$,
+	$j$[{"name": "${name}", "table": "job", "trigger": "job.completed", "params": {"job_type": "${types}"},
+		"condition": {"any": [
+			{"none": [{"exists": "${photo}"}]},
+			{"none": [{"exists": "${checklist}", "where": {"all": [
+				{"field": "template", "operator": "=", "value": "${template}"}, {"field": "status", "operator": "isOneOf", "value": "${complete}"}]}}]}]}, "steps": [
+		{"action": "refuse", "params": {"message": "${text}", "override": "${supervisor}"}}]}]$j$),
+
 ('job_type_checklist', 'operations', 'Checklist by type of job',
 	'Attaches a checklist to jobs of a type when they are scheduled, once.',
 	$j${"job": {"table": "job", "roles": ["status", "type"]}, "checklist": {"table": "checklist", "of": "job", "roles": ["job", "template", "status"]},

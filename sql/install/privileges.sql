@@ -9,18 +9,18 @@ BEGIN ATOMIC
 		('viewer', '{item_status,explain,cascade,why_not,told,rule_to_text,rule_to_mermaid,report_html,export_rules,rule_schema,playbook_diff,
 			preview_template,matches,rule_diff}'::text[]),
 		('author', '{item_status,explain,check,
-			create_rule,alter_rule,drop_rule,copy_rule,copy_report,move_rule_to,move_rule,rollback_rule,publish_rule,discard_draft,rule_diff,
+			create_rule,create_guard,alter_rule,drop_rule,copy_rule,copy_report,move_rule_to,move_rule,rollback_rule,publish_rule,discard_draft,rule_diff,
 			activate_rule,pause_rule,resume_rule,disable_rule,enable_rule,fire,
 			action,send_sms,send_email,send_webhook,notify,create_task,update_field,assign_user,create_record,
 			create_folder,rename_folder,drop_folder,move_to_folder,create_template,alter_template,drop_template,preview_template,with_template,
 			create_action_template,alter_action_template,drop_action_template,use,create_filter,alter_filter,drop_filter,matches,
-			call_function,start_rule,stop_rule,only_if,after_previous,after,at,stop_item,resume_item,cancel,
+			call_function,start_rule,stop_rule,refuse,only_if,after_previous,after,at,stop_item,resume_item,cancel,
 			matching_rows,cancel_activation,install_playbook,playbook_diff,apply_rules,whatif,watch,test_rule,cascade,why_not,told,messages,plans,lint,rule_to_text,rule_to_mermaid,report_html,export_rules,rule_schema,
 			fires_ok,fires_not_ok,sends_ok,due_ok,cancelled_ok,explains_like}'),
 		('operator', '{item_status,explain,check,preview_template,matches,rule_diff,playbook_diff,whatif,watch,test_rule,cascade,why_not,told,messages,plans,lint,rule_to_text,rule_to_mermaid,report_html,export_rules,rule_schema,
 			fires_ok,fires_not_ok,sends_ok,due_ok,cancelled_ok,explains_like,
 			pause_rule,resume_rule,disable_rule,enable_rule,fire,retry,replay,pause_channel,resume_channel,purge_log,
-			tick,stop_item,resume_item,cancel,housekeep,cancel_activation,set_consent,consents}'),
+			tick,stop_item,resume_item,cancel,housekeep,cancel_activation,release_batch,discard_batch,set_consent,consents,audit_gaps}'),
 		('admin', '{attach,detach,link,unlink,approve_function,disapprove_function,
 			create_channel,alter_channel,drop_channel,create_calendar,alter_calendar,drop_calendar,add_holiday,remove_holiday,
 			grant_access,revoke_access,adopt,set_clock,advance,schedule_jobs,unschedule_jobs}');
@@ -126,6 +126,8 @@ ALTER FUNCTION automation._needs(regclass, automation.trigger_definition) SECURI
 ALTER FUNCTION automation._playbook_needs(automation.playbook) SECURITY DEFINER;
 ALTER FUNCTION automation._playbook_schema(automation.playbook) SECURITY DEFINER;
 ALTER FUNCTION automation._is_copy() SECURITY DEFINER;
+ALTER FUNCTION automation._unclaimed(oid) SECURITY DEFINER;
+ALTER FUNCTION automation._awaiting_retry(oid) SECURITY DEFINER;
 ALTER FUNCTION automation._rule_names_with(text, text) SECURITY DEFINER;
 
 REVOKE ALL ON SCHEMA automation, automation_compiled FROM PUBLIC;
@@ -189,6 +191,8 @@ SELECT pg_catalog.pg_extension_config_dump('automation.component_version', '');
 -- later touch is told from an earlier one, and the messages of a run from those of another database.
 SELECT pg_catalog.pg_extension_config_dump('automation.pending', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.hold', '');
+SELECT pg_catalog.pg_extension_config_dump('automation.batch', 'WHERE state IN (''held'', ''releasing'')');
+SELECT pg_catalog.pg_extension_config_dump('automation.held', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.run', 'WHERE id IN (SELECT p.run_id FROM automation.pending AS p)');
 SELECT pg_catalog.pg_extension_config_dump('automation.moved', 'WHERE run_id IN (SELECT p.run_id FROM automation.pending AS p)');
 SELECT pg_catalog.pg_extension_config_dump('automation.run_id_seq', '');
@@ -197,4 +201,4 @@ SELECT pg_catalog.pg_extension_config_dump('automation.delivery_id_seq', '');
 -- Few rows, and rarely analyzed. Taken for the thousands that PostgreSQL expects of a table it does not know,
 -- they would have it compile (jit) each query of a view.
 ANALYZE automation.entity, automation.link, automation.rule, automation.rule_version, automation.trigger_definition,
-	automation.action_definition, automation.calendar, automation.holiday, automation.activation, automation.hold;
+	automation.action_definition, automation.calendar, automation.holiday, automation.activation, automation.hold, automation.batch;

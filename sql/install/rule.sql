@@ -14,6 +14,7 @@ CREATE TABLE automation.rule (
 	version integer NOT NULL DEFAULT 1,
 	on_error text NOT NULL DEFAULT 'log' CHECK (on_error IN ('log', 'fail')),
 	in_flight text NOT NULL DEFAULT 'cancel' CHECK (in_flight IN ('cancel', 'finish')),
+	on_bulk text CHECK (on_bulk IN ('hold', 'run', 'log_only', 'skip')),
 	paused_at timestamptz,
 	created_at timestamptz NOT NULL DEFAULT automation._now()
 );
@@ -31,6 +32,7 @@ COMMENT ON COLUMN automation.rule.state IS 'draft: not yet activated; paused and
 COMMENT ON COLUMN automation.rule.version IS 'The version that new runs follow; earlier ones stay compiled while runs of theirs wait';
 COMMENT ON COLUMN automation.rule.on_error IS 'fail: an error aborts the write that fired the rule';
 COMMENT ON COLUMN automation.rule.in_flight IS 'When disabled: what becomes of runs that have begun';
+COMMENT ON COLUMN automation.rule.on_bulk IS 'What becomes of its matches in a transaction that sets off too much; null: hold if it sends, else run';
 COMMENT ON COLUMN automation.rule.paused_at IS 'Since when it is paused';
 COMMENT ON COLUMN automation.rule.created_at IS 'When it was made';
 

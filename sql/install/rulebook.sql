@@ -251,7 +251,8 @@ RETURNS TABLE (
 	is_standing boolean,
 	is_active boolean,
 	state text,
-	finishes boolean)
+	finishes boolean,
+	on_bulk text)
 LANGUAGE sql STABLE
 BEGIN ATOMIC
 	SELECT s.step, d.name, d.kind, coalesce(c.oid, 0), s.channel, d.channel_kind,
@@ -261,7 +262,7 @@ BEGIN ATOMIC
 		w.unless_function, v.events, automation._rule_part(r.id, v.version, 'key'), r.owner::oid, r.search_path, subject.id,
 		r.on_error = 'fail', v.is_standing,
 		r.state = 'active' AND r.version = v.version AND coalesce(automation._superuser_may(r.owner), true), r.state,
-		r.in_flight = 'finish'
+		r.in_flight = 'finish', automation._on_bulk(r.id)
 	FROM automation.rule AS r
 	JOIN automation.rule_version AS v ON v.rule_id = r.id
 	JOIN automation.entity AS subject ON subject.relation = r.relation

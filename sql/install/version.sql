@@ -26,6 +26,20 @@ END
 $$;
 COMMENT ON FUNCTION automation._check_on_error(text) IS 'Raises an error unless the text says what a failing rule does';
 
+CREATE FUNCTION automation._check_on_bulk(on_bulk text) RETURNS text
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF on_bulk NOT IN ('default', 'hold', 'run', 'log_only', 'skip') THEN
+		PERFORM automation._fail('22023', format('invalid value for on_bulk: "%s"', on_bulk),
+			hint => 'Valid values are: default, hold, run, log_only, skip.');
+	END IF;
+	RETURN nullif(on_bulk, 'default');
+END
+$$;
+COMMENT ON FUNCTION automation._check_on_bulk(text) IS 'What a rule keeps of what its author says of bulk, or an error';
+
 CREATE FUNCTION automation._steps_json(rule text, steps automation.step[]) RETURNS jsonb
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -104,7 +118,8 @@ CREATE FUNCTION automation._new_rule(
 	activate boolean,
 	on_error text,
 	place integer,
-	version automation.rule_version)
+	version automation.rule_version,
+	on_bulk text DEFAULT NULL)
 RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -113,9 +128,9 @@ BEGIN
 	PERFORM automation._check_new_name(version.name);
 	PERFORM automation._check_on_error(on_error);
 	PERFORM automation._check_author(version.author, relation);
-	INSERT INTO automation.rule (name, folder, description, relation, event_relation, owner, search_path, position, on_error)
+	INSERT INTO automation.rule (name, folder, description, relation, event_relation, owner, search_path, position, on_error, on_bulk)
 	VALUES (version.name, automation._folder(version.author, coalesce(folder, 'Default')), description, relation, relation, version.author, search_path,
-		coalesce(place, (SELECT coalesce(max(r.position), 0) + 1 FROM automation.rule AS r)), on_error)
+		coalesce(place, (SELECT coalesce(max(r.position), 0) + 1 FROM automation.rule AS r)), on_error, automation._check_on_bulk(on_bulk))
 	RETURNING id INTO version.rule_id;
 	version.version := 1;
 	PERFORM automation._add_version(version);
@@ -125,7 +140,7 @@ BEGIN
 	RETURN version.rule_id;
 END
 $$;
-COMMENT ON FUNCTION automation._new_rule(text, regclass, text, text, boolean, text, integer, automation.rule_version) IS 'Makes a rule with its first version';
+COMMENT ON FUNCTION automation._new_rule(text, regclass, text, text, boolean, text, integer, automation.rule_version, text) IS 'Makes a rule with its first version';
 
 CREATE FUNCTION automation.create_rule(
 	name text,
@@ -139,11 +154,12 @@ CREATE FUNCTION automation.create_rule(
 	activate boolean DEFAULT false,
 	on_error text DEFAULT 'log',
 	place integer DEFAULT NULL,
-	evaluate text DEFAULT 'row')
+	evaluate text DEFAULT 'row',
+	on_bulk text DEFAULT NULL)
 RETURNS integer
 LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
-COMMENT ON FUNCTION automation.create_rule(text, regclass, text, jsonb, text, automation.step[], text, text, boolean, text, integer, text)
-	IS 'Makes a rule and answers its number. It belongs to the caller and acts in his name; place is its position in the list, the end by default; evaluate => ''commit'' judges it once per row, by what the whole transaction has made of it';
+COMMENT ON FUNCTION automation.create_rule(text, regclass, text, jsonb, text, automation.step[], text, text, boolean, text, integer, text, text)
+	IS 'Makes a rule and answers its number. It belongs to the caller and acts in his name; place is its position in the list, the end by default; evaluate => ''commit'' judges it once per row, by what the whole transaction has made of it; on_bulk: hold, run, log_only or skip in a transaction that sets off too much';
 
 CREATE FUNCTION automation._create_rule(
 	caller regrole,
@@ -158,13 +174,14 @@ CREATE FUNCTION automation._create_rule(
 	activate boolean,
 	on_error text,
 	place integer,
-	evaluate text)
+	evaluate text,
+	on_bulk text)
 RETURNS integer
 LANGUAGE sql
 RETURN automation._new_rule(
 	automation._callers_search_path(caller), relation, folder, description, activate, on_error, place,
-	ROW(NULL, NULL, name, trigger, params, condition, NULL, NULL, NULL, automation._resolved_steps(automation._steps_json(name, steps)), caller, NULL, NULL, evaluate, NULL, NULL, NULL)::automation.rule_version);
-COMMENT ON FUNCTION automation._create_rule(regrole, text, regclass, text, jsonb, text, automation.step[], text, text, boolean, text, integer, text) IS 'automation.create_rule()';
+	ROW(NULL, NULL, name, trigger, params, condition, NULL, NULL, NULL, automation._resolved_steps(automation._steps_json(name, steps)), caller, NULL, NULL, evaluate, NULL, NULL, NULL)::automation.rule_version, on_bulk);
+COMMENT ON FUNCTION automation._create_rule(regrole, text, regclass, text, jsonb, text, automation.step[], text, text, boolean, text, integer, text, text) IS 'automation.create_rule()';
 
 CREATE FUNCTION automation._version(rule_id integer, version integer) RETURNS automation.rule_version
 LANGUAGE sql STABLE
@@ -185,12 +202,13 @@ CREATE FUNCTION automation.alter_rule(
 	on_error text DEFAULT NULL,
 	reason text DEFAULT NULL,
 	evaluate text DEFAULT NULL,
+	on_bulk text DEFAULT NULL,
 	in_flight text DEFAULT 'finish',
 	step_map jsonb DEFAULT NULL,
 	publish boolean DEFAULT true)
 RETURNS integer
 LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
-COMMENT ON FUNCTION automation.alter_rule(text, text, text, jsonb, text, automation.step[], text, text, text, text, text, text, jsonb, boolean)
+COMMENT ON FUNCTION automation.alter_rule(text, text, text, jsonb, text, automation.step[], text, text, text, text, text, text, text, jsonb, boolean)
 	IS 'Changes what is given of a rule and answers its version, a new one if it says something else now; name renames it, an empty condition removes the condition. Runs that have begun finish as they were, or in_flight => cancel, or migrate (see publish_rule()). publish => false: it is a draft, and the rule stays as it is';
 
 CREATE FUNCTION automation._alter_rule(
@@ -206,6 +224,7 @@ CREATE FUNCTION automation._alter_rule(
 	on_error text,
 	reason text,
 	evaluate text,
+	on_bulk text,
 	in_flight text,
 	step_map jsonb,
 	publish boolean)
@@ -239,7 +258,8 @@ BEGIN
 	UPDATE automation.rule AS r
 	SET folder = coalesce(automation._folder(caller, _alter_rule.folder), r.folder),
 		description = coalesce(_alter_rule.description, r.description),
-		on_error = coalesce(_alter_rule.on_error, r.on_error)
+		on_error = coalesce(_alter_rule.on_error, r.on_error),
+		on_bulk = CASE WHEN _alter_rule.on_bulk IS NULL THEN r.on_bulk ELSE automation._check_on_bulk(_alter_rule.on_bulk) END
 	WHERE r.id = old_rule.id;
 	IF says_the_same THEN
 		RETURN old_rule.version;
@@ -252,7 +272,7 @@ BEGIN
 	RETURN version.version;
 END
 $$;
-COMMENT ON FUNCTION automation._alter_rule(regrole, text, text, text, jsonb, text, automation.step[], text, text, text, text, text, text, jsonb, boolean) IS 'automation.alter_rule()';
+COMMENT ON FUNCTION automation._alter_rule(regrole, text, text, text, jsonb, text, automation.step[], text, text, text, text, text, text, text, jsonb, boolean) IS 'automation.alter_rule()';
 
 CREATE FUNCTION automation.rollback_rule(
 	rule text,

@@ -98,9 +98,11 @@ void remove(const Task &task)
 
 void move(const Task &task, pg::Instant due)
 {
-	static pg::Statement statement("UPDATE automation.pending SET due_at = $2, awaits = CASE WHEN "
-								   "$2 = 'infinity' THEN 'field' "
-								   "END WHERE ctid = $1::tid");
+	// One that is held with its transaction stays so.
+	static pg::Statement statement(
+		"UPDATE automation.pending SET due_at = CASE WHEN batch_id IS NULL THEN $2 ELSE due_at "
+		"END, parked_at = CASE WHEN batch_id IS NOT NULL THEN $2 END, "
+		"awaits = CASE WHEN $2 = 'infinity' THEN 'field' END WHERE ctid = $1::tid");
 	pg::Spi spi;
 	statement.execute({Value::text(task.place), pg::instant(due)});
 }
@@ -109,7 +111,7 @@ void postpone(const Task &task)
 {
 	static pg::Statement statement(
 		"UPDATE automation.pending SET due_at = automation._now() + interval '1 second' "
-		"WHERE ctid = $1::tid");
+		"WHERE ctid = $1::tid AND batch_id IS NULL");
 	pg::Spi spi;
 	statement.execute({Value::text(task.place)});
 }

@@ -26,6 +26,8 @@ public:
 	std::string refusal(const Rule &rule, const std::string &key) const;
 	// Whether the event gives way to whoever has locked what it needs, to be handled again later.
 	bool gives_way_to(const pg::Error &error) const;
+	// Somebody sees to it that such events come a few at a time.
+	bool is_paced() const { return comes_again_; }
 	// A row has gone to another partition, while a rule runs that may have more to do with it.
 	void note_move(const pg::Place &from, const pg::Place &to);
 	pg::Place moved_to(const pg::Place &from) const; // nowhere: it has not moved

@@ -1,6 +1,7 @@
 #include "engine/due.hpp"
 
 #include "engine/backfill.hpp"
+#include "engine/bulk.hpp"
 #include "engine/cascade.hpp"
 #include "engine/index.hpp"
 #include "engine/performance.hpp"
@@ -98,7 +99,7 @@ int tick(int most)
 	keep_index();
 	if (has_to_wait())
 		return 0;
-	int count = backfill();
+	int count = backfill() + release();
 	// Who settles keeps others from it until his transaction ends: not while somebody sits in one.
 	const bool settles = pg::clock_is_set() || !pg::in_transaction_block();
 	for (const Task &task : settles ? touched(most) : std::vector<Task>())

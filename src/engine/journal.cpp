@@ -7,9 +7,7 @@
 
 namespace automation::engine {
 
-namespace {
-
-std::optional<std::string> json(const Chapter &chapter, std::optional<pg::Datum> row)
+std::optional<std::string> row_json(const Chapter &chapter, std::optional<pg::Datum> row)
 {
 	if (!row)
 		return std::nullopt;
@@ -23,8 +21,6 @@ std::optional<std::string> json(const Chapter &chapter, std::optional<pg::Datum>
 		.text(0, 1);
 }
 
-} // namespace
-
 int Journal::keepers_ = 0;
 
 bool Journal::is_kept()
@@ -35,7 +31,7 @@ bool Journal::is_kept()
 void Journal::note(const Chapter &chapter, const pg::RowChange &change)
 {
 	write_event({chapter.entity, chapter.key_of(change), event_name(change.event()),
-		json(chapter, change.old_value()), json(chapter, change.new_value()),
+		row_json(chapter, change.old_value()), row_json(chapter, change.new_value()),
 		Cascade::current().cause()});
 }
 

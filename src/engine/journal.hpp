@@ -3,7 +3,13 @@
 
 #include "engine/chapter.hpp"
 
+#include <optional>
+#include <string>
+
 namespace automation::engine {
+
+// An image of a row as JSON text.
+std::optional<std::string> row_json(const Chapter &chapter, std::optional<pg::Datum> row);
 
 class Journal {
 public:

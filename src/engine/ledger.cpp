@@ -163,6 +163,14 @@ void write_touch(const Touch &touch)
 	pg::wake_worker_at_commit();
 }
 
+void write_held(const Held &match)
+{
+	pg::insert_into("held",
+		{Value::int8(next_run()), Value::int8(match.batch), Value::int4(match.rule),
+			Value::int4(match.source), Value::text(match.event), Value::text(match.key),
+			Value::text_or_null(match.old)});
+}
+
 void write_event(const Happening &happening)
 {
 	static pg::Statement insert(

@@ -94,6 +94,17 @@ struct Touch {
 };
 void write_touch(const Touch &touch);
 
+// A match that is to become a run when somebody says so.
+struct Held {
+	std::int64_t batch;
+	int rule;
+	int source; // the entity whose row changed
+	std::string event;
+	std::string key;
+	std::optional<std::string> old; // JSON text
+};
+void write_held(const Held &match);
+
 // A row of the event journal.
 struct Happening {
 	int entity;

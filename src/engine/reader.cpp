@@ -41,6 +41,15 @@ State state_of(const std::string &name)
 	return name == "paused" ? State::paused : State::disabled;
 }
 
+OnBulk on_bulk_of(const std::string &name)
+{
+	if (name == "hold")
+		return OnBulk::hold;
+	if (name == "log_only")
+		return OnBulk::log_only;
+	return name == "skip" ? OnBulk::skip : OnBulk::run;
+}
+
 Wait::Anchor anchor_of(const std::string &name)
 {
 	if (name == "previous")
@@ -99,6 +108,7 @@ std::unique_ptr<Rule> rule_of(const Line &line)
 	rule->is_active = line.is(25);
 	rule->state = state_of(line.text(26));
 	rule->finishes = line.is(27);
+	rule->on_bulk = on_bulk_of(line.text(28));
 	rule->wait = wait_of(line);
 	return rule;
 }
@@ -111,7 +121,8 @@ std::unique_ptr<Rule> read_rule(int id, int version)
 		"SELECT step, action, kind, server, channel, channel_kind, function, if_function, "
 		"anchor, after_previous, by_difference, recurs, has_no_row, anchored_on, cancelled_by, "
 		"due_function, unless_function, events::text, key_function, owner, search_path, subject, "
-		"fails, is_standing, is_active, state, finishes FROM automation._rule_parts($1, $2)",
+		"fails, is_standing, is_active, state, finishes, on_bulk FROM automation._rule_parts($1, "
+		"$2)",
 		pg::Statement::Plan::once);
 	pg::Spi spi;
 	const pg::Rows found = parts.execute_fresh({pg::Value::int4(id), pg::Value::int4(version)});
@@ -122,6 +133,8 @@ std::unique_ptr<Rule> read_rule(int id, int version)
 	rule->version = version;
 	for (std::uint64_t i = 1; i < found.size(); ++i)
 		rule->steps.push_back(step_of(Line(found, i)));
+	rule->is_guard = !rule->steps.empty() && rule->steps.front().action == "refuse";
+	rule->fails_the_write |= rule->is_guard;
 	return rule;
 }
 

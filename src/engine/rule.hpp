@@ -54,6 +54,9 @@ struct Step {
 
 enum class State { active, paused, disabled };
 
+// What becomes of its matches in a transaction that sets off too much.
+enum class OnBulk { run, hold, log_only, skip };
+
 // Why a rule cannot be compiled; tried again in every transaction, and after every change.
 struct Breakage {
 	unsigned int transaction = 0;
@@ -71,10 +74,12 @@ struct Rule {
 	int subject = 0; // the entity whose row the rule is about
 	bool on_insert = false, on_update = false, on_remove = false;
 	bool fails_the_write = false; // on_error => 'fail'
+	bool is_guard = false;		  // its step refuses the change
 	bool is_standing = false;	  // waits for a date of the row, for as long as `still` holds
 	bool is_active = false;		  // takes new runs
 	bool finishes = false;		  // though disabled, goes on with the runs it has begun
 	State state = State::disabled;
+	OnBulk on_bulk = OnBulk::run;
 	Part when = {};
 	Part key = {};	 // of the subject's row
 	Part still = {}; // when the run begins later: whether it begins then

@@ -2,7 +2,9 @@
 
 #include "core/failure.hpp"
 #include "core/json.hpp"
+#include "engine/bulk.hpp"
 #include "engine/cascade.hpp"
+#include "engine/guard.hpp"
 #include "engine/holds.hpp"
 #include "engine/judgement.hpp"
 #include "engine/schedule.hpp"
@@ -133,6 +135,17 @@ std::string key_text(const Chapter &chapter, Rule &rule, const pg::RowChange &ch
 	return text;
 }
 
+void write_suppressed(Chapter &chapter, Rule &rule, const pg::RowChange &change, const char *event,
+	const std::string &reason)
+{
+	RunRecord run = new_record(rule, event);
+	run.changes = changes_json(rule, change);
+	try_to_find_key(chapter, rule, change, run);
+	run.status = "suppressed";
+	run.reason = reason;
+	write_run(run);
+}
+
 namespace {
 
 // An error of any part ends all of it.
@@ -182,26 +195,34 @@ std::int64_t conclude(Chapter &chapter, Rule &rule, const pg::RowChange &change,
 
 } // namespace
 
-void meet(Chapter &chapter, Rule &rule, const pg::RowChange &change, const char *event)
+bool meet(Chapter &chapter, Rule &rule, const pg::RowChange &change, const char *event)
 {
 	const InHand in_hand(rule);
+	if (rule.is_guard)
+		return stand_guard(chapter, rule, change, event);
 	Judgement judgement;
 	if (!rule.is_standing)
 		judgement = judge_event(chapter, rule, change);
+	const bool applies = rule.is_standing || judgement.applies;
+	if (judgement.applies && !judgement.error && !may_run(chapter, rule, change, event))
+		return true;
 	if (rule.wait && !judgement.error)
 		judgement = {false, pg::subtransaction([&] {
 						 if (rule.is_standing)
-							 plan_standing(chapter, rule, change);
+							 plan_standing(chapter, rule, change, event);
 						 else if (judgement.applies)
 							 plan_run(chapter, rule, change);
 					 })};
 	conclude(chapter, rule, change, event, std::move(judgement));
+	return applies;
 }
 
 std::int64_t run_if_it_applies(
 	Chapter &chapter, Rule &rule, const pg::RowChange &change, const char *event)
 {
 	const InHand in_hand(rule);
+	if (rule.is_guard)
+		return stand_guard(chapter, rule, change, event), 0;
 	if (rule.wait)
 		return run_when_due(chapter, rule, change);
 	return conclude(chapter, rule, change, event, judge_event(chapter, rule, change));

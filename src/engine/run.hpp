@@ -9,8 +9,9 @@
 
 namespace automation::engine {
 
-// A change meets a rule: its run begins now, or is planned. event: the log's word for it.
-void meet(Chapter &chapter, Rule &rule, const pg::RowChange &change, const char *event);
+// A change meets a rule: its run begins now, or is planned. event: the log's word for it. False:
+// the rule does not apply.
+bool meet(Chapter &chapter, Rule &rule, const pg::RowChange &change, const char *event);
 
 // Runs the rule if its condition holds. Leaves exactly one row in the log, unless the condition
 // does not hold. Returns the run's number, or 0.
@@ -19,6 +20,10 @@ std::int64_t run_if_it_applies(
 
 // Runs the rule for a row whose time has come.
 std::int64_t run_when_due(Chapter &chapter, Rule &rule, const pg::RowChange &change);
+
+// A match that leads to nothing, and why.
+void write_suppressed(Chapter &chapter, Rule &rule, const pg::RowChange &change, const char *event,
+	const std::string &reason);
 
 // The row that the rule is about.
 std::string key_text(const Chapter &chapter, Rule &rule, const pg::RowChange &change);

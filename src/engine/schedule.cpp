@@ -1,6 +1,7 @@
 #include "engine/schedule.hpp"
 
 #include "core/json.hpp"
+#include "engine/bulk.hpp"
 #include "engine/cascade.hpp"
 #include "engine/run.hpp"
 #include "pg/identity.hpp"
@@ -78,7 +79,7 @@ std::string values_seen(const Wait &wait, const pg::RowChange &row)
 	return text + "}";
 }
 
-void plan_standing(Chapter &chapter, Rule &rule, const pg::RowChange &change)
+void plan_standing(Chapter &chapter, Rule &rule, const pg::RowChange &change, const char *event)
 {
 	if (change.event() == pg::Event::update && !change.changed_anything())
 		return;
@@ -89,6 +90,9 @@ void plan_standing(Chapter &chapter, Rule &rule, const pg::RowChange &change)
 			[&] { before = standing_time(chapter, rule, change.as_it_was()); });
 	after = standing_time(chapter, rule, change);
 	if (after == before)
+		return;
+	// One that was planned before may be moved, and ended, by any number of changes.
+	if (before == pg::never && !may_run(chapter, rule, change, event))
 		return;
 	Plan plan = plan_of(rule, *rule.wait, change);
 	plan.key = key_text(chapter, rule, change);

@@ -15,7 +15,7 @@ void plan_run(Chapter &chapter, Rule &rule, const pg::RowChange &change);
 
 // A rule that waits for a date of the row, for as long as its condition holds: whatever changes the
 // date or the condition plans anew, or ends the plan.
-void plan_standing(Chapter &chapter, Rule &rule, const pg::RowChange &change);
+void plan_standing(Chapter &chapter, Rule &rule, const pg::RowChange &change, const char *event);
 
 // A step that waits; the record says for what. None: its time is now.
 std::optional<StepRecord> plan_step(const Chapter &chapter, const Rule &rule, Step &step,

@@ -8,6 +8,7 @@
 namespace automation::pg {
 
 Places *shared = nullptr;
+Place *mine = nullptr;
 
 namespace {
 
@@ -21,6 +22,17 @@ Size places_size()
 	return offsetof(Places, place) + max_worker_processes * sizeof(Place);
 }
 
+void initialize_figures(Place &place)
+{
+	for (pg_atomic_uint64 &figure : place.figure)
+		pg_atomic_init_u64(&figure, 0);
+	for (ChannelFigures &channel : place.channel) {
+		pg_atomic_init_u32(&channel.server, InvalidOid);
+		for (pg_atomic_uint64 &figure : channel.figure)
+			pg_atomic_init_u64(&figure, 0);
+	}
+}
+
 void initialize(Places &fresh)
 {
 	pg_atomic_init_u32(&fresh.launcher, 0);
@@ -31,8 +43,10 @@ void initialize(Places &fresh)
 		for (pg_atomic_uint32 *field : {&place.state, &place.database, &place.process,
 				 &place.called, &place.told_to_leave, &place.calls})
 			pg_atomic_init_u32(field, 0);
-		pg_atomic_init_u64(&place.since, 0);
-		pg_atomic_init_u64(&place.away_until, 0);
+		for (pg_atomic_uint64 *field :
+			{&place.since, &place.away_until, &place.begun, &place.seen, &place.in_flight})
+			pg_atomic_init_u64(field, 0);
+		initialize_figures(place);
 	}
 }
 

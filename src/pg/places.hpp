@@ -3,11 +3,19 @@
 
 #include "pg/postgres.hpp"
 
+#include "pg/figures.hpp"
+
 namespace automation::pg {
 
 // place_free -> starting (launcher) -> running (worker) -> ended or absent (worker's exit) ->
 // place_free (launcher)
 enum State : uint32 { place_free, starting, running, ended, absent };
+
+struct ChannelFigures {
+	pg_atomic_uint32 server; // 0: not taken yet
+	pg_atomic_uint64 figure[channel_figures];
+};
+inline constexpr int most_channels = 64; // that are counted apart
 
 // Nobody needs two of the fields to agree, so there is no lock; and no pointer, which would mean
 // something in one process only.
@@ -20,6 +28,13 @@ struct Place {
 	pg_atomic_uint32 calls;		 // to the launcher, before the worker looked for the extension
 	pg_atomic_uint64 since;		 // when it got this state
 	pg_atomic_uint64 away_until; // not to be given away before
+
+	// What the worker counts; see pg/figures.
+	pg_atomic_uint64 begun;
+	pg_atomic_uint64 seen;
+	pg_atomic_uint64 in_flight;
+	pg_atomic_uint64 figure[worker_figures];
+	ChannelFigures channel[most_channels];
 };
 
 struct Places {
@@ -30,6 +45,7 @@ struct Places {
 };
 
 extern Places *shared; // null when the library was not preloaded
+extern Place *mine;	   // in a worker
 
 void request_places();		   // from _PG_init
 Place *place_of(Oid database); // null when it has none

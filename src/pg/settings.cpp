@@ -30,10 +30,11 @@ void define(const char *name, const char *what, int *value, Range range, GucCont
 		range.unit, nullptr, nullptr, nullptr);
 }
 
-void define(const char *name, const char *what, char **value, int flags)
+void define(
+	const char *name, const char *what, char **value, int flags, GucContext context = PGC_SIGHUP)
 {
 	DefineCustomStringVariable(
-		name, what, nullptr, value, "", PGC_SIGHUP, flags, nullptr, nullptr, nullptr);
+		name, what, nullptr, value, "", context, flags, nullptr, nullptr, nullptr);
 }
 
 } // namespace
@@ -48,8 +49,14 @@ void define_settings()
 	define("pg_automation.journal",
 		"Whether every change of an attached table is noted in automation.event.",
 		&settings::journal, PGC_SUSET);
+	define("pg_automation.override",
+		"Why guards let changes of this session pass, if its role may override them.",
+		&settings::override_reason, 0, PGC_USERSET);
 	define("pg_automation.max_depth", "How many rules may set each other off in a row.",
 		&settings::max_depth, {1, 64, 0}, PGC_SUSET);
+	define("pg_automation.max_events_per_transaction",
+		"How many matches of rules make a transaction a bulk; 0: none do.",
+		&settings::max_events_per_transaction, {0, INT_MAX, 0}, PGC_SUSET);
 	define("pg_automation.superuser_rules", "Whether superusers may own rules.",
 		&settings::superuser_rules, PGC_SIGHUP, [](bool, void *) { expire_definitions(); });
 

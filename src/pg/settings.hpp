@@ -9,7 +9,9 @@ namespace settings {
 
 inline bool enabled = true;
 inline bool journal = false;
+inline char *override_reason = nullptr;
 inline int max_depth = 8;
+inline int max_events_per_transaction = 1'000; // 0: no limit
 // pg_automation.delivery
 enum Delivery { delivery_off, delivery_on, delivery_simulated };
 inline int delivery = delivery_on;

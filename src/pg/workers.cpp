@@ -14,8 +14,6 @@ constexpr TimestampTz second = USECS_PER_SEC;
 constexpr TimestampTz slow_start = 10 * second; // after that nobody is coming any more
 constexpr TimestampTz stay_away = 10 * second;
 
-Place *mine = nullptr; // in a worker
-
 bool is_live(Place &place)
 {
 	const uint32 state = pg_atomic_read_u32(&place.state);

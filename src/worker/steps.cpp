@@ -1,6 +1,7 @@
 // The other half of the worker's work: what rules have planned is done when it is due.
 #include "worker/worker.hpp"
 
+#include "pg/figures.hpp"
 #include "pg/process.hpp"
 
 #include <algorithm>
@@ -23,14 +24,14 @@ void Worker::take_steps()
 	static pg::Statement next_due(
 		"SELECT ceil(extract(epoch FROM automation._next_due()) * 1000)::bigint");
 	std::optional<milliseconds> wait;
-	bool more = false;
+	std::int64_t taken = 0;
 	pg::report_running("taking steps that are due");
 	const auto error = pg::transaction([&] {
 		extension_gone_ = pg::extension_oid() != extension_;
 		if (extension_gone_)
 			return;
 		pg::Spi spi;
-		more = tick.execute({pg::Value::int4(most_steps)}).integer(0, 1) == most_steps;
+		taken = tick.execute({pg::Value::int4(most_steps)}).integer(0, 1);
 		const pg::Rows due = next_due.execute({});
 		if (!due.is_null(0, 1))
 			wait = milliseconds(due.integer(0, 1));
@@ -38,10 +39,12 @@ void Worker::take_steps()
 	pg::report_statistics();
 	pg::report_idle();
 	next_step_ = Clock::now() +
-		(more ? milliseconds(0)
-			  : std::clamp(wait.value_or(longest_wait), least_wait, longest_wait));
+		(taken == most_steps ? milliseconds(0)
+							 : std::clamp(wait.value_or(longest_wait), least_wait, longest_wait));
 	if (error)
 		after_failure(*error);
+	else
+		pg::count(pg::WorkerFigure::steps, static_cast<std::uint64_t>(taken));
 }
 
 } // namespace automation::worker

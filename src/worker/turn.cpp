@@ -1,6 +1,7 @@
 // One transaction of the worker's: records what has come back, claims what may go out next.
 #include "worker/worker.hpp"
 
+#include "pg/figures.hpp"
 #include "pg/process.hpp"
 #include "pg/refusal.hpp"
 #include "pg/settings.hpp"
@@ -51,6 +52,7 @@ void Worker::turn(Mode mode)
 	});
 	pg::report_statistics();
 	pg::report_idle();
+	pg::count(pg::WorkerFigure::turns);
 	looked_at_ = Clock::now();
 	if (look_)
 		next_step_ = looked_at_; // whoever called may have planned something, or touched it
@@ -132,6 +134,7 @@ void Worker::save(const std::vector<Task> &tasks)
 
 void Worker::after_failure(const pg::Error &error)
 {
+	pg::count(pg::WorkerFigure::failures);
 	outbox_.revert();
 	look_ = true;
 	not_before_ = Clock::now() + pause_after_failure;

@@ -2,6 +2,7 @@
 
 #include "core/outcome.hpp"
 #include "pg/channel.hpp"
+#include "pg/figures.hpp"
 #include "pg/process.hpp"
 #include "pg/settings.hpp"
 #include "pg/workers.hpp"
@@ -24,6 +25,23 @@ milliseconds until(std::chrono::steady_clock::time_point instant)
 {
 	const auto left = std::chrono::ceil<milliseconds>(instant - std::chrono::steady_clock::now());
 	return std::max(left, milliseconds(0));
+}
+
+pg::ChannelFigure figure_of(core::Outcome outcome)
+{
+	switch (outcome) {
+	case core::Outcome::delivered:
+		return pg::ChannelFigure::delivered;
+	case core::Outcome::retry:
+		return pg::ChannelFigure::retry;
+	case core::Outcome::dead:
+		return pg::ChannelFigure::dead;
+	case core::Outcome::expired:
+		return pg::ChannelFigure::expired;
+	case core::Outcome::unknown:
+		break;
+	}
+	return pg::ChannelFigure::unknown;
 }
 
 // An ERROR that ends the process goes past all destructors, but no thread may outlive it.
@@ -55,7 +73,10 @@ void worker_main(pg::Datum argument)
 	pg::begin_process(database);
 	pg::use_own_settings();
 	pg::Oid extension = 0;
-	const auto error = pg::transaction([&] { extension = pg::extension_oid(); });
+	const auto error = pg::transaction([&] {
+		extension = pg::extension_oid();
+		pg::begin_figures();
+	});
 	if (error)
 		error->log_warning();
 	if (extension == 0) {
@@ -86,6 +107,8 @@ void Worker::run()
 			take_steps();
 		transfers_.drive();
 		collect();
+		pg::report_alive();
+		pg::report_in_flight(flights_.size());
 		if (!turn_is_due() && !steps_are_due())
 			waiting.wait(time_to_wait());
 		pg::serve_requests();
@@ -188,9 +211,13 @@ void Worker::settle(const Flight &flight, const core::Verdict &verdict, const co
 	if (settlements_.empty())
 		settled_first_at_ = Clock::now();
 	settlements_.push_back(land(flight, verdict, reply));
+	const Settlement &settlement = settlements_.back();
+	pg::count(settlement.server, figure_of(settlement.outcome));
+	pg::count(settlement.server, pg::ChannelFigure::milliseconds,
+		static_cast<std::uint64_t>(settlement.elapsed.count()));
 	const bool answered =
 		verdict.outcome == core::Outcome::delivered || verdict.outcome == core::Outcome::dead;
-	traffic_.ended(flight.server, flight.course, answered, settlements_.back().reason);
+	traffic_.ended(flight.server, flight.course, answered, settlement.reason);
 }
 
 // What is under way may come to its end, for a while; then it is recorded as what it is: unknown,

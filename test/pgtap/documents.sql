@@ -1,10 +1,13 @@
--- Every example of these documents, with what is printed below it.
+-- Every example of these pages of docs/, with what is printed below it.
 BEGIN;
 SELECT no_plan();
 \set trying `cat docs/trying.md`
 \set understanding `cat docs/understanding.md`
+\set operations `cat docs/operations.md`
 \set templates `cat docs/templates.md`
 \set rules `cat docs/rules.md`
+\set bulk `cat docs/bulk.md`
+\set guards `cat docs/guards.md`
 
 -- A block of SQL, and the text block that follows it at once: its rows, columns separated by " | ".
 CREATE FUNCTION pg_temp.check_document(document text) RETURNS SETOF text LANGUAGE plpgsql AS $$
@@ -12,12 +15,29 @@ DECLARE
 	example text[];
 	command text;
 	printed text;
+	detail text;
+	hint text;
 BEGIN
-	FOR example IN SELECT regexp_matches(document, E'```sql\n(.*?)\n```(?:\n\n```text\n(.*?)\n```)?', 'g') LOOP
+	FOR example IN
+		SELECT ARRAY[p.command, CASE WHEN starts_with(p.rest, E'\n\n```text\n') THEN split_part(substr(p.rest, 11), E'\n```', 1) END]
+		FROM (
+			SELECT split_part(b, E'\n```', 1), substr(b, strpos(b, E'\n```') + 4)
+			FROM regexp_split_to_table(document, '```sql\n') WITH ORDINALITY AS s(b, place)
+			WHERE s.place > 1
+		) AS p(command, rest)
+	LOOP
 		IF example[1] ~ '_ok\(' THEN
 			FOREACH command IN ARRAY regexp_split_to_array(rtrim(example[1], ';'), E';\n') LOOP
 				RETURN QUERY EXECUTE command;
 			END LOOP;
+		ELSIF example[2] ~ '^ERROR' THEN
+			BEGIN
+				EXECUTE example[1];
+				RETURN NEXT fail(example[1]);
+			EXCEPTION WHEN OTHERS THEN
+				GET STACKED DIAGNOSTICS printed = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
+				RETURN NEXT is(format(E'ERROR:  %s\nDETAIL:  %s\nHINT:  %s', printed, detail, hint), example[2], example[1]);
+			END;
 		ELSIF example[2] IS NULL THEN
 			EXECUTE example[1];
 			RETURN NEXT pass(split_part(example[1], E'\n', 1));
@@ -39,11 +59,20 @@ ROLLBACK TO trying;
 SELECT pg_temp.check_document(:'understanding');
 SELECT is((SELECT count(*) FROM automation.event), 2::bigint, 'all of them');
 ROLLBACK TO trying;
+SELECT pg_temp.check_document(:'operations');
+SELECT is((SELECT count(*) FROM pg_roles WHERE rolname = 'exporter'), 1::bigint, 'those too');
+ROLLBACK TO trying;
 SELECT pg_temp.check_document(:'templates');
 SELECT is((SELECT count(*) FROM automation.folders), 4::bigint, 'all of them');
 ROLLBACK TO trying;
 SELECT pg_temp.check_document(:'rules');
 SELECT is((SELECT version FROM automation.rules), 3, 'all of them');
+ROLLBACK TO trying;
+SELECT pg_temp.check_document(:'bulk');
+SELECT is((SELECT state FROM automation.batch), 'releasing', 'bulk to its end');
+ROLLBACK TO trying;
+SELECT pg_temp.check_document(:'guards');
+SELECT is((SELECT count(*) FROM automation.guards), 1::bigint, 'guards, too');
 
 SELECT * FROM finish();
 ROLLBACK;

@@ -171,7 +171,7 @@ SELECT is(attack.as('thief_author', command), '42501', command) FROM (VALUES
 	($$SELECT automation.attach('shop.job')$$),
 	($$SELECT automation.approve_function('shop.job', 'attack.trojan(text)')$$),
 	($$SELECT automation.grant_access('thief_author', 'admin')$$),
-	($$SELECT automation._create_rule('postgres', 'x', 'shop.job', 'created', '{}', NULL, NULL, 'x', NULL, true, 'log', NULL, 'row')$$),
+	($$SELECT automation._create_rule('postgres', 'x', 'shop.job', 'created', '{}', NULL, NULL, 'x', NULL, true, 'log', NULL, 'row', NULL)$$),
 	($$SELECT automation._ask('postgres', 'SELECT to_jsonb(attack.spy(''ask''))', '{}')$$),
 	($$SELECT automation._compile('x', 'text', 'SELECT 1')$$),
 	($$SELECT automation._fire_rule(1, '{}')$$),

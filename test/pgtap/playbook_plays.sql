@@ -29,6 +29,7 @@ SELECT crm.attach('contract', 'contract', 'contact_id integer REFERENCES crm.con
 SELECT crm.attach('task', 'task', 'title text, assignee text, due_at timestamptz', 'title=title', 'owner=assignee', 'due=due_at');
 SELECT crm.attach('note', 'note', 'job_id integer REFERENCES crm.job, author integer, body text', 'author=author', 'body=body');
 SELECT crm.attach('checklist', 'checklist', 'job_id integer REFERENCES crm.job, template text, status text', 'job=job_id', 'template=template', 'status=status');
+SELECT crm.attach('photo', 'photo', 'job_id integer REFERENCES crm.job');
 SELECT crm.attach('form', 'form', 'email text', 'email=email');
 SELECT crm.attach('call', 'call', 'phone text, status text', 'phone=phone', 'status=status');
 SELECT crm.attach('message', 'message', 'contact_id integer REFERENCES crm.contact, direction text DEFAULT ''inbound'', body text', 'direction=direction', 'body=body');
@@ -93,8 +94,11 @@ BEGIN
 	FROM done AS d, LATERAL (SELECT crm.told(d.run, d.step, d.record)) AS t(what)
 	WHERE d.record ->> 'status' IN ('succeeded', 'delivering', 'failed') AND t.what IS NOT NULL;
 	RAISE SQLSTATE 'TAP00' USING MESSAGE = coalesce(answer, 'nothing');
-EXCEPTION WHEN SQLSTATE 'TAP00' THEN
-	RETURN SQLERRM;
+EXCEPTION
+	WHEN SQLSTATE 'TAP00' THEN
+		RETURN SQLERRM;
+	WHEN check_violation THEN
+		RETURN 'refused: ' || SQLERRM;
 END
 $$;
 
@@ -191,6 +195,11 @@ INSERT INTO play VALUES
 ('plumbing_gas_leak', '{"first": "+12025550107", "second": "+12025550108", "third": "+12025550109"}', $$INSERT INTO job (type, contact_id) VALUES ('Gas Leak', 1)$$, 'sms Ada, sms +12025550107, 03-04 09:05 sms +12025550108, 03-04 09:10 sms +12025550109', $$INSERT INTO job (type, contact_id) VALUES ('Drain', 1)$$,
 	$$INSERT INTO job (type, contact_id) VALUES ('Gas Leak', 1); SELECT automation.advance('6 minutes'); UPDATE job SET tech_id = 1 WHERE type = 'Gas Leak'$$, 'sms Ada, sms +12025550107, 03-04 09:05 sms +12025550108'),
 ('job_type_checklist', '{"job_type": ["No Heat", "Boiler"], "template": "Combustion"}', $$UPDATE job SET type = 'Boiler', status = 'Scheduled'$$, 'new checklist', $$UPDATE job SET type = 'Roof', status = 'Scheduled'$$, $$UPDATE job SET type = 'Boiler', status = 'Scheduled'; UPDATE job SET status = 'New'; UPDATE job SET status = 'Scheduled'$$, 'new checklist'),
+('electrical_loto_guard', NULL, $$UPDATE job SET type = 'Electrical' | INSERT INTO photo (job_id) VALUES (1); INSERT INTO checklist (job_id, template, status) VALUES (1, 'Lockout/tagout', 'Open'); UPDATE job SET status = 'Completed'$$,
+	'refused: Job 1 cannot be completed: confirm lockout/tagout and add a photo of the panel first', $$UPDATE job SET status = 'Completed'$$,
+	$$UPDATE job SET type = 'Electrical' | INSERT INTO photo (job_id) VALUES (1); INSERT INTO checklist (job_id, template, status) VALUES (1, 'Lockout/tagout', 'Complete'); UPDATE job SET status = 'Completed'$$, 'nothing'),
+('electrical_loto_guard', '{"types": ["Panel"]}', $$UPDATE job SET type = 'Panel' | INSERT INTO checklist (job_id, template, status) VALUES (1, 'Lockout/tagout', 'Complete'); UPDATE job SET status = 'Completed'$$,
+	'refused: Job 1 cannot be completed: confirm lockout/tagout and add a photo of the panel first', $$UPDATE job SET type = 'Electrical' | UPDATE job SET status = 'Completed'$$, $$UPDATE job SET type = 'Panel', status = 'Completed' | UPDATE job SET amount = 7$$, 'nothing'),
 ('status_push_back', NULL, $$UPDATE job SET status = 'Scheduled'$$, 'webhook /jobs/R-1', $$UPDATE job SET ref = NULL; UPDATE job SET status = 'Scheduled'$$, $$UPDATE job SET status = 'Scheduled'; UPDATE job SET status = 'Scheduled', amount = 7$$, 'webhook /jobs/R-1'),
 ('warranty_claim', '{"assignee": "dora"}', $$UPDATE job SET warranty = true$$, 'amount=0, task Claim warranty for job 1 for dora, tell 1', $$UPDATE job SET warranty = false$$, $$UPDATE job SET warranty = true; UPDATE job SET amount = 5$$, 'amount=0, task Claim warranty for job 1 for dora, tell 1'),
 ('callback_detector', '{"recipient": "boss"}', $$INSERT INTO job (place, status, done_at) VALUES (5, 'Completed', '2030-02-20') | INSERT INTO job (id, place) VALUES (99, 5)$$, 'priority=High, tell boss, task Find out why job 99 is a callback', $$INSERT INTO job (place, status, done_at) VALUES (5, 'Completed', '2029-02-20') | INSERT INTO job (id, place) VALUES (99, 5)$$,

@@ -64,6 +64,9 @@ SELECT crm.check_all('crm.job', '[
 ["created", {}, {"id": 1}, {"id": 2}, false],
 ["job.created", null, null, {"id": 1}, true],
 ["updated", {}, {"id": 1}, {"id": 2}, true],
+["written", {}, {"id": 1}, {"id": 2}, true],
+["written", {}, null, {"id": 1}, true],
+["written", {}, {"id": 1}, null, false],
 ["updated", {}, null, {"id": 1}, false],
 ["job.deleted", {}, {"id": 1}, null, true],
 ["deleted", {}, {"id": 1}, {"id": 2}, false],
@@ -244,7 +247,7 @@ SELECT is(crm.sql_of('crm.visit', 'task.completed'),
 -- The library
 
 SELECT is((SELECT array_agg(name ORDER BY name) FROM automation.trigger_definition WHERE object_type IS NULL),
-	'{assigned,child_added,child_changed,child_removed,child_status_entered,created,date_approaching,date_moved,date_passed,deleted,field_changed,field_cleared,field_decreased,field_filled,field_increased,field_matches,flag_cleared,flag_set,held_for,manual,no_activity,reassigned,recurring,schedule,status_changed,status_entered,status_left,stayed_in_status,tag_added,tag_removed,threshold_crossed,unassigned,updated}',
+	'{assigned,child_added,child_changed,child_removed,child_status_entered,created,date_approaching,date_moved,date_passed,deleted,field_changed,field_cleared,field_decreased,field_filled,field_increased,field_matches,flag_cleared,flag_set,held_for,manual,no_activity,reassigned,recurring,schedule,status_changed,status_entered,status_left,stayed_in_status,tag_added,tag_removed,threshold_crossed,unassigned,updated,written}',
 	'the generic triggers');
 SELECT is((SELECT count(*) FROM automation.trigger_definition WHERE object_type IS DISTINCT FROM substring(name FROM '^(.*)\.')), 0::bigint,
 	'the others begin with their object type');

@@ -1,0 +1,60 @@
+-- Guards: rules that refuse a change. All else about them is as with any rule: the language of their
+-- conditions, their states and versions, in whose name they look, rules as code.
+
+CREATE FUNCTION automation.create_guard(
+	name text,
+	relation regclass,
+	condition text,
+	message text,
+	trigger text DEFAULT 'written',
+	params jsonb DEFAULT '{}',
+	hint text DEFAULT NULL,
+	override text DEFAULT NULL,
+	folder text DEFAULT 'Guards',
+	description text DEFAULT NULL,
+	activate boolean DEFAULT false,
+	evaluate text DEFAULT 'row')
+RETURNS integer
+LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
+COMMENT ON FUNCTION automation.create_guard(text, regclass, text, text, text, jsonb, text, text, text, text, boolean, text)
+	IS 'Makes a rule that refuses a change for which the condition holds, with a message that is a template, and answers its number. Members of the role override can have the change made all the same';
+
+CREATE FUNCTION automation._create_guard(
+	caller regrole,
+	name text,
+	relation regclass,
+	condition text,
+	message text,
+	trigger text,
+	params jsonb,
+	hint text,
+	override text,
+	folder text,
+	description text,
+	activate boolean,
+	evaluate text)
+RETURNS integer
+LANGUAGE sql
+-- Before all other rules: what they would do is undone anyway.
+RETURN automation._create_rule(caller, name, relation, trigger, params, condition, ARRAY[automation.refuse(message, hint, override)],
+	folder, description, activate, 'fail', 0, evaluate, NULL);
+COMMENT ON FUNCTION automation._create_guard(regrole, text, regclass, text, text, text, jsonb, text, text, text, text, boolean, text) IS 'automation.create_guard()';
+
+CREATE FUNCTION automation._is_guard(rule_id integer) RETURNS boolean
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT v.steps -> 0 ->> 'action' = 'refuse'
+	FROM automation.rule AS r
+	JOIN automation.rule_version AS v ON v.rule_id = r.id AND v.version = r.version
+	WHERE r.id = _is_guard.rule_id;
+END;
+COMMENT ON FUNCTION automation._is_guard(integer) IS 'Whether a rule refuses changes';
+
+CREATE VIEW automation.guards AS
+SELECT r.name, r.folder, r.relation, r.trigger, r.params, r.condition, s.params ->> 'message' AS message, s.params ->> 'hint' AS hint,
+	s.params ->> 'override' AS override, r.evaluate, r.state, r.state_icon, r.valid, r.problem, r.owner, r.version, r.description
+FROM automation.rules AS r
+JOIN automation.rule_steps AS s ON s.rule = r.name AND s.action = 'refuse'
+ORDER BY r.position, r.id;
+COMMENT ON VIEW automation.guards IS 'Rules that refuse changes; one that is active and not valid refuses every change that it would have to judge';
+COMMENT ON COLUMN automation.guards.override IS 'Role whose members can have the change made all the same';
