@@ -8,6 +8,7 @@ SELECT no_plan();
 \set templates `cat docs/templates.md`
 \set email `cat docs/email.md`
 \set sms `cat docs/sms.md`
+\set rules `cat docs/rules.md`
 \set bulk `cat docs/bulk.md`
 \set guards `cat docs/guards.md`
 
@@ -75,6 +76,9 @@ SELECT is((SELECT count(*) FROM automation.consents('email', 'ada@engines.exampl
 ROLLBACK TO trying;
 SELECT pg_temp.check_document(:'sms');
 SELECT is((SELECT count(*) FROM automation.consents('sms', '+12025550199')), 1::bigint, 'all of them');
+ROLLBACK TO trying;
+SELECT pg_temp.check_document(:'rules');
+SELECT is((SELECT version FROM automation.rules), 3, 'all of them');
 ROLLBACK TO trying;
 SELECT pg_temp.check_document(:'bulk');
 SELECT is((SELECT state FROM automation.batch), 'releasing', 'bulk to its end');
