@@ -304,6 +304,7 @@ BEGIN
 		WHERE p.entity_id = t.entity_id AND (p.key = t.key OR t.key IS NULL) AND coalesce(p.run_id, p.id) < t.id);
 	DELETE FROM automation.event AS e WHERE e.at < horizon;
 	DELETE FROM automation.acknowledged AS a WHERE NOT EXISTS (SELECT FROM automation.run AS u WHERE u.id = a.run_id);
+	DELETE FROM automation.moved AS m WHERE NOT EXISTS (SELECT FROM automation.run AS u WHERE u.id = m.run_id);
 	PERFORM automation._purge_versions();
 	RETURN purged;
 END

@@ -6,6 +6,7 @@ SELECT no_plan();
 \set retention `cat docs/retention.md`
 \set operations `cat docs/operations.md`
 \set templates `cat docs/templates.md`
+\set rules `cat docs/rules.md`
 \set bulk `cat docs/bulk.md`
 \set guards `cat docs/guards.md`
 
@@ -67,6 +68,9 @@ SELECT is((SELECT count(*) FROM automation.folders), 4::bigint, 'all of them');
 ROLLBACK TO trying;
 SELECT pg_temp.check_document(:'retention');
 SELECT is((SELECT count(*) FROM automation.delivery WHERE message ? 'erased'), 1::bigint, 'to the end');
+ROLLBACK TO trying;
+SELECT pg_temp.check_document(:'rules');
+SELECT is((SELECT version FROM automation.rules), 3, 'all of them');
 ROLLBACK TO trying;
 SELECT pg_temp.check_document(:'bulk');
 SELECT is((SELECT state FROM automation.batch), 'releasing', 'bulk to its end');
