@@ -105,12 +105,12 @@ LANGUAGE sql STABLE
 BEGIN ATOMIC
 	SELECT 'message of no run'::text, format('delivery %s', d.id), d.at, format('Run %s does not exist.', d.run_id)
 	FROM automation.delivery AS d
-	WHERE d.run_id > (SELECT max(v.last_run) FROM automation.volume AS v)
+	WHERE d.run_id IS NOT NULL AND (d.run_id <= (SELECT max(v.last_run) FROM automation.volume AS v)) IS NOT TRUE
 		AND NOT EXISTS (SELECT FROM automation.run AS u WHERE u.id = d.run_id)
 	UNION ALL
 	SELECT 'attempt of nothing', format('attempt %s', a.id), a.started_at, format('Delivery %s does not exist.', a.delivery_id)
 	FROM automation.attempt AS a
-	WHERE a.delivery_id > (SELECT max(v.last_delivery) FROM automation.volume AS v)
+	WHERE (a.delivery_id <= (SELECT max(v.last_delivery) FROM automation.volume AS v)) IS NOT TRUE
 		AND NOT EXISTS (SELECT FROM automation.delivery AS d WHERE d.id = a.delivery_id)
 	UNION ALL
 	SELECT 'retry of nothing', format('delivery %s', r.delivery_id), r.due_at, 'The delivery does not exist.'

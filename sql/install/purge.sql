@@ -310,6 +310,7 @@ BEGIN
 	WHERE d.at < horizon AND NOT d.is_kept AND NOT EXISTS (SELECT FROM automation.run AS u WHERE u.id = d.run_id);
 	DELETE FROM automation.moved AS m WHERE NOT EXISTS (SELECT FROM automation.run AS u WHERE u.id = m.run_id);
 	DELETE FROM automation.acknowledged AS a WHERE NOT EXISTS (SELECT FROM automation.run AS u WHERE u.id = a.run_id);
+	DELETE FROM automation.moved AS m WHERE NOT EXISTS (SELECT FROM automation.run AS u WHERE u.id = m.run_id);
 	PERFORM automation._purge_versions();
 	RETURN purged;
 END

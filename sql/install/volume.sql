@@ -12,8 +12,8 @@ CREATE TABLE automation.volume (
 	number smallint PRIMARY KEY,
 	opened_at timestamptz NOT NULL DEFAULT automation._now(),
 	closed_at timestamptz DEFAULT automation._now(),
-	last_run bigint NOT NULL DEFAULT 0,
-	last_delivery bigint NOT NULL DEFAULT 0
+	last_run bigint,
+	last_delivery bigint
 );
 INSERT INTO automation.volume (number) SELECT * FROM generate_series(0, 5);
 UPDATE automation.volume SET closed_at = NULL WHERE number = 0;

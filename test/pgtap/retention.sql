@@ -49,7 +49,7 @@ SELECT automation.housekeep('80 days'), automation.housekeep('80 days');
 SELECT is(crm.volumes(), '0: 10, 1: 3', 'as long as a volume may have something younger, it stays');
 SELECT is(crm.current(), 2, 'a volume that is still empty is not left for another');
 SELECT automation.advance('2 days');
-INSERT INTO automation.attempt (delivery_id, number, epoch, finished_at, outcome) SELECT min(id), 1, 1, now(), 'delivered' FROM automation.delivery;
+INSERT INTO automation.attempt (delivery_id, number, epoch, started_at, finished_at, outcome) SELECT min(id), 1, 1, '2030-01-02', '2030-01-02', 'delivered' FROM automation.delivery;
 SELECT automation.housekeep('80 days');
 SELECT is((SELECT count(*) FROM ONLY automation.run) + (SELECT count(*) FROM ONLY automation.delivery) + (SELECT count(*) FROM ONLY automation.attempt), 0::bigint, 'a volume that is old throughout is emptied');
 SELECT is(pg_relation_size('automation.run') + pg_relation_size('automation.delivery') + pg_relation_size('automation.run_of_row'), 8192::bigint, 'and its space given back');
