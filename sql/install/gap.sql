@@ -139,6 +139,8 @@ BEGIN
 		WHERE e.cause IS NULL AND e.at < before AND v.created_at < e.at AND v.evaluate = 'row' AND v.timing IS NULL AND NOT v.is_standing
 			AND automation._event_verb(e.event) = ANY (v.events)
 			AND NOT EXISTS (SELECT FROM automation.hold AS h WHERE h.entity_id = e.entity_id AND h.key = e.key)
+			-- What a bulk has set off is held, or was discarded or skipped; its batch is of the same instant.
+			AND r.on_bulk IS DISTINCT FROM 'skip' AND NOT EXISTS (SELECT FROM automation.batch AS b WHERE b.at = e.at)
 			AND NOT EXISTS (SELECT FROM automation.event AS o WHERE o.entity_id = e.entity_id AND o.key = e.key AND o.id > e.id)
 			AND NOT EXISTS (
 				SELECT FROM automation.run AS u

@@ -218,6 +218,16 @@ SELECT automation.advance('7 days');
 SELECT is((SELECT count(*) FROM automation.delivery), 5::bigint, 'and the others when they are');
 ROLLBACK TO empty;
 
+-- No gap
+
+SET LOCAL pg_automation.journal = on;
+INSERT INTO deal SELECT generate_series(1, 9);
+SELECT automation.set_clock('2030-03-05 09:00+00');
+SELECT is_empty($$SELECT * FROM automation.audit_gaps() WHERE gap NOT LIKE 'changes%'$$, 'what is held on purpose is no gap');
+SELECT automation.discard_batch(tap.batch());
+SELECT is_empty($$SELECT * FROM automation.audit_gaps() WHERE gap NOT LIKE 'changes%'$$, 'nor what was discarded');
+ROLLBACK TO empty;
+
 -- Who may
 
 CREATE ROLE tap_author;
