@@ -1,13 +1,4 @@
--- A rule of one table for another one.
-
-CREATE FUNCTION automation.copy_rule(
-	rule text,
-	new_name text,
-	relation regclass DEFAULT NULL,
-	activate boolean DEFAULT false)
-RETURNS integer
-LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
-COMMENT ON FUNCTION automation.copy_rule(text, text, regclass, boolean) IS 'Makes a rule of the caller''s that says the same, for another table too, and answers its number';
+-- A rule of one table for another one, or for another stage: told part by part what would fit there.
 
 CREATE FUNCTION automation._trigger_on(trigger text, source regclass, target regclass) RETURNS text
 LANGUAGE sql STABLE
@@ -17,22 +8,171 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION automation._trigger_on(text, regclass, regclass) IS 'job.created as deal.created, when a rule goes from jobs to deals';
 
+CREATE FUNCTION automation._at_stage(relation regclass, trigger text, params jsonb, stage text) RETURNS jsonb
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF stage IS NULL THEN
+		RETURN params;
+	ELSIF (automation._trigger(automation._entity(relation), trigger)).params -> 'properties' ? 'to' IS NOT TRUE THEN
+		PERFORM automation._fail('22023', format('trigger "%s" waits for no stage', trigger),
+			hint => 'One with the parameter "to" does, for example status_entered.');
+	END IF;
+	RETURN params || jsonb_build_object('to', stage);
+END
+$$;
+COMMENT ON FUNCTION automation._at_stage(regclass, text, jsonb, text) IS 'Parameters of a trigger that waits for another stage';
+
+CREATE FUNCTION automation._copied(caller regrole, rule automation.rule, new_name text, relation regclass, stage text) RETURNS automation.rule_version
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT ROW(NULL, NULL, new_name, t.trigger, automation._at_stage(coalesce(_copied.relation, (_copied.rule).relation), t.trigger, v.params, stage),
+		v.condition, NULL, NULL, NULL, v.steps, caller, format('copy of "%s"', (_copied.rule).name), NULL, v.evaluate, NULL,
+		CASE WHEN coalesce(_copied.relation, (_copied.rule).relation) = (_copied.rule).relation THEN v.column_names END, NULL)::automation.rule_version
+	FROM automation._version((_copied.rule).id, (_copied.rule).version) AS v,
+		LATERAL automation._trigger_on(v.trigger, (_copied.rule).relation, coalesce(_copied.relation, (_copied.rule).relation)) AS t(trigger);
+END;
+COMMENT ON FUNCTION automation._copied(regrole, automation.rule, text, regclass, text) IS 'What a rule says, for another table or stage';
+
+CREATE FUNCTION automation.copy_rule(
+	rule text,
+	new_name text,
+	relation regclass DEFAULT NULL,
+	activate boolean DEFAULT false,
+	stage text DEFAULT NULL)
+RETURNS integer
+LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
+COMMENT ON FUNCTION automation.copy_rule(text, text, regclass, boolean, text)
+	IS 'Makes a rule of the caller''s that says the same, for another table or another stage too, and answers its number. See copy_report() first';
+
 CREATE FUNCTION automation._copy_rule(
 	caller regrole,
 	rule text,
 	new_name text,
 	relation regclass,
-	activate boolean)
+	activate boolean,
+	stage text)
 RETURNS integer
 LANGUAGE sql
 RETURN (
 	SELECT automation._new_rule(
 		automation._callers_search_path(caller), coalesce(_copy_rule.relation, r.relation), r.folder, r.description,
-		activate, r.on_error, NULL,
-		ROW(NULL, NULL, new_name,
-			automation._trigger_on(v.trigger, r.relation, coalesce(_copy_rule.relation, r.relation)), v.params,
-			v.condition, NULL, NULL, NULL, v.steps, caller, format('copy of "%s"', r.name), NULL, v.evaluate, NULL,
-			CASE WHEN coalesce(_copy_rule.relation, r.relation) = r.relation THEN v.column_names END, NULL)::automation.rule_version, r.on_bulk)
-	FROM automation._rule(_copy_rule.rule) AS r, LATERAL automation._version(r.id, r.version) AS v
+		activate, r.on_error, NULL, automation._copied(caller, r, new_name, _copy_rule.relation, stage), r.on_bulk)
+	FROM automation._rule(_copy_rule.rule) AS r
 );
-COMMENT ON FUNCTION automation._copy_rule(regrole, text, text, regclass, boolean) IS 'automation.copy_rule()';
+COMMENT ON FUNCTION automation._copy_rule(regrole, text, text, regclass, boolean, text) IS 'automation.copy_rule()';
+
+-- What does not map
+
+CREATE FUNCTION automation._try_rule(search_path text, relation regclass, version automation.rule_version, OUT problem text, OUT hint text)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	has_passed boolean := false;
+BEGIN
+	PERFORM automation._new_rule(_try_rule.search_path, relation, NULL, NULL, false, 'log', NULL, version);
+	has_passed := true;
+	RAISE EXCEPTION USING ERRCODE = 'P0001', MESSAGE = 'undone';
+EXCEPTION WHEN OTHERS THEN
+	IF NOT has_passed THEN
+		GET STACKED DIAGNOSTICS problem = MESSAGE_TEXT, hint = PG_EXCEPTION_HINT;
+		hint := nullif(hint, '');
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION automation._try_rule(text, regclass, automation.rule_version) IS 'What keeps a rule from being made, or null; it is not made';
+
+CREATE FUNCTION automation._report_copy(search_path text, relation regclass, version automation.rule_version)
+RETURNS TABLE (part text, says text, fits boolean, problem text, hint text)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	-- A part by itself, among others that fit everywhere.
+	plain CONSTANT automation.step := automation.notify('nobody', 'nothing');
+	tried automation.rule_version := version;
+	step record;
+BEGIN
+	tried.name := format('copy %s', gen_random_uuid());
+	tried.condition := NULL;
+	tried.steps := jsonb_build_array(automation._step_json(plain));
+	part := 'trigger';
+	says := automation._trigger_text(version.trigger, version.params);
+	SELECT t.problem, t.hint, t.problem IS NULL INTO problem, hint, fits FROM automation._try_rule(_report_copy.search_path, relation, tried) AS t;
+	RETURN NEXT;
+	IF NOT fits THEN
+		tried.trigger := 'updated';
+		tried.params := '{}';
+	END IF;
+	IF version.condition IS NOT NULL THEN
+		tried.condition := version.condition;
+		part := 'condition';
+		says := version.condition;
+		SELECT t.problem, t.hint, t.problem IS NULL INTO problem, hint, fits FROM automation._try_rule(_report_copy.search_path, relation, tried) AS t;
+		tried.condition := NULL;
+		RETURN NEXT;
+	END IF;
+	FOR step IN SELECT s.value, s.place FROM jsonb_array_elements(version.steps) WITH ORDINALITY AS s(value, place) LOOP
+		tried.steps := jsonb_build_array(step.value);
+		part := format('step %s', step.place);
+		says := automation._action_text(step.value);
+		SELECT t.problem, t.hint, t.problem IS NULL INTO problem, hint, fits FROM automation._try_rule(_report_copy.search_path, relation, tried) AS t;
+		RETURN NEXT;
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION automation._report_copy(text, regclass, automation.rule_version) IS 'Tries each part of a rule on a table';
+
+CREATE FUNCTION automation.copy_report(rule text, relation regclass, stage text DEFAULT NULL)
+RETURNS TABLE (part text, says text, fits boolean, problem text, hint text)
+LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
+COMMENT ON FUNCTION automation.copy_report(text, regclass, text)
+	IS 'What of a rule would fit another table or stage, and what not: trigger, condition and each step, all of them and not the first that does not. Nothing is made';
+
+CREATE FUNCTION automation._copy_report(caller regrole, rule text, relation regclass, stage text)
+RETURNS TABLE (part text, says text, fits boolean, problem text, hint text)
+LANGUAGE sql
+BEGIN ATOMIC
+	SELECT c.*
+	FROM automation._rule(_copy_report.rule) AS r,
+		LATERAL automation._report_copy(automation._callers_search_path(caller), _copy_report.relation,
+			automation._copied(caller, r, r.name, _copy_report.relation, stage)) AS c;
+END;
+COMMENT ON FUNCTION automation._copy_report(regrole, text, regclass, text) IS 'automation.copy_report()';
+
+-- Moving
+
+CREATE FUNCTION automation.move_rule_to(rule text, relation regclass DEFAULT NULL, stage text DEFAULT NULL) RETURNS integer
+LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
+COMMENT ON FUNCTION automation.move_rule_to(text, regclass, text)
+	IS 'Moves a rule to another stage, as a version, or to another table, as a rule of the caller''s with its name, place and state, and answers its number. What it had planned on the other table is cancelled';
+
+CREATE FUNCTION automation._move_rule_to(caller regrole, rule text, relation regclass, stage text, search_path text) RETURNS integer
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	moved automation.rule := automation._own_rule(caller, rule);
+	said automation.rule_version := automation._copied(caller, moved, rule, relation, stage);
+	number integer;
+BEGIN
+	IF coalesce(relation, moved.relation) = moved.relation THEN
+		PERFORM automation._alter_rule(caller, rule, NULL, NULL, said.params, NULL, NULL, NULL, NULL, NULL,
+			format('moved to stage "%s"', stage), NULL, NULL, 'finish', NULL, true);
+		RETURN moved.id;
+	END IF;
+	PERFORM automation._drop_rule(caller, rule);
+	said.reason := format('moved from table "%s"', moved.relation);
+	number := automation._new_rule(_move_rule_to.search_path, relation, moved.folder, moved.description, moved.state = 'active', moved.on_error, moved.position, said, moved.on_bulk);
+	PERFORM automation._reach_state(caller, rule, CASE moved.state WHEN 'active' THEN 'active' ELSE 'draft' END, moved.state);
+	RETURN number;
+END
+$$;
+COMMENT ON FUNCTION automation._move_rule_to(regrole, text, regclass, text, text) IS 'Moves a rule';
+
+CREATE FUNCTION automation._move_rule_to(caller regrole, rule text, relation regclass, stage text) RETURNS integer
+LANGUAGE sql
+RETURN automation._move_rule_to(caller, rule, relation, stage, automation._callers_search_path(caller));
+COMMENT ON FUNCTION automation._move_rule_to(regrole, text, regclass, text) IS 'automation.move_rule_to()';

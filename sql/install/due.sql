@@ -158,6 +158,13 @@ COMMENT ON COLUMN automation.due.waits_for IS 'What else has to happen first';
 
 -- The engine
 
+CREATE FUNCTION automation._began(run_id bigint) RETURNS timestamptz
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT coalesce((SELECT u.at FROM automation.run AS u WHERE u.id = run_id), automation._now());
+END;
+COMMENT ON FUNCTION automation._began(bigint) IS 'When a run began';
+
 CREATE FUNCTION automation._entered(entity_id integer, key text, status smallint) RETURNS timestamptz
 LANGUAGE sql STABLE
 BEGIN ATOMIC

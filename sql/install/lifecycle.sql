@@ -191,6 +191,7 @@ BEGIN
 	PERFORM automation._cancel_runs(old_rule.id, 'rule dropped');
 	DELETE FROM automation.rule AS r WHERE r.id = old_rule.id;
 	DELETE FROM automation.playbook_rule AS p WHERE p.rule_id = old_rule.id;
+	DELETE FROM automation.rule_draft AS d WHERE d.rule_id = old_rule.id;
 END
 $$;
 COMMENT ON FUNCTION automation._drop_rule(regrole, text) IS 'automation.drop_rule()';
@@ -243,7 +244,7 @@ COMMENT ON VIEW automation.rule_steps IS 'Steps of every rule; uses: the templat
 
 CREATE VIEW automation.rule_history AS
 SELECT coalesce(r.name, v.name) AS rule, v.version, r.version = v.version AS present, v.trigger, v.params, v.condition, v.steps,
-	v.author, v.reason, v.created_at
+	v.author, v.reason, v.created_at, v.evaluate, v.filters
 FROM automation.rule_version AS v
 LEFT JOIN automation.rule AS r ON r.id = v.rule_id
 ORDER BY v.rule_id, v.version;

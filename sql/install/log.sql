@@ -92,8 +92,10 @@ AS $$
 BEGIN
 	RETURN QUERY
 	SELECT
-		(s.step ->> 'step')::smallint,
-		s.step ->> 'action',
+		(e.step ->> 'step')::smallint,
+		coalesce((
+			SELECT v.steps -> (n.number - 1) ->> 'action' FROM automation.rule_version AS v
+			WHERE v.rule_id = run.rule_id AND v.version = n.version), s.step ->> 'action'),
 		coalesce((automation._statuses())[d.worst], s.step ->> 'status'),
 		coalesce(d.reason, s.step ->> 'reason'),
 		s.step ->> 'sqlstate',
@@ -102,10 +104,12 @@ BEGIN
 		coalesce(d.next_at, nullif(p.due_at, 'infinity')),
 		coalesce(d.last_at, l.at)
 	FROM jsonb_array_elements(run.steps) AS e(step)
+	-- A run that went over to a later version may have other numbers there.
+	LEFT JOIN LATERAL automation._moved_to(run.id, (e.step -> 'step')::smallint) AS n ON e.step ->> 'status' = 'waiting'
 	LEFT JOIN LATERAL (
 		SELECT r.at, r.record
 		FROM automation.step_run AS r
-		WHERE r.run_id = run.id AND r.step = (e.step -> 'step')::smallint
+		WHERE r.run_id = run.id AND r.step = n.number
 		ORDER BY r.at DESC
 		LIMIT 1
 	) AS l ON e.step ->> 'status' = 'waiting'
@@ -114,7 +118,7 @@ BEGIN
 			ELSE l.record || jsonb_build_object('step', e.step -> 'step', 'action', e.step -> 'action') END
 	) AS s(step)
 	LEFT JOIN automation.pending AS p ON s.step ->> 'status' = 'waiting' AND p.entity_id = run.entity_id AND p.key = run.key
-		AND p.run_id = run.id AND p.step = (s.step -> 'step')::smallint
+		AND p.run_id = run.id AND p.step = n.number
 	LEFT JOIN LATERAL automation._deliveries_now(s.step -> 'deliveries') AS d ON true;
 END
 $$;
@@ -594,6 +598,7 @@ BEGIN
 		WHERE p.entity_id = t.entity_id AND (p.key = t.key OR t.key IS NULL) AND coalesce(p.run_id, p.id) < t.id);
 	DELETE FROM automation.event AS e WHERE e.at < horizon;
 	DELETE FROM automation.step_run AS s WHERE NOT EXISTS (SELECT FROM automation.run AS u WHERE u.id = s.run_id);
+	DELETE FROM automation.moved AS m WHERE NOT EXISTS (SELECT FROM automation.run AS u WHERE u.id = m.run_id);
 	PERFORM automation._purge_versions();
 	RETURN purged;
 END

@@ -7,9 +7,9 @@ LANGUAGE sql IMMUTABLE
 BEGIN ATOMIC
 	VALUES
 		('viewer', '{item_status,explain,cascade,why_not,told,rule_to_text,rule_to_mermaid,report_html,export_rules,rule_schema,playbook_diff,
-			preview_template,matches}'::text[]),
+			preview_template,matches,rule_diff}'::text[]),
 		('author', '{item_status,explain,check,
-			create_rule,create_guard,alter_rule,drop_rule,copy_rule,move_rule,rollback_rule,
+			create_rule,create_guard,alter_rule,drop_rule,copy_rule,copy_report,move_rule_to,move_rule,rollback_rule,publish_rule,discard_draft,rule_diff,
 			activate_rule,pause_rule,resume_rule,disable_rule,enable_rule,fire,
 			action,send_sms,send_email,send_webhook,notify,create_task,update_field,assign_user,create_record,
 			create_folder,rename_folder,drop_folder,move_to_folder,create_template,alter_template,drop_template,preview_template,with_template,
@@ -17,7 +17,7 @@ BEGIN ATOMIC
 			call_function,start_rule,stop_rule,refuse,only_if,after_previous,after,at,stop_item,resume_item,cancel,
 			matching_rows,cancel_activation,install_playbook,playbook_diff,apply_rules,whatif,watch,test_rule,cascade,why_not,told,messages,plans,lint,rule_to_text,rule_to_mermaid,report_html,export_rules,rule_schema,
 			fires_ok,fires_not_ok,sends_ok,due_ok,cancelled_ok,explains_like}'),
-		('operator', '{item_status,explain,check,preview_template,matches,playbook_diff,whatif,watch,test_rule,cascade,why_not,told,messages,plans,lint,rule_to_text,rule_to_mermaid,report_html,export_rules,rule_schema,
+		('operator', '{item_status,explain,check,preview_template,matches,rule_diff,playbook_diff,whatif,watch,test_rule,cascade,why_not,told,messages,plans,lint,rule_to_text,rule_to_mermaid,report_html,export_rules,rule_schema,
 			fires_ok,fires_not_ok,sends_ok,due_ok,cancelled_ok,explains_like,
 			pause_rule,resume_rule,disable_rule,enable_rule,fire,retry,replay,pause_channel,resume_channel,purge_log,
 			tick,stop_item,resume_item,cancel,housekeep,cancel_activation,release_batch,discard_batch,set_consent,consents,audit_gaps}'),
@@ -181,6 +181,7 @@ SELECT pg_catalog.pg_extension_config_dump('automation.consent_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.rule', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.rule_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.rule_version', '');
+SELECT pg_catalog.pg_extension_config_dump('automation.rule_draft', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.playbook_rule', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.folder', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.component', '');
@@ -193,6 +194,7 @@ SELECT pg_catalog.pg_extension_config_dump('automation.hold', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.batch', 'WHERE state IN (''held'', ''releasing'')');
 SELECT pg_catalog.pg_extension_config_dump('automation.held', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.run', 'WHERE id IN (SELECT p.run_id FROM automation.pending AS p)');
+SELECT pg_catalog.pg_extension_config_dump('automation.moved', 'WHERE run_id IN (SELECT p.run_id FROM automation.pending AS p)');
 SELECT pg_catalog.pg_extension_config_dump('automation.run_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.delivery_id_seq', '');
 

@@ -96,6 +96,7 @@ BEGIN
 	ELSE
 		PERFORM automation._index_rules();
 	END IF;
+	PERFORM automation._replan(version.rule_id);
 	PERFORM automation._drop_idle_versions(version.rule_id), automation._plan_schedule(version.rule_id);
 EXCEPTION WHEN undefined_column THEN
 	GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL;
@@ -201,11 +202,14 @@ CREATE FUNCTION automation.alter_rule(
 	on_error text DEFAULT NULL,
 	reason text DEFAULT NULL,
 	evaluate text DEFAULT NULL,
-	on_bulk text DEFAULT NULL)
+	on_bulk text DEFAULT NULL,
+	in_flight text DEFAULT 'finish',
+	step_map jsonb DEFAULT NULL,
+	publish boolean DEFAULT true)
 RETURNS integer
 LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
-COMMENT ON FUNCTION automation.alter_rule(text, text, text, jsonb, text, automation.step[], text, text, text, text, text, text)
-	IS 'Changes what is given of a rule and answers its version, a new one if it says something else now; name renames it, an empty condition removes the condition';
+COMMENT ON FUNCTION automation.alter_rule(text, text, text, jsonb, text, automation.step[], text, text, text, text, text, text, text, jsonb, boolean)
+	IS 'Changes what is given of a rule and answers its version, a new one if it says something else now; name renames it, an empty condition removes the condition. Runs that have begun finish as they were, or in_flight => cancel, or migrate (see publish_rule()). publish => false: it is a draft, and the rule stays as it is';
 
 CREATE FUNCTION automation._alter_rule(
 	caller regrole,
@@ -220,18 +224,23 @@ CREATE FUNCTION automation._alter_rule(
 	on_error text,
 	reason text,
 	evaluate text,
-	on_bulk text)
+	on_bulk text,
+	in_flight text,
+	step_map jsonb,
+	publish boolean)
 RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	old_rule automation.rule := automation._own_rule(caller, rule);
-	version automation.rule_version := automation._version(old_rule.id, old_rule.version);
+	draft automation.rule_version := automation._draft(old_rule);
+	version automation.rule_version := CASE WHEN publish OR draft.rule_id IS NULL
+		THEN automation._version(old_rule.id, old_rule.version) ELSE draft END;
 	says_the_same CONSTANT boolean := coalesce(name, old_rule.name) = old_rule.name
 		AND num_nonnulls(trigger, params, condition, steps, reason, evaluate) = 0;
 BEGIN
-	PERFORM automation._check_author(old_rule.owner, old_rule.relation);
+	PERFORM automation._check_author(old_rule.owner, old_rule.relation), automation._check_in_flight(in_flight, step_map);
 	IF name <> old_rule.name THEN
 		PERFORM automation._check_new_name(name);
 		version.name := name;
@@ -241,7 +250,7 @@ BEGIN
 	version.trigger := coalesce(trigger, version.trigger);
 	version.condition := coalesce(condition, version.condition);
 	version.steps := CASE WHEN steps IS NULL THEN version.steps ELSE automation._resolved_steps(automation._steps_json(version.name, steps)) END;
-	version.version := version.version + 1;
+	version.version := old_rule.version + 1;
 	version.author := caller;
 	version.reason := reason;
 	version.evaluate := coalesce(evaluate, version.evaluate);
@@ -254,18 +263,36 @@ BEGIN
 	WHERE r.id = old_rule.id;
 	IF says_the_same THEN
 		RETURN old_rule.version;
+	ELSIF NOT publish THEN
+		PERFORM automation._keep_draft(old_rule, version);
+		RETURN old_rule.version;
 	END IF;
 	PERFORM automation._add_version(version);
+	PERFORM automation._carry_over(old_rule.id, in_flight, step_map);
 	RETURN version.version;
 END
 $$;
-COMMENT ON FUNCTION automation._alter_rule(regrole, text, text, text, jsonb, text, automation.step[], text, text, text, text, text, text) IS 'automation.alter_rule()';
+COMMENT ON FUNCTION automation._alter_rule(regrole, text, text, text, jsonb, text, automation.step[], text, text, text, text, text, text, text, jsonb, boolean) IS 'automation.alter_rule()';
 
-CREATE FUNCTION automation.rollback_rule(rule text, version integer, reason text DEFAULT NULL) RETURNS integer
+CREATE FUNCTION automation.rollback_rule(
+	rule text,
+	version integer,
+	reason text DEFAULT NULL,
+	in_flight text DEFAULT 'finish',
+	step_map jsonb DEFAULT NULL)
+RETURNS integer
 LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
-COMMENT ON FUNCTION automation.rollback_rule(text, integer, text) IS 'Makes a rule say again what it said in an earlier version, as a new version, and answers that';
+COMMENT ON FUNCTION automation.rollback_rule(text, integer, text, text, jsonb)
+	IS 'Makes a rule say again what it said in an earlier version, as a new version, and answers that; in_flight and step_map as in alter_rule()';
 
-CREATE FUNCTION automation._rollback_rule(caller regrole, rule text, version integer, reason text) RETURNS integer
+CREATE FUNCTION automation._rollback_rule(
+	caller regrole,
+	rule text,
+	version integer,
+	reason text,
+	in_flight text,
+	step_map jsonb)
+RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -273,7 +300,7 @@ DECLARE
 	old_rule automation.rule := automation._own_rule(caller, rule);
 	earlier automation.rule_version := automation._version(old_rule.id, version);
 BEGIN
-	PERFORM automation._check_author(old_rule.owner, old_rule.relation);
+	PERFORM automation._check_author(old_rule.owner, old_rule.relation), automation._check_in_flight(in_flight, step_map);
 	IF earlier.rule_id IS NULL THEN
 		PERFORM automation._fail('42704', format('rule "%s" has no version %s', rule, version),
 			format('Its versions are 1 to %s.', old_rule.version));
@@ -283,7 +310,8 @@ BEGIN
 	earlier.author := caller;
 	earlier.reason := coalesce(reason, format('rollback to version %s', version));
 	PERFORM automation._add_version(earlier);
+	PERFORM automation._carry_over(old_rule.id, in_flight, step_map);
 	RETURN earlier.version;
 END
 $$;
-COMMENT ON FUNCTION automation._rollback_rule(regrole, text, integer, text) IS 'automation.rollback_rule()';
+COMMENT ON FUNCTION automation._rollback_rule(regrole, text, integer, text, text, jsonb) IS 'automation.rollback_rule()';

@@ -175,6 +175,13 @@ Circumstances circumstances(const Task &task, const std::vector<int> &columns)
 	return {found.boolean(0, 1), found.text(0, 2).value_or(""), found.boolean(0, 3)};
 }
 
+pg::Instant began_at(const Task &task)
+{
+	static pg::Statement statement("SELECT automation._began($1)");
+	pg::Spi spi;
+	return statement.execute({Value::int8(task.run)}).integer(0, 1);
+}
+
 pg::Instant entered_at(const Task &task, int status)
 {
 	static pg::Statement statement("SELECT automation._entered($1, $2, $3)");

@@ -54,6 +54,7 @@ struct Circumstances {
 };
 Circumstances circumstances(const Task &task, const std::vector<int> &columns);
 
+pg::Instant began_at(const Task &task); // its run
 pg::Instant entered_at(const Task &task, int status);
 std::optional<pg::Instant> left_at(const Task &task, int status);
 bool is_first(const Task &task, pg::Instant instant); // time that the rule fires for it

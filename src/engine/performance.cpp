@@ -76,7 +76,9 @@ bool Performance::depends_on_the_row()
 bool Performance::reckoned(const pg::RowChange &row)
 {
 	std::optional<pg::Instant> from = pg::present();
-	if (task.awaits == "entered")
+	if (task.awaits == "trigger")
+		from = began_at(task);
+	else if (task.awaits == "entered")
 		from = entered_at(task, wait().anchored_on);
 	else if (task.awaits == "leaving")
 		from = left_at(task, wait().anchored_on);

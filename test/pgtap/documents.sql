@@ -5,6 +5,7 @@ SELECT no_plan();
 \set understanding `cat docs/understanding.md`
 \set operations `cat docs/operations.md`
 \set templates `cat docs/templates.md`
+\set rules `cat docs/rules.md`
 \set bulk `cat docs/bulk.md`
 \set guards `cat docs/guards.md`
 
@@ -63,6 +64,9 @@ SELECT is((SELECT count(*) FROM pg_roles WHERE rolname = 'exporter'), 1::bigint,
 ROLLBACK TO trying;
 SELECT pg_temp.check_document(:'templates');
 SELECT is((SELECT count(*) FROM automation.folders), 4::bigint, 'all of them');
+ROLLBACK TO trying;
+SELECT pg_temp.check_document(:'rules');
+SELECT is((SELECT version FROM automation.rules), 3, 'all of them');
 ROLLBACK TO trying;
 SELECT pg_temp.check_document(:'bulk');
 SELECT is((SELECT state FROM automation.batch), 'releasing', 'bulk to its end');

@@ -34,14 +34,14 @@ $$;
 
 -- Functions
 
-SELECT set_eq($$SELECT crm.verbs_of('tap_viewer')$$, '{item_status,explain,cascade,why_not,told,rule_to_text,rule_to_mermaid,report_html,export_rules,rule_schema,playbook_diff,preview_template,matches}'::text[], 'a viewer asks');
-SELECT set_eq($$SELECT crm.verbs_of('tap_author')$$, '{item_status,explain,check,create_rule,create_guard,alter_rule,drop_rule,copy_rule,move_rule,rollback_rule,activate_rule,
+SELECT set_eq($$SELECT crm.verbs_of('tap_viewer')$$, '{item_status,explain,cascade,why_not,told,rule_to_text,rule_to_mermaid,report_html,export_rules,rule_schema,playbook_diff,preview_template,matches,rule_diff}'::text[], 'a viewer asks');
+SELECT set_eq($$SELECT crm.verbs_of('tap_author')$$, '{item_status,explain,check,create_rule,create_guard,alter_rule,drop_rule,copy_rule,copy_report,move_rule_to,move_rule,rollback_rule,publish_rule,discard_draft,rule_diff,activate_rule,
 	pause_rule,resume_rule,disable_rule,enable_rule,fire,action,send_sms,send_email,send_webhook,notify,create_task,update_field,assign_user,create_record,call_function,
 	create_folder,rename_folder,drop_folder,move_to_folder,create_template,alter_template,drop_template,preview_template,with_template,create_action_template,alter_action_template,drop_action_template,use,create_filter,alter_filter,drop_filter,matches,
 	start_rule,stop_rule,refuse,only_if,after_previous,after,at,stop_item,resume_item,cancel,matching_rows,cancel_activation,install_playbook,playbook_diff,apply_rules,whatif,watch,test_rule,cascade,why_not,told,messages,plans,lint,rule_to_text,rule_to_mermaid,report_html,export_rules,rule_schema,
 	fires_ok,fires_not_ok,sends_ok,due_ok,cancelled_ok,explains_like}'::text[], 'an author makes rules');
 SELECT set_eq($$SELECT crm.verbs_of('tap_operator')$$,
-	'{item_status,explain,check,preview_template,matches,playbook_diff,pause_rule,resume_rule,disable_rule,enable_rule,fire,retry,replay,pause_channel,resume_channel,purge_log,tick,stop_item,resume_item,cancel,housekeep,cancel_activation,release_batch,discard_batch,set_consent,consents,audit_gaps,whatif,watch,test_rule,cascade,why_not,told,messages,plans,lint,rule_to_text,rule_to_mermaid,report_html,export_rules,rule_schema,
+	'{item_status,explain,check,preview_template,matches,rule_diff,playbook_diff,pause_rule,resume_rule,disable_rule,enable_rule,fire,retry,replay,pause_channel,resume_channel,purge_log,tick,stop_item,resume_item,cancel,housekeep,cancel_activation,release_batch,discard_batch,set_consent,consents,audit_gaps,whatif,watch,test_rule,cascade,why_not,told,messages,plans,lint,rule_to_text,rule_to_mermaid,report_html,export_rules,rule_schema,
 	fires_ok,fires_not_ok,sends_ok,due_ok,cancelled_ok,explains_like}'::text[], 'an operator keeps them running');
 SELECT set_eq($$SELECT crm.verbs_of('tap_admin')$$, $$SELECT DISTINCT p.proname::text FROM pg_proc AS p
 	WHERE p.pronamespace = 'automation'::regnamespace AND p.proname !~ '^_' AND NOT has_function_privilege('tap_nobody', p.oid, 'EXECUTE')$$, 'an admin does everything');
