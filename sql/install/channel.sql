@@ -212,7 +212,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	INSERT INTO automation.channel_state (server, channel, reason)
+	INSERT INTO automation.channel_state (server, called, reason)
 	VALUES (automation._channel(name), name, coalesce(reason, 'paused by ' || caller))
 	ON CONFLICT ON CONSTRAINT channel_state_pkey DO UPDATE SET reason = excluded.reason;
 END

@@ -121,13 +121,13 @@ COMMENT ON COLUMN automation.worker.discarded_below IS 'No attempt is made for d
 
 CREATE TABLE automation.channel_state (
 	server oid PRIMARY KEY,
-	channel text NOT NULL,
+	called text NOT NULL,
 	paused_at timestamptz NOT NULL DEFAULT automation._now(),
 	reason text
 );
 COMMENT ON TABLE automation.channel_state IS 'Channels that are paused';
 COMMENT ON COLUMN automation.channel_state.server IS 'The channel';
-COMMENT ON COLUMN automation.channel_state.channel IS 'Its name at the time';
+COMMENT ON COLUMN automation.channel_state.called IS 'Its name at the time';
 COMMENT ON COLUMN automation.channel_state.paused_at IS 'Since when';
 COMMENT ON COLUMN automation.channel_state.reason IS 'Why';
 
@@ -283,9 +283,9 @@ BEGIN
 	DELETE FROM automation.lane;
 	DELETE FROM automation.breaker;
 	WITH gone AS (DELETE FROM automation.channel_state AS c RETURNING c) SELECT array_agg(g.c) INTO paused FROM gone AS g;
-	INSERT INTO automation.channel_state (server, channel, paused_at, reason)
-	SELECT s.oid, p.channel, p.paused_at, p.reason
-	FROM unnest(paused) AS p JOIN pg_foreign_server AS s ON s.srvname = p.channel;
+	INSERT INTO automation.channel_state (server, called, paused_at, reason)
+	SELECT s.oid, p.called, p.paused_at, p.reason
+	FROM unnest(paused) AS p JOIN pg_foreign_server AS s ON s.srvname = p.called;
 END
 $$;
 COMMENT ON FUNCTION automation._follow_channels() IS 'Finds the channels of what is on its way, and those that are paused, again by their names';

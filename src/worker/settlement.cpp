@@ -11,7 +11,7 @@ namespace {
 
 void pause(pg::Oid server, const std::string &reason)
 {
-	static Statement insert("INSERT INTO automation.channel_state (server, channel, reason) "
+	static Statement insert("INSERT INTO automation.channel_state (server, called, reason) "
 							"SELECT s.oid, s.srvname, $2 FROM pg_catalog.pg_foreign_server AS s "
 							"WHERE s.oid = $1 ON CONFLICT DO NOTHING");
 	insert.execute({Value::oid(server), Value::text(reason)});
