@@ -62,8 +62,8 @@ TEST(Invite, what_is_none)
 {
 	Invite invite = visit();
 	invite.start = "20300501T080000";
-	EXPECT_EQ(failure_of([&] { written(invite); }).sqlstate, "22023");
+	EXPECT_STREQ(failure_of([&] { written(invite); }).sqlstate, "22023");
 	invite = visit();
 	invite.attendees = {"ann@x.example\r\nX:y"};
-	EXPECT_EQ(failure_of([&] { written(invite); }).sqlstate, "22023");
+	EXPECT_STREQ(failure_of([&] { written(invite); }).sqlstate, "22023");
 }

@@ -103,9 +103,9 @@ TEST(Mime, what_is_no_attachment)
 		email.attachments = {{name, type, "x"}};
 		return failure_of([&] { format_email(email); });
 	};
-	EXPECT_EQ(refusal("", "text/plain").sqlstate, "22023");
-	EXPECT_EQ(refusal("a", "text/plain\r\nX-Evil: 1").sqlstate, "22023");
-	EXPECT_EQ(refusal("a", "text").sqlstate, "22023");
+	EXPECT_STREQ(refusal("", "text/plain").sqlstate, "22023");
+	EXPECT_STREQ(refusal("a", "text/plain\r\nX-Evil: 1").sqlstate, "22023");
+	EXPECT_STREQ(refusal("a", "text").sqlstate, "22023");
 	Email email = simple();
 	email.attachments = {{"a\r\nX-Evil: 1.pdf", "application/pdf", "x"}};
 	EXPECT_EQ(format_email(email).find("\nX-Evil"), std::string::npos);
@@ -120,7 +120,7 @@ TEST(Mime, a_way_out_by_one_click)
 									   "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"),
 		std::string::npos);
 	email.unsubscribe_url = "https://x.example/>\r\nX: y";
-	EXPECT_EQ(failure_of([&] { format_email(email); }).sqlstate, "22023");
+	EXPECT_STREQ(failure_of([&] { format_email(email); }).sqlstate, "22023");
 }
 
 TEST(Mime, a_body_cannot_imitate_the_boundary)

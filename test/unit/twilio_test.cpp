@@ -19,9 +19,13 @@ std::string hmac_sha1(std::string_view key, std::string_view text)
 	return {reinterpret_cast<const char *>(digest), size};
 }
 
-Verdict answered(int status, const std::string &body)
+Verdict answered(int status, const std::string &body, std::string_view provider = "twilio")
 {
-	return judge({.status = status, .request_left = true, .body = body}, "twilio");
+	Reply reply;
+	reply.status = status;
+	reply.request_left = true;
+	reply.body = body;
+	return judge(reply, provider);
 }
 
 std::string error(int code)
@@ -51,8 +55,7 @@ TEST(Twilio, what_is_not_known_goes_by_the_status)
 	EXPECT_EQ(answered(400, error(21999)).reason, "HTTP 400 (Twilio 21999)");
 	EXPECT_EQ(answered(503, "<html>").reason, "HTTP 503");
 	EXPECT_EQ(answered(400, R"({"error": {"code": 21610}})").reason, "HTTP 400");
-	EXPECT_EQ(judge({.status = 400, .request_left = true, .body = error(21610)}, "http").reason,
-		"HTTP 400");
+	EXPECT_EQ(answered(400, error(21610), "http").reason, "HTTP 400");
 }
 
 TEST(Twilio, names_the_message)
