@@ -16,7 +16,9 @@ OBJS       = $(patsubst %.cpp,%.o,$(sort $(wildcard src/*.cpp src/*/*.cpp)))
 
 # One install script, told in the order in which a row travels.
 PARTS      = schema entity trigger library \
-             time calendar timing condition action rule folder component template action_template filter compile rulebook draft version lifecycle guard run \
+             time calendar timing condition action action_message action_record \
+             action_work action_money action_link ingest action_sla action_flow \
+             rule folder component template action_template filter compile rulebook draft version lifecycle guard run \
              home due inflight consent outbox channel log match backfill \
              journal bulk cascade trial understand proof lint picture copy code_shared code cron check stats gap \
              playbook playbook_customer playbook_sales playbook_money playbook_work privileges

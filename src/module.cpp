@@ -10,6 +10,7 @@
 #include "engine/bulk.hpp"
 #include "engine/capture.hpp"
 #include "engine/cascade.hpp"
+#include "engine/choices.hpp"
 #include "engine/commit.hpp"
 #include "engine/definition.hpp"
 #include "engine/due.hpp"
@@ -76,6 +77,12 @@ Datum fire_rule(FunctionCallInfo call)
 {
 	const std::string row = pg::json_argument(call, 1);
 	return Int64GetDatum(engine::fire(pg::integer_argument(call, 0), row));
+}
+
+Datum took(FunctionCallInfo call)
+{
+	return BoolGetDatum(
+		engine::Choices::took(pg::text_argument(call, 0), pg::text_argument(call, 1)));
 }
 
 Datum tick(FunctionCallInfo call)
@@ -185,6 +192,13 @@ Datum ask(FunctionCallInfo call)
 			pg::oid_argument(call, 0), pg::text_argument(call, 1), pg::json_argument(call, 2)));
 }
 
+Datum act(FunctionCallInfo call)
+{
+	return pg::json_result_or_null(call,
+		engine::act(pg::oid_argument(call, 0), pg::text_argument(call, 1),
+			pg::text_argument(call, 2), pg::json_argument(call, 3)));
+}
+
 Datum suggest(FunctionCallInfo call)
 {
 	const std::string name = pg::text_argument(call, 0);
@@ -243,6 +257,7 @@ PG_ENTRY(automation_check_delivery, automation::pg::check_delivery);
 PG_ENTRY(automation_capture, automation::capture);
 PG_ENTRY(automation_truncated, automation::truncated);
 PG_ENTRY(automation_fire_rule, automation::fire_rule);
+PG_ENTRY(automation_took, automation::took);
 PG_ENTRY(automation_tick, automation::tick);
 PG_ENTRY(automation_advance, automation::advance);
 PG_ENTRY(automation_set_clock, automation::set_clock);
@@ -262,6 +277,7 @@ PG_ENTRY(automation_check_header, automation::check_header);
 PG_ENTRY(automation_fields, automation::pg::fields);
 PG_ENTRY(automation_conjuncts, automation::pg::conjuncts);
 PG_ENTRY(automation_ask, automation::ask);
+PG_ENTRY(automation_act, automation::act);
 PG_ENTRY(automation_matches, automation::matches);
 PG_ENTRY(automation_copy_compiled, automation::pg::copy_compiled);
 PG_ENTRY(automation_obstacle, automation::obstacle);

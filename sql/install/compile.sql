@@ -176,6 +176,10 @@ BEGIN
 	PERFORM automation._compile_part(rule, 'step_' || number, 'jsonb',
 		automation._compile_action(scope, site, step -> 'params'),
 		CASE WHEN (automation._action(action)).kind = 'statement' THEN 'VOLATILE' ELSE 'STABLE' END);
+	IF action = 'wait_until' THEN
+		PERFORM automation._compile_part(rule, 'until_' || number, 'boolean',
+			automation._select_sql(scope.row_relation, automation._condition_sql(scope, step -> 'params' ->> 'condition')));
+	END IF;
 	IF step ->> 'condition' IS NOT NULL THEN
 		PERFORM automation._compile_part(rule, 'if_' || number, 'boolean',
 			automation._select_sql(scope.row_relation, automation._condition_sql(scope, step ->> 'condition')));
@@ -430,7 +434,7 @@ COMMENT ON FUNCTION automation._keep_parts(automation.rule, integer, text[]) IS 
 
 CREATE FUNCTION automation._parts_of_step(step integer) RETURNS text[]
 LANGUAGE sql IMMUTABLE
-RETURN ARRAY(SELECT format('%s_%s', p, step) FROM unnest('{due,anchor,cancel,unless}'::text[]
+RETURN ARRAY(SELECT format('%s_%s', p, step) FROM unnest('{due,anchor,cancel,unless,until}'::text[]
 	|| CASE step WHEN 0 THEN '{}' ELSE '{step,if}'::text[] END) AS p);
 COMMENT ON FUNCTION automation._parts_of_step(integer) IS 'What a step may be compiled to; 0: the beginning of the run';
 

@@ -4,8 +4,9 @@
 -- "not" anywhere; all, any and none are shorter groups. Child rows: {"exists": "crm.note", "where": {...}},
 -- {"count": "crm.line_item", "where": {...}, "operator": ">", "value": 3}, likewise sum, min and max
 -- with "field"; "by" in place of a link: rows with the same values in these columns, this row among them
--- ("exists": another one). {"filter": "name"} is a named condition (filter.sql). {"became": {...}}: it holds now and did not before. A field that is compared with another one
--- (valueSource) may be measured against a multiple of it ("times": 0.9), or against a time so much later
+-- ("exists": another one). {"filter": "name"} is a named condition (filter.sql). {"became": {...}}: it holds
+-- now and did not before. {"took": [decision, arm]}: the run of the step went that way. A field that is
+-- compared with another one (valueSource) may be measured against a multiple of it ("times": 0.9), or against a time so much later
 -- ("plus": "15 minutes"). A negation is the exact complement: what is unknown does not hold, so its negation does.
 
 CREATE TABLE automation.condition_operator (
@@ -629,7 +630,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	-- In order of precedence; "field" stands in some of the others too.
-	shapes CONSTANT text[] := '{exists,count,sum,min,max,rules,all,any,none,became,filter,field}';
+	shapes CONSTANT text[] := '{exists,count,sum,min,max,rules,all,any,none,became,took,filter,field}';
 	others CONSTANT jsonb := '{
 		"exists": ["link", "by", "where"],
 		"count": ["link", "by", "where", "operator", "value", "valueSource"],
@@ -718,6 +719,8 @@ BEGIN
 		RETURN automation._group_sql(scope, node -> 'all', 'and', 'true', depth);
 	WHEN 'any', 'none' THEN
 		RETURN automation._group_sql(scope, node -> shape, 'or', 'false', depth);
+	WHEN 'took' THEN
+		RETURN format('automation.took(%L, %L)', node -> 'took' ->> 0, node -> 'took' ->> 1);
 	WHEN 'became' THEN
 		RETURN automation._became_sql(scope, node -> 'became', depth);
 	WHEN 'filter' THEN

@@ -129,3 +129,40 @@ BEGIN ATOMIC
 	ORDER BY c.id DESC;
 END;
 COMMENT ON FUNCTION automation._consents(regrole, text, text) IS 'automation.consents()';
+
+-- As a step
+
+INSERT INTO automation.action_definition (name, category, kind, undo, channel_kind, message_class, compiler, params, description) VALUES
+('record_consent', 'communication', 'engine', 'final', NULL, NULL, '_compile_record_consent', '{
+	"required": ["kind", "address", "class", "state", "source"],
+	"properties": {
+		"kind": {"type": "string", "enum": ["sms", "email"]},
+		"address": {"type": "string", "template": "address", "description": "phone number or e-mail address"},
+		"class": {"type": "string", "enum": ["all", "marketing", "transactional", "emergency"]},
+		"state": {"type": "string", "enum": ["granted", "denied"]},
+		"source": {"type": "string", "template": "line", "description": "how it was given: a form, a STOP, a call"}}}',
+	'Records what somebody has agreed to hear, or refused, as automation.set_consent() does');
+
+CREATE FUNCTION automation.record_consent(kind text, address text, class text, state text, source text) RETURNS automation.step
+LANGUAGE sql IMMUTABLE
+RETURN automation.action('record_consent',
+	jsonb_build_object('kind', kind, 'address', address, 'class', class, 'state', state, 'source', source));
+COMMENT ON FUNCTION automation.record_consent(text, text, text, text, text) IS 'A step that records what an address has agreed to hear, or refused; address and source are templates';
+
+CREATE FUNCTION automation._compile_record_consent(scope automation._scope, site automation._site, params jsonb) RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF NOT automation._is_operator(scope.owner) THEN
+		PERFORM automation._fail('42501', 'permission denied to record consent',
+			format('Rules act as their owner, %s.', scope.owner), 'Grant the role the access of an operator.');
+	END IF;
+	RETURN automation._select_sql(scope.row_relation, automation._call_sql('jsonb_build_object', ARRAY(
+		SELECT format('%L::text, %s', param.key, CASE WHEN param.key IN ('address', 'source')
+			THEN automation._template_sql(scope, param.value #>> '{}', CASE param.key WHEN 'address' THEN 'address' ELSE 'line' END)
+			ELSE format('%L::text', param.value #>> '{}') END)
+		FROM jsonb_each(params) AS param)));
+END
+$$;
+COMMENT ON FUNCTION automation._compile_record_consent(automation._scope, automation._site, jsonb) IS 'Query for record_consent';

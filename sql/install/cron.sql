@@ -79,6 +79,7 @@ BEGIN
 			SELECT FROM automation.pending AS p
 			WHERE p.entity_id = t.entity_id AND p.key = t.key AND coalesce(p.run_id, p.id) < t.id);
 	PERFORM automation._drop_idle_versions(r.id) FROM automation.rule AS r;
+	DELETE FROM automation.token AS t WHERE t.expires_at < automation._now() - interval '90 days';
 	IF retention IS NOT NULL THEN
 		PERFORM automation._purge_log(caller, retention);
 	END IF;

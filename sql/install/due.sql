@@ -34,7 +34,7 @@ COMMENT ON COLUMN automation.pending.run_id IS 'The run; null for step 0';
 COMMENT ON COLUMN automation.pending.parked_at IS 'It came due then, while its rule was paused or its row stopped';
 COMMENT ON COLUMN automation.pending.key IS 'Key of the row the rule is about';
 COMMENT ON COLUMN automation.pending.source_key IS 'Key of the row whose change fired the rule; null: the same row';
-COMMENT ON COLUMN automation.pending.seen IS 'Values that must not differ when it is due, as the engine writes them';
+COMMENT ON COLUMN automation.pending.seen IS 'Values that must not differ when it is due, as the engine writes them; of a step that is looked at before its time, that time';
 COMMENT ON COLUMN automation.pending.batch_id IS 'It is held with the rest of its transaction: automation.batch; parked_at is then when it would be due';
 
 CREATE TABLE automation.touch (
@@ -147,6 +147,7 @@ SELECT
 		WHEN p.awaits = 'previous' THEN 'the step before it is not finished'
 		WHEN p.awaits = 'leaving' THEN 'the row is still in its stage'
 		WHEN p.awaits = 'field' THEN 'the date it counts from is not set'
+		WHEN p.awaits = 'until' THEN 'its row was locked when it was looked at'
 	END AS waits_for,
 	p.parked_at
 FROM automation.pending AS p
@@ -265,6 +266,20 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION automation._step_status(bigint, smallint) IS 'How a step of a run stands now';
+
+CREATE FUNCTION automation._arm(run_id bigint, decision text) RETURNS text
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT s.record -> 'result' ->> 'arm'
+	FROM (
+		SELECT r.record FROM automation.step_run AS r WHERE r.run_id = _arm.run_id
+		UNION ALL
+		SELECT e FROM automation.run AS u, jsonb_array_elements(u.steps) AS e WHERE u.id = _arm.run_id
+	) AS s(record)
+	WHERE s.record -> 'result' ->> 'decision' = _arm.decision
+	LIMIT 1;
+END;
+COMMENT ON FUNCTION automation._arm(bigint, text) IS 'Which way a run went at a decision, or null';
 
 CREATE TYPE automation._task AS (
 	place tid,

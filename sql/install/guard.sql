@@ -1,6 +1,21 @@
 -- Guards: rules that refuse a change. All else about them is as with any rule: the language of their
 -- conditions, their states and versions, in whose name they look, rules as code.
 
+INSERT INTO automation.action_definition (name, category, kind, undo, channel_kind, message_class, compiler, params, description) VALUES
+('refuse', 'guard', 'engine', 'final', NULL, NULL, '_compile_message', '{
+	"required": ["message"],
+	"properties": {
+		"message": {"type": "string", "template": "text", "description": "what whoever writes is told"},
+		"hint": {"type": "string", "template": "text", "description": "what he can do about it"},
+		"override": {"type": "string", "template": "line", "description": "role whose members can override it"}}}',
+	'Refuses the change: the write fails with the message. The only step of its rule, which so is a guard');
+
+CREATE FUNCTION automation.refuse(message text, hint text DEFAULT NULL, override text DEFAULT NULL) RETURNS automation.step
+LANGUAGE sql IMMUTABLE
+RETURN automation.action('refuse', jsonb_build_object('message', message, 'hint', hint, 'override', override));
+COMMENT ON FUNCTION automation.refuse(text, text, text)
+	IS 'The step of a guard: the write fails with the message. Both texts are templates; members of the role override can have the change made all the same';
+
 CREATE FUNCTION automation.create_guard(
 	name text,
 	relation regclass,

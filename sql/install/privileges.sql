@@ -6,21 +6,24 @@ RETURNS TABLE (access text, verbs text[])
 LANGUAGE sql IMMUTABLE
 BEGIN ATOMIC
 	VALUES
-		('viewer', '{item_status,explain,cascade,why_not,told,rule_to_text,rule_to_mermaid,report_html,export_rules,rule_schema,playbook_diff,
+		('viewer', '{describe_action,item_status,explain,cascade,why_not,told,rule_to_text,rule_to_mermaid,report_html,export_rules,rule_schema,playbook_diff,
 			preview_template,matches,rule_diff}'::text[]),
-		('author', '{item_status,explain,check,
+		('author', '{describe_action,item_status,explain,check,
 			create_rule,create_guard,alter_rule,drop_rule,copy_rule,copy_report,move_rule_to,move_rule,rollback_rule,publish_rule,discard_draft,rule_diff,
 			activate_rule,pause_rule,resume_rule,disable_rule,enable_rule,fire,
 			action,send_sms,send_email,send_webhook,notify,create_task,update_field,assign_user,create_record,
 			create_folder,rename_folder,drop_folder,move_to_folder,create_template,alter_template,drop_template,preview_template,with_template,
 			create_action_template,alter_action_template,drop_action_template,use,create_filter,alter_filter,drop_filter,matches,
+			add_tag,remove_tag,set_stage,set_priority,add_note,raise_flag,clear_flag,attach_checklist,require_evidence,emit_event,
+			create_invoice,create_estimate,add_line_item,wait,wait_until,branch,split,in_arm,escalate,record_consent,
+			make_link,create_payment_link,request_approval,start_sla,pause_sla,resume_sla,stop_sla,
 			call_function,start_rule,stop_rule,refuse,only_if,after_previous,after,at,stop_item,resume_item,cancel,
 			matching_rows,cancel_activation,install_playbook,playbook_diff,apply_rules,whatif,watch,test_rule,cascade,why_not,told,messages,plans,lint,rule_to_text,rule_to_mermaid,report_html,export_rules,rule_schema,
 			fires_ok,fires_not_ok,sends_ok,due_ok,cancelled_ok,explains_like}'),
-		('operator', '{item_status,explain,check,preview_template,matches,rule_diff,playbook_diff,whatif,watch,test_rule,cascade,why_not,told,messages,plans,lint,rule_to_text,rule_to_mermaid,report_html,export_rules,rule_schema,
+		('operator', '{describe_action,item_status,explain,check,preview_template,matches,rule_diff,playbook_diff,whatif,watch,test_rule,cascade,why_not,told,messages,plans,lint,rule_to_text,rule_to_mermaid,report_html,export_rules,rule_schema,
 			fires_ok,fires_not_ok,sends_ok,due_ok,cancelled_ok,explains_like,
 			pause_rule,resume_rule,disable_rule,enable_rule,fire,retry,replay,pause_channel,resume_channel,purge_log,
-			tick,stop_item,resume_item,cancel,housekeep,cancel_activation,release_batch,discard_batch,set_consent,consents,audit_gaps}'),
+			tick,stop_item,resume_item,cancel,housekeep,cancel_activation,release_batch,discard_batch,set_consent,consents,approve,open_link,ingest,audit_gaps}'),
 		('admin', '{attach,detach,link,unlink,approve_function,disapprove_function,
 			create_channel,alter_channel,drop_channel,create_calendar,alter_calendar,drop_calendar,add_holiday,remove_holiday,
 			grant_access,revoke_access,adopt,set_clock,advance,schedule_jobs,unschedule_jobs}');
@@ -139,6 +142,10 @@ REVOKE ALL ON FOREIGN DATA WRAPPER pg_automation FROM PUBLIC;
 -- What compiled SQL calls in the name of a rule's owner.
 GRANT EXECUTE ON FUNCTION
 	automation.changed(anyelement, anyelement),
+	automation.took(text, text),
+	automation._new_link(text, text, text, regclass, text, text, interval, integer),
+	automation.sla_elapsed(timestamptz, timestamptz, tstzmultirange, text, text),
+	automation._sla_due(timestamptz, interval, tstzmultirange, text, text),
 	automation.gained(anyarray, anyarray, anyarray),
 	automation.gained(jsonb, jsonb, text[]),
 	automation._same_table(oid, oid),
@@ -163,7 +170,7 @@ TO PUBLIC;
 -- What assertions call in the name of whoever tests.
 GRANT EXECUTE ON FUNCTION automation._tap(boolean, text, text) TO PUBLIC;
 -- What the builders of steps call in the name of an author.
-GRANT EXECUTE ON FUNCTION automation._timed(automation.step, jsonb) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION automation._timed(automation.step, jsonb), automation._decision(text, text) TO PUBLIC;
 
 -- A dump carries what users defined and what is planned, not what happened. What was compiled is no member of the extension
 -- and is dumped like any function.
@@ -176,6 +183,9 @@ SELECT pg_catalog.pg_extension_config_dump('automation.calendar', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.holiday', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.approved_function', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.hash_key', '');
+SELECT pg_catalog.pg_extension_config_dump('automation.token_key', '');
+SELECT pg_catalog.pg_extension_config_dump('automation.token', '');
+SELECT pg_catalog.pg_extension_config_dump('automation.token_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.consent', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.consent_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.rule', '');

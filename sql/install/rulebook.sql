@@ -84,7 +84,8 @@ SELECT
 	coalesce((w.timing ->> 'after_previous')::boolean, false) OR coalesce(w.timing ->> 'anchor' = 'previous', false) AS after_previous,
 	coalesce(w.timing ->> 'anchor', 'trigger') AS anchor,
 	w.timing ?| '{cron,every}' AS recurs,
-	w.timing ? 'cron' AS has_no_row
+	w.timing ? 'cron' AS has_no_row,
+	coalesce(automation._rule_part(r.id, v.version, 'until_' || w.step), 0) AS until_function
 FROM automation.rule AS r
 JOIN automation.rule_version AS v ON v.rule_id = r.id
 CROSS JOIN LATERAL (
@@ -118,6 +119,16 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION automation._known_of(integer, integer) IS 'What a version of a rule asks of the values of columns';
 
+CREATE FUNCTION automation._columns_read(relation regclass, function oid) RETURNS smallint[]
+LANGUAGE sql STABLE
+RETURN ARRAY(
+	SELECT d.refobjsubid::smallint
+	FROM pg_depend AS d
+	WHERE d.classid = 'pg_proc'::regclass AND d.objid = function
+		AND d.refclassid = 'pg_class'::regclass AND d.refobjid = relation AND d.refobjsubid > 0
+);
+COMMENT ON FUNCTION automation._columns_read(regclass, oid) IS 'Columns of a table that a compiled function names';
+
 CREATE FUNCTION automation._index_rule(rule_id integer, version integer) RETURNS void
 LANGUAGE sql
 BEGIN ATOMIC
@@ -126,7 +137,7 @@ BEGIN ATOMIC
 		(SELECT array_agg(DISTINCT c.attnum)
 		FROM automation._wait AS w
 		CROSS JOIN LATERAL unnest(CASE WHEN w.by_difference THEN '{}' ELSE coalesce(w.cancelled_by, '{}') END
-			|| coalesce(w.anchored_on, 0::smallint)) AS c(attnum)
+			|| automation._columns_read(w.relation, w.until_function) || coalesce(w.anchored_on, 0::smallint)) AS c(attnum)
 		WHERE w.rule_id = _index_rule.rule_id AND w.version = _index_rule.version)
 	FROM automation._known_of(_index_rule.rule_id, _index_rule.version) AS k
 	ON CONFLICT ON CONSTRAINT rule_index_pkey DO UPDATE
@@ -252,7 +263,8 @@ RETURNS TABLE (
 	is_active boolean,
 	state text,
 	finishes boolean,
-	on_bulk text)
+	on_bulk text,
+	until_function oid)
 LANGUAGE sql STABLE
 BEGIN ATOMIC
 	SELECT s.step, d.name, d.kind, coalesce(c.oid, 0), s.channel, d.channel_kind,
@@ -262,7 +274,7 @@ BEGIN ATOMIC
 		w.unless_function, v.events, automation._rule_part(r.id, v.version, 'key'), r.owner::oid, r.search_path, subject.id,
 		r.on_error = 'fail', v.is_standing,
 		r.state = 'active' AND r.version = v.version AND coalesce(automation._superuser_may(r.owner), true), r.state,
-		r.in_flight = 'finish', automation._on_bulk(r.id)
+		r.in_flight = 'finish', automation._on_bulk(r.id), w.until_function
 	FROM automation.rule AS r
 	JOIN automation.rule_version AS v ON v.rule_id = r.id
 	JOIN automation.entity AS subject ON subject.relation = r.relation

@@ -48,11 +48,11 @@ BEGIN
 	IF coalesce(cardinality(steps), 0) = 0 OR array_position(steps, NULL) IS NOT NULL THEN
 		PERFORM automation._fail('22023', format('rule "%s" has no steps', rule));
 	END IF;
-	RETURN (
+	RETURN automation._flowing(rule, (
 		SELECT jsonb_agg(jsonb_build_object(
 			'action', s.action, 'params', coalesce(s.params, '{}'), 'timing', coalesce(s.timing, '{}'),
 			'condition', nullif(btrim(s.condition), '')) ORDER BY s.place)
-		FROM unnest(steps) WITH ORDINALITY AS s(action, params, timing, condition, place));
+		FROM unnest(steps) WITH ORDINALITY AS s(action, params, timing, condition, place)));
 END
 $$;
 COMMENT ON FUNCTION automation._steps_json(text, automation.step[]) IS 'Steps as a version of a rule keeps them';

@@ -116,6 +116,24 @@ void postpone(const Task &task)
 	statement.execute({Value::text(task.place)});
 }
 
+void look_again(const Task &task)
+{
+	static pg::Statement statement(
+		"UPDATE automation.pending SET seen = coalesce(seen, due_at::text), awaits = 'until', "
+		"due_at = least(due_at, automation._now() + interval '1 second') WHERE ctid = $1::tid");
+	pg::Spi spi;
+	statement.execute({Value::text(task.place)});
+}
+
+bool waits_on(const Task &task)
+{
+	static pg::Statement statement(
+		"UPDATE automation.pending SET due_at = seen::timestamptz, awaits = NULL, seen = NULL "
+		"WHERE ctid = $1::tid AND seen::timestamptz > automation._now() RETURNING 1");
+	pg::Spi spi;
+	return statement.execute({Value::text(task.place)}).size() > 0;
+}
+
 void wait_on(const Task &task)
 {
 	static pg::Statement statement(
@@ -219,16 +237,6 @@ bool previous_failed(const Task &task)
 	const pg::Rows found = statement.execute(
 		{Value::int8(task.run), Value::int2(task.step - 1), Value::text(after_failure)});
 	return found.size() > 0 && found.boolean(0, 1);
-}
-
-Image hold_row(const Task &task, Chapter &subject, Chapter &source)
-{
-	std::optional<pg::RowFinder::Row> row = subject.rows().lock(task.key);
-	if (!row && subject.rows().find(task.key))
-		return {Image::State::busy, {}};
-	if (row && !task.source_key.empty())
-		row = source.rows().find(task.source_key);
-	return {row ? Image::State::there : Image::State::gone, row};
 }
 
 } // namespace automation::engine

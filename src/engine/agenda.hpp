@@ -37,9 +37,11 @@ std::vector<Task> own_touched(std::int64_t since);
 bool lock(const Task &task); // false: another tick has it, or had it
 
 void move(const Task &task, pg::Instant due);
-void postpone(const Task &task); // a second
-void wait_on(const Task &task);	 // for what it awaits
-void park(const Task &task);	 // until its rule, or its row, is resumed
+void postpone(const Task &task);   // a second
+void look_again(const Task &task); // in a second, whether it is over before its time
+bool waits_on(const Task &task);   // to that time, when it was not; false: that has come
+void wait_on(const Task &task);	   // for what it awaits
+void park(const Task &task);	   // until its rule, or its row, is resumed
 // Ends the task; a run that was to begin leaves no trace, as none has begun.
 void finish(const Task &task, const StepRecord &record);
 void cancel(const Task &task, const std::string &reason);
@@ -65,9 +67,5 @@ struct Image {
 	State state;
 	std::optional<pg::RowFinder::Row> row; // of the table whose change fired the rule
 };
-
-// The row is locked before anything is judged: a change that comes later waits until we are done,
-// one that came earlier is seen.
-Image hold_row(const Task &task, Chapter &subject, Chapter &source);
 
 } // namespace automation::engine

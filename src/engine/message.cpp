@@ -76,4 +76,14 @@ void send(const Rule &rule, const Step &step, const RunRecord &run,
 	record.status = record.deliveries.empty() ? "suppressed" : "delivering";
 }
 
+void record_consent(std::optional<pg::Datum> decision)
+{
+	static pg::Statement record(
+		"SELECT automation._set_consent(current_user::regrole, $1 ->> 'kind', $1 ->> 'address', "
+		"$1 ->> 'class', $1 ->> 'state', $1 ->> 'source')");
+	pg::Spi spi;
+	record.execute({decision ? pg::Value::datum(*decision, pg::jsonb_type)
+							 : pg::Value::null(pg::Value::Type::jsonb)});
+}
+
 } // namespace automation::engine

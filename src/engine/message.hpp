@@ -19,4 +19,7 @@ std::vector<std::string> recipients_of(
 void send(const Rule &rule, const Step &step, const RunRecord &run,
 	std::optional<pg::Datum> message, StepRecord &record);
 
+// Decisions of people about messages, in the ledger of consent.
+void record_consent(std::optional<pg::Datum> decision);
+
 } // namespace automation::engine

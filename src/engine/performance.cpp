@@ -7,19 +7,49 @@
 
 namespace automation::engine {
 
+namespace {
+
+// The row is locked before anything is judged: a change that comes later waits until we are done,
+// one that came earlier is seen.
+Image hold_row(const Task &task, Chapter &subject, Chapter &source)
+{
+	std::optional<pg::RowFinder::Row> row = subject.rows().lock(task.key);
+	if (!row && subject.rows().find(task.key))
+		return {Image::State::busy, {}};
+	if (row && !task.source_key.empty())
+		row = source.rows().find(task.source_key);
+	return {row ? Image::State::there : Image::State::gone, row};
+}
+
+} // namespace
+
 // One that ends it does so for good, whoever is at the row now.
 void Performance::settle()
 {
 	if (ended(now()) || task.step == 0)
 		return;
 	const bool dated = wait().anchor == Wait::Anchor::field;
-	if (!dated && task.awaits != "leaving")
+	if (!dated && !wait().until && task.awaits != "leaving")
 		return;
 	const Image image = hold_row(task, subject, chapter);
 	if (image.state == Image::State::busy)
-		postpone(task); // then it is reckoned
-	else if (image.state == Image::State::there && !ended(now()))
-		dated ? follow_the_date(row_of(image)) : follow_the_leaving(row_of(image));
+		wait().until ? look_again(task) : postpone(task); // then it is reckoned
+	else if (image.state == Image::State::there)
+		follow(row_of(image), now());
+}
+
+void Performance::follow(const pg::RowChange &row, const Circumstances &circumstances)
+{
+	if (ended(circumstances))
+		return;
+	const bool may_go_on =
+		task.awaits != "previous" && rule.state != State::paused && !circumstances.is_held;
+	if (wait().until && may_go_on && is_over(chapter, rule, step(), row))
+		go_on(row);
+	else if (wait().anchor == Wait::Anchor::field)
+		follow_the_date(row);
+	else if (task.awaits == "leaving")
+		follow_the_leaving(row);
 }
 
 bool Performance::perform()
@@ -69,7 +99,7 @@ bool Performance::depends_on_the_row()
 {
 	if (task.awaits.empty())
 		return wait().anchor == Wait::Anchor::field && !wait().recurs;
-	return task.awaits != "previous";
+	return task.awaits != "previous" && task.awaits != "until";
 }
 
 // What was not known when it was planned is known now. False: it is due later.
@@ -122,13 +152,17 @@ bool Performance::differs(const pg::RowChange &row)
 
 void Performance::take(const pg::RowChange &row)
 {
+	if (task.step > 0 && task.awaits != "previous" && is_over(chapter, rule, step(), row))
+		return go_on(row);
+	if (task.awaits == "until" && waits_on(task))
+		return;
 	if ((depends_on_the_row() && !reckoned(row)) || differs(row))
 		return;
 	if (task.step == 0)
 		begin(row);
 	else if (task.awaits == "previous" && previous_failed(task))
 		finish(task, {task.step, "", "not_run", after_failure});
-	else if (task.awaits != "previous" || reckoned(row))
+	else if (task.awaits != "previous" || is_over(chapter, rule, step(), row) || reckoned(row))
 		go_on(row);
 }
 

@@ -25,6 +25,7 @@ private:
 	bool depends_on_the_row();
 	bool reckoned(const pg::RowChange &row);
 	bool differs(const pg::RowChange &row);
+	void follow(const pg::RowChange &row, const Circumstances &circumstances);
 	void follow_the_date(const pg::RowChange &row);
 	void follow_the_leaving(const pg::RowChange &row);
 	void take(const pg::RowChange &row);

@@ -40,4 +40,17 @@ std::optional<std::string> ask(pg::Oid role, const std::string &query, const std
 	return answer.size() == 0 ? std::nullopt : answer.text(0, 1);
 }
 
+std::optional<std::string> act(pg::Oid role, const std::string &search_path,
+	const std::string &command, const std::string &argument)
+{
+	const auto manner = pg::has_rights_of_session(role) ? pg::ActAs::Manner::definer
+														: pg::ActAs::Manner::restricted;
+	const pg::ActAs identity(role, manner, search_path);
+	const pg::OrdinarySettings settings(pg::OrdinarySettings::Need::all);
+	pg::Spi spi;
+	const pg::Rows answer = spi.execute(
+		identity, command.c_str(), {pg::Value::parse(pg::Value::Type::jsonb, argument)});
+	return answer.size() == 0 ? std::nullopt : answer.text(0, 1);
+}
+
 } // namespace automation::engine

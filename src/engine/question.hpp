@@ -1,4 +1,5 @@
-// Questions about rows, asked with somebody's rights and in a restricted context.
+// Questions about rows, asked with somebody's rights and in a restricted context; and what is done
+// so.
 #pragma once
 
 #include "pg/spi.hpp"
@@ -24,6 +25,10 @@ std::optional<bool> holds(const Question &question);
 
 // The one jsonb value, as text, that a query about $1 (jsonb, given as text) answers.
 std::optional<std::string> ask(pg::Oid role, const std::string &query, const std::string &argument);
+
+// The same for a command that writes, as a step of a rule of the role would.
+std::optional<std::string> act(pg::Oid role, const std::string &search_path,
+	const std::string &command, const std::string &argument);
 
 // To how many rows of its table a condition applies as if each had just been inserted.
 std::int64_t count_matches(

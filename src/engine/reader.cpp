@@ -73,7 +73,8 @@ std::optional<Wait> wait_of(const Line &line)
 		.anchored_on = line.number(14),
 		.cancelled_by = line.numbers(15),
 		.due = {line.oid(16)},
-		.unless = {line.oid(17)}};
+		.unless = {line.oid(17)},
+		.until = {line.oid(29)}};
 }
 
 Step step_of(const Line &line)
@@ -121,8 +122,8 @@ std::unique_ptr<Rule> read_rule(int id, int version)
 		"SELECT step, action, kind, server, channel, channel_kind, function, if_function, "
 		"anchor, after_previous, by_difference, recurs, has_no_row, anchored_on, cancelled_by, "
 		"due_function, unless_function, events::text, key_function, owner, search_path, subject, "
-		"fails, is_standing, is_active, state, finishes, on_bulk FROM automation._rule_parts($1, "
-		"$2)",
+		"fails, is_standing, is_active, state, finishes, on_bulk, until_function FROM "
+		"automation._rule_parts($1, $2)",
 		pg::Statement::Plan::once);
 	pg::Spi spi;
 	const pg::Rows found = parts.execute_fresh({pg::Value::int4(id), pg::Value::int4(version)});

@@ -38,6 +38,7 @@ struct Wait {
 	std::vector<int> cancelled_by = {}; // columns of the subject
 	Part due = {};						// 0: at once, when what it waits for has come
 	Part unless = {};
+	Part until = {}; // what ends it before its time
 };
 
 struct Step {
@@ -101,6 +102,7 @@ struct Rule {
 			if (waits) {
 				visit(waits->due);
 				visit(waits->unless);
+				visit(waits->until);
 			}
 		};
 		visit(when);

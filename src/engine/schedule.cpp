@@ -65,6 +65,14 @@ pg::Instant due_time(const Chapter &chapter, const Rule &rule, Wait &wait, const
 	return time ? pg::to_instant(*time) : pg::never;
 }
 
+bool is_over(const Chapter &chapter, const Rule &rule, Step &step, const pg::RowChange &row)
+{
+	if (!step.wait->until)
+		return false;
+	const pg::Expression &until = chapter.compile(rule, step.wait->until);
+	return as_owner(rule, until, StepKind::message, [&] { return until.holds(row); });
+}
+
 std::string values_seen(const Wait &wait, const pg::RowChange &row)
 {
 	if (!wait.by_difference)

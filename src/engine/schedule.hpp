@@ -26,6 +26,9 @@ StepRecord plan_after_previous(
 // Key of the row whose change fires the rule, when the rule is about another; else empty.
 std::string source_key(const Chapter &chapter, const Rule &rule, const pg::RowChange &change);
 
+// Whether what a step waits for has come before its time.
+bool is_over(const Chapter &chapter, const Rule &rule, Step &step, const pg::RowChange &row);
+
 // The values of the columns that must not differ, as JSON; empty when there are none.
 std::string values_seen(const Wait &wait, const pg::RowChange &row);
 

@@ -2,6 +2,7 @@
 
 #include "core/failure.hpp"
 #include "engine/cascade.hpp"
+#include "engine/choices.hpp"
 #include "engine/message.hpp"
 #include "engine/present_row.hpp"
 #include "engine/rulebook.hpp"
@@ -17,8 +18,8 @@ namespace {
 class StepTaker {
 public:
 	StepTaker(const Chapter &chapter, Rule &rule, const pg::RowChange &change, const RunRecord &run,
-		Care care)
-		: chapter_(chapter), rule_(rule), run_(run), care_(care),
+		Care care, std::int64_t logged_run = 0)
+		: chapter_(chapter), rule_(rule), run_(run), care_(care), choices_(logged_run),
 		  row_(change, run.key, rule.subject, rule.subject == chapter.entity)
 	{
 	}
@@ -27,8 +28,10 @@ public:
 	{
 		std::optional<StepRecord> planned;
 		if (step.wait)
-			if (auto error =
-					try_to(step, [&] { planned = plan_step(chapter_, rule_, step, row(), run_); }))
+			if (auto error = try_to(step, [&] {
+					if (!is_over(chapter_, rule_, step, row()))
+						planned = plan_step(chapter_, rule_, step, row(), run_);
+				}))
 				return failed(step, std::move(*error));
 		return planned ? *planned : take(step);
 	}
@@ -107,7 +110,7 @@ private:
 	}
 
 	// What the engine itself does.
-	void act(const Step &step, std::optional<pg::Datum> parameters, StepRecord &record) const
+	void act(const Step &step, std::optional<pg::Datum> parameters, StepRecord &record)
 	{
 		const auto parameter = [&](const char *name) {
 			const auto texts = parameters ? pg::json_texts(*parameters, name)
@@ -119,9 +122,15 @@ private:
 				write_notification(run_.id, recipient, parameter("body"));
 		else if (step.action == "start_rule")
 			start(std::stoi(parameter("rule")), record);
-		else
+		else if (step.action == "stop_rule")
 			write_touch({rule_.subject, run_.key, {}, std::stoi(parameter("rule")), run_.id,
 				"stopped by rule #" + std::to_string(rule_.id)});
+		else if (step.action == "record_consent")
+			record_consent(parameters);
+		else if (parameters) {
+			choices_.note(parameter("decision"), parameter("arm"));
+			record.result = pg::json_text(*parameters);
+		}
 	}
 
 	// The other rule runs at once, for the same row, as part of the same cascade.
@@ -142,6 +151,7 @@ private:
 	Rule &rule_;
 	const RunRecord &run_;
 	Care care_;
+	Choices choices_;
 	PresentRow row_;
 };
 
@@ -177,7 +187,7 @@ std::vector<StepRecord> take_steps(const Chapter &chapter, Rule &rule, const pg:
 StepRecord take_step(const Chapter &chapter, Rule &rule, Step &step, const pg::RowChange &change,
 	const RunRecord &run)
 {
-	return StepTaker(chapter, rule, change, run, Care::each_step).take(step);
+	return StepTaker(chapter, rule, change, run, Care::each_step, run.id).take(step);
 }
 
 } // namespace automation::engine

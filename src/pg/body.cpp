@@ -118,13 +118,27 @@ Query *stored_query_of(Oid function)
 
 } // namespace
 
-Query *body_of(Oid function)
+namespace {
+
+// What stands in WITH has images of its own.
+Query *with_parameters_throughout(Query *query)
 {
-	Query *query = stored_query_of(function);
+	for (int i = 0; i < list_length(query->cteList); ++i) {
+		auto *part = list_nth_node(CommonTableExpr, query->cteList, i);
+		part->ctequery =
+			reinterpret_cast<Node *>(with_parameters_throughout(castNode(Query, part->ctequery)));
+	}
 	if (query->commandType != CMD_INSERT)
 		return with_parameters(query);
 	source_of(query)->subquery = with_parameters(source_of(query)->subquery);
 	return query;
+}
+
+} // namespace
+
+Query *body_of(Oid function)
+{
+	return with_parameters_throughout(stored_query_of(function));
 }
 
 Query *count_query_of(Oid condition)

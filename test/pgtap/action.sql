@@ -76,7 +76,8 @@ SELECT is((automation.only_if('{"field": "a", "operator": "null"}', automation.o
 	'{"combinator": "and", "rules": [{"field": "a", "operator": "null"}, {"field": "b", "operator": "null"}]}', 'as JSON trees too');
 SELECT is((automation.after_previous(automation.notify('a', 'b'))).timing, '{"after_previous": true}', 'a step can wait for the one before');
 SELECT bag_eq('SELECT name FROM automation.actions', $$SELECT proname::text FROM pg_proc WHERE pronamespace = 'automation'::regnamespace
-	AND prorettype = 'automation.step'::regtype AND proname NOT IN ('action', 'only_if', 'after_previous', 'after', 'at', 'with_template', 'use', '_timed')$$, 'each action has a builder');
+	AND prorettype IN ('automation.step'::regtype, 'automation.step[]'::regtype)
+	AND proname NOT IN ('action', 'only_if', 'after_previous', 'after', 'at', 'with_template', 'use', 'in_arm', 'escalate', '_timed', '_escalate')$$, 'each action has a builder');
 
 -- update_field
 

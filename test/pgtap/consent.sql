@@ -84,5 +84,24 @@ SET LOCAL ROLE consent_author;
 SELECT throws_ok($$SELECT automation.set_consent('sms', '+12025550199', 'all', 'granted', 'x')$$, '42501', 'permission denied for function set_consent', 'consent is not for authors to give');
 RESET ROLE;
 
+-- As a step
+
+CREATE TABLE tap.message (id integer PRIMARY KEY, phone text, body text);
+SELECT automation.attach('tap.message', 'message');
+SELECT automation.create_rule('stop', 'tap.message', 'created', condition => $$new.body ~* '^stop'$$, activate => true,
+	steps => ARRAY[automation.record_consent('sms', '{{ phone }}', 'all', 'denied', 'text message {{ id }}')]);
+INSERT INTO tap.message VALUES (7, '+1 202 555-0177', 'Stop it');
+SELECT results_eq($$SELECT class, state, source FROM automation.consents('sms', '+12025550177')$$, $$VALUES ('all', 'denied', 'text message 7')$$, 'a rule records what somebody writes');
+INSERT INTO tap.message VALUES (8, 'nobody', 'Stop it');
+SELECT is((SELECT concat_ws(' ', status, sqlstate) FROM automation.step_log WHERE rule = 'stop' ORDER BY run_id DESC LIMIT 1) LIKE 'failed %', true, 'an address that is none fails the step');
+GRANT TRIGGER, SELECT ON tap.message TO consent_author;
+GRANT USAGE ON SCHEMA tap TO consent_author;
+SET LOCAL ROLE consent_author;
+SELECT throws_ok($$SELECT automation.create_rule('his', 'tap.message', 'created', steps => ARRAY[
+	automation.record_consent('sms', '{{ phone }}', 'all', 'granted', 'x')])$$, '42501', 'permission denied to record consent', 'nor for the rules of authors');
+RESET ROLE;
+SELECT throws_ok($$SELECT automation.create_rule('x', 'tap.message', 'created', steps => ARRAY[
+	automation.record_consent('fax', '{{ phone }}', 'all', 'granted', 'x')])$$, '22023', NULL, 'a kind of address that there is not');
+
 SELECT * FROM finish();
 ROLLBACK;

@@ -1,12 +1,15 @@
--- docs/triggers.md and docs/playbooks.md say what the libraries say, and their examples run.
+-- docs/triggers.md, docs/actions.md and docs/playbooks.md say what the libraries say, and their examples run.
 BEGIN;
 SELECT no_plan();
 \setenv PGDATABASE :DBNAME
 \set triggers `cat docs/triggers.md`
 \set triggers_now `psql -XAtq -f docs/triggers.sql`
+\set actions `cat docs/actions.md`
+\set actions_now `psql -XAtq -f docs/actions.sql`
 \set playbooks `cat docs/playbooks.md`
 \set playbooks_now `psql -XAtq -f docs/playbooks.sql`
 SELECT is(:'triggers'::text, :'triggers_now'::text, 'docs/triggers.md is what docs/triggers.sql prints');
+SELECT is(:'actions'::text, :'actions_now'::text, 'docs/actions.md is what docs/actions.sql prints');
 SELECT is(:'playbooks'::text, :'playbooks_now'::text, 'docs/playbooks.md is what docs/playbooks.sql prints');
 SELECT is(position(E'` |  |\n' IN substring(:'triggers' FROM '## Roles.*')), 0, 'every role has a meaning');
 
@@ -17,6 +20,13 @@ CREATE TABLE crm.task (id integer PRIMARY KEY, title text, assignee text, due_at
 SELECT automation.attach('crm.estimate', 'estimate', '{"status": "status"}'), automation.attach('crm.task', 'task', '{"title": "title", "owner": "assignee", "due": "due_at"}');
 SELECT match[1] AS example FROM regexp_matches(:'triggers', '```sql\n(.*?)```', 'g') AS match \gset
 SELECT lives_ok(:'example', 'the example of triggers.md runs');
+SAVEPOINT actions;
+ALTER TABLE crm.job ADD tags text[], ADD amount numeric;
+CREATE TABLE crm.note (id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY, job_id integer REFERENCES crm.job, body text);
+SELECT automation.attach('crm.job', 'job', '{"status": "status", "tags": "tags", "owner": "technician_id"}'), automation.attach('crm.note', 'note');
+SELECT match[1] AS example FROM regexp_matches(:'actions', '```sql\n(.*?)```', 'g') AS match \gset
+SELECT lives_ok(:'example', 'the example of actions.md runs');
+ROLLBACK TO actions;
 SELECT match[1] AS example FROM regexp_matches(:'playbooks', '```sql\n(.*?)```', 'g') AS match \gset
 SELECT lives_ok(:'example', 'the example of playbooks.md runs');
 SELECT results_eq('SELECT name, state FROM automation.rules ORDER BY id', $$VALUES ('Costs', 'draft'), ('Schedule the approved job', 'active')$$, 'and makes rules');

@@ -34,14 +34,17 @@ $$;
 
 -- Functions
 
-SELECT set_eq($$SELECT crm.verbs_of('tap_viewer')$$, '{item_status,explain,cascade,why_not,told,rule_to_text,rule_to_mermaid,report_html,export_rules,rule_schema,playbook_diff,preview_template,matches,rule_diff}'::text[], 'a viewer asks');
-SELECT set_eq($$SELECT crm.verbs_of('tap_author')$$, '{item_status,explain,check,create_rule,create_guard,alter_rule,drop_rule,copy_rule,copy_report,move_rule_to,move_rule,rollback_rule,publish_rule,discard_draft,rule_diff,activate_rule,
+SELECT set_eq($$SELECT crm.verbs_of('tap_viewer')$$, '{describe_action,item_status,explain,cascade,why_not,told,rule_to_text,rule_to_mermaid,report_html,export_rules,rule_schema,playbook_diff,preview_template,matches,rule_diff}'::text[], 'a viewer asks');
+SELECT set_eq($$SELECT crm.verbs_of('tap_author')$$, '{describe_action,item_status,explain,check,create_rule,create_guard,alter_rule,drop_rule,copy_rule,copy_report,move_rule_to,move_rule,rollback_rule,publish_rule,discard_draft,rule_diff,activate_rule,
 	pause_rule,resume_rule,disable_rule,enable_rule,fire,action,send_sms,send_email,send_webhook,notify,create_task,update_field,assign_user,create_record,call_function,
 	create_folder,rename_folder,drop_folder,move_to_folder,create_template,alter_template,drop_template,preview_template,with_template,create_action_template,alter_action_template,drop_action_template,use,create_filter,alter_filter,drop_filter,matches,
+	add_tag,remove_tag,set_stage,set_priority,add_note,raise_flag,clear_flag,attach_checklist,require_evidence,emit_event,
+	create_invoice,create_estimate,add_line_item,wait,wait_until,branch,split,in_arm,escalate,record_consent,
+	make_link,create_payment_link,request_approval,start_sla,pause_sla,resume_sla,stop_sla,
 	start_rule,stop_rule,refuse,only_if,after_previous,after,at,stop_item,resume_item,cancel,matching_rows,cancel_activation,install_playbook,playbook_diff,apply_rules,whatif,watch,test_rule,cascade,why_not,told,messages,plans,lint,rule_to_text,rule_to_mermaid,report_html,export_rules,rule_schema,
 	fires_ok,fires_not_ok,sends_ok,due_ok,cancelled_ok,explains_like}'::text[], 'an author makes rules');
 SELECT set_eq($$SELECT crm.verbs_of('tap_operator')$$,
-	'{item_status,explain,check,preview_template,matches,rule_diff,playbook_diff,pause_rule,resume_rule,disable_rule,enable_rule,fire,retry,replay,pause_channel,resume_channel,purge_log,tick,stop_item,resume_item,cancel,housekeep,cancel_activation,release_batch,discard_batch,set_consent,consents,audit_gaps,whatif,watch,test_rule,cascade,why_not,told,messages,plans,lint,rule_to_text,rule_to_mermaid,report_html,export_rules,rule_schema,
+	'{describe_action,item_status,explain,check,preview_template,matches,rule_diff,playbook_diff,pause_rule,resume_rule,disable_rule,enable_rule,fire,retry,replay,pause_channel,resume_channel,purge_log,tick,stop_item,resume_item,cancel,housekeep,cancel_activation,release_batch,discard_batch,set_consent,consents,approve,open_link,ingest,audit_gaps,whatif,watch,test_rule,cascade,why_not,told,messages,plans,lint,rule_to_text,rule_to_mermaid,report_html,export_rules,rule_schema,
 	fires_ok,fires_not_ok,sends_ok,due_ok,cancelled_ok,explains_like}'::text[], 'an operator keeps them running');
 SELECT set_eq($$SELECT crm.verbs_of('tap_admin')$$, $$SELECT DISTINCT p.proname::text FROM pg_proc AS p
 	WHERE p.pronamespace = 'automation'::regnamespace AND p.proname !~ '^_' AND NOT has_function_privilege('tap_nobody', p.oid, 'EXECUTE')$$, 'an admin does everything');
@@ -50,7 +53,7 @@ SELECT set_eq($$SELECT p.oid::regprocedure::text FROM pg_proc AS p WHERE p.prona
 	"automation._local_instant(timestamp without time zone,text)","automation._add(timestamp with time zone,interval,text)",automation._named_zone(text),
 	automation._default_zone(),automation._cluster_zone(),automation._calendar_zone(text),"automation._schedule(timestamp with time zone,interval,jsonb,text)",
 	"automation._cron_next(text,timestamp with time zone,text)","automation._recur_next(timestamp with time zone,interval,timestamp with time zone,text)",
-	"automation._timed(automation.step,jsonb)","automation._tap(boolean,text,text)"}'::text[],
+	"automation._timed(automation.step,jsonb)","automation._decision(text,text)","automation.took(text,text)","automation._new_link(text,text,text,regclass,text,text,interval,integer)","automation.sla_elapsed(timestamp with time zone,timestamp with time zone,tstzmultirange,text,text)","automation._sla_due(timestamp with time zone,interval,tstzmultirange,text,text)","automation._tap(boolean,text,text)"}'::text[],
 	'everybody may call what compiled SQL calls');
 SELECT is((SELECT array_agg(p.oid::regprocedure::text ORDER BY 1) FROM pg_proc AS p
 	WHERE p.pronamespace = 'automation'::regnamespace AND p.proname ~ '^_' AND has_function_privilege('tap_admin', p.oid, 'EXECUTE')
