@@ -239,14 +239,4 @@ bool previous_failed(const Task &task)
 	return found.size() > 0 && found.boolean(0, 1);
 }
 
-Image hold_row(const Task &task, Chapter &subject, Chapter &source)
-{
-	std::optional<pg::RowFinder::Row> row = subject.rows().lock(task.key);
-	if (!row && subject.rows().find(task.key))
-		return {Image::State::busy, {}};
-	if (row && !task.source_key.empty())
-		row = source.rows().find(task.source_key);
-	return {row ? Image::State::there : Image::State::gone, row};
-}
-
 } // namespace automation::engine

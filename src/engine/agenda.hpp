@@ -68,8 +68,4 @@ struct Image {
 	std::optional<pg::RowFinder::Row> row; // of the table whose change fired the rule
 };
 
-// The row is locked before anything is judged: a change that comes later waits until we are done,
-// one that came earlier is seen.
-Image hold_row(const Task &task, Chapter &subject, Chapter &source);
-
 } // namespace automation::engine

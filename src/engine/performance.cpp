@@ -7,6 +7,22 @@
 
 namespace automation::engine {
 
+namespace {
+
+// The row is locked before anything is judged: a change that comes later waits until we are done,
+// one that came earlier is seen.
+Image hold_row(const Task &task, Chapter &subject, Chapter &source)
+{
+	std::optional<pg::RowFinder::Row> row = subject.rows().lock(task.key);
+	if (!row && subject.rows().find(task.key))
+		return {Image::State::busy, {}};
+	if (row && !task.source_key.empty())
+		row = source.rows().find(task.source_key);
+	return {row ? Image::State::there : Image::State::gone, row};
+}
+
+} // namespace
+
 // One that ends it does so for good, whoever is at the row now.
 void Performance::settle()
 {
