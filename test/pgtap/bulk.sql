@@ -66,7 +66,7 @@ SELECT is(automation.tick(), 2, 'matches go as many a second as was said');
 SELECT is(automation.tick(), 0, 'and no more');
 SELECT automation.set_clock('2030-03-04 09:00:01+00');
 SELECT is(automation.tick(), 1, 'then the next');
-SELECT is(tap.log('send'), '1 created retrying, 2 created retrying, 3 created retrying, 4 released delivering, 5 released delivering, 6 released cancelled bulk: row deleted',
+SELECT is(tap.log('send'), '1 created delivering, 2 created delivering, 3 created delivering, 4 released delivering, 5 released delivering, 6 released cancelled bulk: row deleted',
 	'each match has one run in the log');
 SELECT matches(tap.messages(), '4 New ready, 5 Won ready$', 'about the row as it is now');
 SELECT is((SELECT state FROM automation.batch), 'released', 'that was all');
@@ -176,7 +176,7 @@ DELETE FROM deal WHERE id = 1;
 SELECT is(tap.pending(), 'gone: 1+0+0, won: 3+3+0', 'deletions, too');
 SELECT automation.release_batch(tap.batch());
 SELECT automation.tick();
-SELECT is(tap.log('won'), '1 updated retrying, 2 updated retrying, 3 updated retrying, 4 released delivering, 5 released suppressed bulk: no longer applied when it was released, 6 released delivering',
+SELECT is(tap.log('won'), '1 updated delivering, 2 updated delivering, 3 updated delivering, 4 released delivering, 5 released suppressed bulk: no longer applied when it was released, 6 released delivering',
 	'from what the row was to what it is now: that is still what the rule waits for, or not');
 SELECT is(tap.log('gone'), '1 released delivering', 'of a deleted row, what it was');
 SELECT matches(tap.messages(), '4 won ready, 6 won ready, 1 Won gone ready$', 'and that is sent');

@@ -150,7 +150,7 @@ SELECT isnt(automation._unsubscribe_token('email', 'bob@x.example', 'marketing')
 SELECT throws_ok(format('SELECT automation.unsubscribe(%L)', token), '22023', 'invalid unsubscribe token')
 FROM unnest(ARRAY[NULL, '', 'x', repeat('A', 66), overlay(:'token' PLACING 'x' FROM 3), left(:'token', -1), :'token' || 'A', repeat('A', 121)]) AS token;
 SELECT throws_ok(format($$CREATE SERVER x FOREIGN DATA WRAPPER pg_automation OPTIONS (channel 'email', base_url 'smtps://mail.example', sender 'a@b.example', unsubscribe_url %L)$$, url), '22023', 'invalid unsubscribe_url')
-FROM unnest('{http://crm.example/{{token}},https://crm.example,"https://crm.example/ {{token}}","https://crm.example/>{{token}}"}'::text[]) AS url;
+FROM unnest(ARRAY['http://crm.example/{{token}}', 'https://crm.example', 'https://crm.example/ {{token}}', 'https://crm.example/>{{token}}']) AS url;
 
 SELECT * FROM finish();
 ROLLBACK;

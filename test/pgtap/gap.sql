@@ -67,9 +67,9 @@ SELECT is(tap.planted($$INSERT INTO automation.attempt (delivery_id, number, epo
 SELECT is(tap.planted($$SELECT automation.resume_channel('gap_hook');
 	INSERT INTO automation.attempt (delivery_id, number, epoch, outcome, finished_at, retry_at)
 	SELECT d.id, 1, 1, 'retry', '2030-03-04 09:00Z', '2030-03-04 10:00Z' FROM automation.delivery AS d;
-	INSERT INTO automation.retry SELECT d.id, d.server, '2030-03-04 10:00Z' FROM automation.delivery AS d$$),
+	INSERT INTO automation.retry (delivery_id, server, due_at) SELECT d.id, d.server, '2030-03-04 10:00Z' FROM automation.delivery AS d$$),
 	E'retry not made: delivery N, channel "gap_hook"\nretry not made: delivery N, channel "gap_hook"', 'or is late for it');
-SELECT is(tap.planted('INSERT INTO automation.retry SELECT -1, s.oid, now() FROM pg_foreign_server AS s WHERE s.srvname = ''gap_hook'''),
+SELECT is(tap.planted('INSERT INTO automation.retry (delivery_id, server, due_at) SELECT -1, s.oid, now() FROM pg_foreign_server AS s WHERE s.srvname = ''gap_hook'''),
 	'retry of nothing: delivery -N', 'a retry without its delivery');
 SELECT is(tap.planted('INSERT INTO automation.attempt (delivery_id, number, epoch, outcome) VALUES (-1, 1, 1, ''dead'')'),
 	'attempt of nothing: attempt N', 'an attempt without its delivery');

@@ -22,7 +22,7 @@ SELECT results_eq('SELECT deliveries_ready, delivery_waiting_seconds, step_overd
 
 INSERT INTO automation.attempt (delivery_id, number, epoch, outcome, retry_at)
 SELECT min(d.id), 1, 1, 'retry', '2030-03-04 09:20Z' FROM automation.delivery AS d;
-INSERT INTO automation.retry SELECT min(d.id), min(d.server), '2030-03-04 09:20Z' FROM automation.delivery AS d;
+INSERT INTO automation.retry (delivery_id, server, due_at) SELECT min(d.id), min(d.server), '2030-03-04 09:20Z' FROM automation.delivery AS d;
 SELECT results_eq($$SELECT ready, retrying, overdue_seconds FROM automation.stats WHERE channel = 'stats_hook'$$,
 	'VALUES (2::bigint, 1::bigint, 600::double precision)', 'what was tried waits for its next attempt');
 SELECT automation.pause_channel('stats_hook'), automation.set_clock('2030-03-04 10:10Z');
