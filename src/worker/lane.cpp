@@ -125,7 +125,7 @@ std::vector<Lane> lanes_of_deliveries()
 	static Statement find(R"(
 		WITH RECURSIVE l (server, priority) AS (
 			(SELECT d.server, d.priority FROM automation.delivery AS d
-			ORDER BY d.server, d.priority LIMIT 1)
+			WHERE d.server > 0 ORDER BY d.server, d.priority LIMIT 1)
 			UNION ALL
 			SELECT n.server, n.priority
 			FROM l
