@@ -2,7 +2,7 @@
 #
 #   make, make install, make installcheck, make clean    as for every extension
 #   make demo, make test                                 from nothing, in a private cluster
-#   make bench                                           ratios, against doing without us
+#   make bench, make bench QUICK=1                       ratios, against doing without us and others
 #   make soak CYCLES=5000                                so many crashes under write load; SEED=… repeats some
 #   make lint, make tidy, make format                    for who writes here
 #
@@ -81,7 +81,7 @@ test:
 
 bench:
 	demo/setup/packages.sh build run
-	ROUNDS='$(ROUNDS)' ONLY='$(ONLY)' demo/setup/unprivileged.sh bench/run
+	ROUNDS='$(ROUNDS)' ONLY='$(ONLY)' QUICK='$(QUICK)' demo/setup/unprivileged.sh bench/run
 
 CYCLES ?= 1000
 soak:
@@ -94,4 +94,4 @@ lint:
 tidy:
 	demo/setup/unprivileged.sh env ONLY=tidy test/run
 format:
-	find src test -name '*.[ch]pp' -exec clang-format-14 -i {} +
+	find src test bench -name '*.[ch]pp' -exec clang-format-14 -i {} +

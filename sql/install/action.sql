@@ -30,6 +30,7 @@ FROM automation.action_definition;
 COMMENT ON VIEW automation.actions IS 'What a rule can do, with the parameters of each action';
 COMMENT ON COLUMN automation.actions.undo IS 'reversible: what was written can be set back; recallable: until it is sent; final: neither';
 COMMENT ON COLUMN automation.actions.message_class IS 'Class of its messages, unless a step names another; null: it sends none, or to machines';
+COMMENT ON COLUMN automation.actions.required IS 'Parameters that must be given';
 
 -- Builders. Each answers one step; only_if(), after() and the like wrap it.
 

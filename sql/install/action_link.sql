@@ -360,3 +360,4 @@ LEFT JOIN automation.entity AS e ON e.id = t.entity_id;
 COMMENT ON VIEW automation.tokens IS 'Links that were made, and whether they are valid; the tokens themselves are not kept';
 COMMENT ON COLUMN automation.tokens.relation IS 'Attached table of the record';
 COMMENT ON COLUMN automation.tokens.state IS 'valid, used or expired';
+COMMENT ON COLUMN automation.tokens.id IS 'Number of the link';

@@ -162,3 +162,10 @@ JOIN automation.component_version AS v ON v.component_id = c.id AND v.version = 
 WHERE c.kind = 'action_template'
 ORDER BY c.name;
 COMMENT ON VIEW automation.action_templates IS 'Action templates, and the rules that have them';
+COMMENT ON COLUMN automation.action_templates.action IS 'The action it does';
+COMMENT ON COLUMN automation.action_templates.step IS 'Array of one {action, params, timing, condition}';
+COMMENT ON COLUMN automation.action_templates.params IS 'Its parameters: a default for each, or {"type": ..., "description": ...} for one that must be given';
+COMMENT ON COLUMN automation.action_templates.version IS 'Its present version, counted from 1';
+COMMENT ON COLUMN automation.action_templates.rules IS 'Rules that use it';
+COMMENT ON COLUMN automation.action_templates.created_at IS 'When it was made';
+COMMENT ON COLUMN automation.action_templates.changed_at IS 'When its present version was written';

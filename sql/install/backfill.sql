@@ -51,6 +51,8 @@ SELECT
 FROM automation.activation AS a
 JOIN automation.rule AS r ON r.id = a.rule_id;
 COMMENT ON VIEW automation.activations IS 'Rules that were activated for rows that were there before, and how far that has come';
+COMMENT ON COLUMN automation.activations.rule IS 'What the rule is called';
+COMMENT ON COLUMN automation.activations.percent IS 'How much of it is done';
 
 -- Keys in their order
 

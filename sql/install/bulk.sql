@@ -88,6 +88,8 @@ COMMENT ON COLUMN automation.pending_batches.rule IS 'Null: it has been dropped 
 COMMENT ON COLUMN automation.pending_batches.matches IS 'Rows for which the rule is still to run';
 COMMENT ON COLUMN automation.pending_batches.messages IS 'Messages of runs before there were too many';
 COMMENT ON COLUMN automation.pending_batches.plans IS 'What such runs have planned for later';
+COMMENT ON COLUMN automation.pending_batches.batch IS 'Number of the batch, for release_batch() and discard_batch()';
+COMMENT ON COLUMN automation.pending_batches.state IS 'held, until somebody decides, or releasing';
 
 -- The engine
 

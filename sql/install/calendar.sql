@@ -324,6 +324,8 @@ SELECT
 FROM automation.calendar AS c
 ORDER BY c.name;
 COMMENT ON VIEW automation.calendars IS 'Calendars that steps can follow, with their holidays';
+COMMENT ON COLUMN automation.calendars.name IS 'Name';
+COMMENT ON COLUMN automation.calendars.holidays IS 'Days on which it is closed: {"2030-12-25": "Christmas"}';
 
 CREATE FUNCTION automation._calendar_zone(name text) RETURNS text
 LANGUAGE sql STABLE SECURITY DEFINER

@@ -46,6 +46,7 @@ FROM automation.callback AS c
 JOIN automation.delivery AS d ON d.id = automation._delivery_called(c.provider_id)
 WHERE pg_has_role(d.rule_owner, 'USAGE') OR (SELECT automation._is_operator(quote_ident(current_user)::regrole));
 COMMENT ON VIEW automation.receipts IS 'What providers have told of automation.deliveries after taking them';
+COMMENT ON COLUMN automation.receipts.delivery_id IS 'Number in automation.deliveries';
 
 CREATE FUNCTION automation._last_word(kind text, address text) RETURNS text
 LANGUAGE sql STABLE

@@ -37,6 +37,13 @@ LEFT JOIN automation.breaker AS b ON b.server = s.oid
 WHERE w.fdwname = 'pg_automation';
 COMMENT ON VIEW automation.channels IS 'Channels with their options; credentials are in user mappings and not shown';
 COMMENT ON COLUMN automation.channels.state IS 'active, paused (by somebody), open (its circuit breaker: it is left alone until open_until) or half open (one attempt decides)';
+COMMENT ON COLUMN automation.channels.name IS 'Name of the foreign server';
+COMMENT ON COLUMN automation.channels.kind IS 'sms, email or webhook';
+COMMENT ON COLUMN automation.channels.provider IS 'Who takes the messages: twilio, smtp, http, ...';
+COMMENT ON COLUMN automation.channels.owner IS 'Who may alter and drop it';
+COMMENT ON COLUMN automation.channels.options IS 'Options of the foreign server';
+COMMENT ON COLUMN automation.channels.reason IS 'Why it is not active';
+COMMENT ON COLUMN automation.channels.open_until IS 'Until when its circuit breaker leaves it alone';
 
 -- Helpers
 

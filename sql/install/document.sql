@@ -71,6 +71,11 @@ LEFT JOIN automation.run AS u ON u.id = d.run_id
 LEFT JOIN automation.rule AS r ON r.id = u.rule_id
 WHERE pg_has_role(d.owner, 'USAGE') OR (SELECT automation._is_operator(quote_ident(current_user)::regrole));
 COMMENT ON VIEW automation.documents IS 'Documents made by rules of your own and of roles you are a member of, or added by them; an operator sees all';
+COMMENT ON COLUMN automation.documents.id IS 'Number of the document';
+COMMENT ON COLUMN automation.documents.rule IS 'Rule that made it';
+COMMENT ON COLUMN automation.documents.name IS 'Name of the file';
+COMMENT ON COLUMN automation.documents.bytes IS 'Its size';
+COMMENT ON COLUMN automation.documents.text IS 'The same as text, if it is one';
 
 -- Verbs
 

@@ -150,6 +150,8 @@ FROM automation.rule_draft AS d
 JOIN automation.rule AS r ON r.id = d.rule_id
 ORDER BY r.position, r.id;
 COMMENT ON VIEW automation.drafts IS 'Changes of rules that are not published; not publishable: the rule has changed since';
+COMMENT ON COLUMN automation.drafts.rule IS 'What the rule is called';
+COMMENT ON COLUMN automation.drafts.publishable IS 'Whether the rule is still as it was when the draft was begun';
 
 -- Differences
 

@@ -156,6 +156,8 @@ JOIN automation.rule_version AS v ON v.rule_id = p.rule_id AND v.version = p.ver
 COMMENT ON VIEW automation.due IS 'What rules have planned; step null or 0: a run that is to begin';
 COMMENT ON COLUMN automation.due.due_at IS 'When; infinity: not before something else has happened';
 COMMENT ON COLUMN automation.due.waits_for IS 'What else has to happen first';
+COMMENT ON COLUMN automation.due.rule IS 'What the rule is called';
+COMMENT ON COLUMN automation.due.action IS 'What the step does';
 
 -- The engine
 

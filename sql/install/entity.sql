@@ -504,6 +504,8 @@ SELECT
 	e.attached_at
 FROM automation.entity AS e;
 COMMENT ON VIEW automation.entities IS 'Attached tables with their key and the columns of their roles';
+COMMENT ON COLUMN automation.entities.key_columns IS 'Columns of the key';
+COMMENT ON COLUMN automation.entities.columns IS 'The column of each role';
 
 -- Links: from a row to the one row that a column of it names
 
@@ -697,6 +699,12 @@ FROM (SELECT relation FROM automation.entity UNION SELECT relation FROM automati
 	LATERAL automation._links(r.relation) AS l
 WHERE l.rank = (SELECT min(k.rank) FROM automation._links(r.relation) AS k WHERE k.name = l.name);
 COMMENT ON VIEW automation.links IS 'Names by which rules on a table can follow a column to another row';
+COMMENT ON COLUMN automation.links.relation IS 'Table that the link starts from';
+COMMENT ON COLUMN automation.links.name IS 'What conditions and templates call the other row: customer.phone';
+COMMENT ON COLUMN automation.links.source_column IS 'Column that is followed';
+COMMENT ON COLUMN automation.links.target IS 'Table that it leads to';
+COMMENT ON COLUMN automation.links.target_column IS 'Column of that table that has the same value';
+COMMENT ON COLUMN automation.links.origin IS 'link: made by automation.link(); role: a role with a foreign key; foreign key';
 
 -- What is dropped is forgotten: an oid that is left behind may come to mean another table.
 

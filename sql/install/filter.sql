@@ -219,3 +219,8 @@ JOIN automation.component_version AS v ON v.component_id = c.id AND v.version = 
 WHERE c.kind = 'filter'
 ORDER BY c.name;
 COMMENT ON VIEW automation.filters IS 'Filters, and the rules that have them';
+COMMENT ON COLUMN automation.filters.condition IS 'SQL over new, or a JSON tree';
+COMMENT ON COLUMN automation.filters.version IS 'Its present version, counted from 1';
+COMMENT ON COLUMN automation.filters.rules IS 'Rules that have it';
+COMMENT ON COLUMN automation.filters.created_at IS 'When it was made';
+COMMENT ON COLUMN automation.filters.changed_at IS 'When its present version was written';

@@ -226,6 +226,14 @@ JOIN automation.rule_version AS v ON v.rule_id = r.id AND v.version = r.version
 JOIN automation._rule_problem AS p ON p.rule_id = r.id
 ORDER BY r.position, r.id;
 COMMENT ON VIEW automation.rules IS 'Rules in listed order; one that is not valid takes no runs, problem tells why';
+COMMENT ON COLUMN automation.rules.steps IS 'How many steps it has';
+COMMENT ON COLUMN automation.rules.state_icon IS 'The state as a sign';
+COMMENT ON COLUMN automation.rules.valid IS 'Whether it can run';
+COMMENT ON COLUMN automation.rules.problem IS 'Why not';
+COMMENT ON COLUMN automation.rules.version IS 'Its present version, counted from 1';
+COMMENT ON COLUMN automation.rules.created_at IS 'When it was made';
+COMMENT ON COLUMN automation.rules.changed_at IS 'When its present version was written';
+COMMENT ON COLUMN automation.rules.on_bulk IS 'What becomes of it in a transaction that sets off too much: hold, run, log_only or skip';
 
 CREATE VIEW automation.rule_steps AS
 SELECT
@@ -241,6 +249,13 @@ JOIN automation.rule_version AS v ON v.rule_id = r.id AND v.version = r.version,
 	LATERAL jsonb_array_elements(v.steps) WITH ORDINALITY AS s(step, place)
 ORDER BY r.position, r.id, s.place;
 COMMENT ON VIEW automation.rule_steps IS 'Steps of every rule; uses: the templates that one names, and which versions of them it says';
+COMMENT ON COLUMN automation.rule_steps.rule IS 'What the rule is called';
+COMMENT ON COLUMN automation.rule_steps.step IS 'Counted from 1';
+COMMENT ON COLUMN automation.rule_steps.action IS 'What it does: an action of automation.actions';
+COMMENT ON COLUMN automation.rule_steps.params IS 'Parameters of the action';
+COMMENT ON COLUMN automation.rule_steps.condition IS 'When it is done at all: SQL over new and old; null: always';
+COMMENT ON COLUMN automation.rule_steps.timing IS 'When it is done; empty: at once';
+COMMENT ON COLUMN automation.rule_steps.uses IS 'Versions of the templates that it names';
 
 CREATE VIEW automation.rule_history AS
 SELECT coalesce(r.name, v.name) AS rule, v.version, r.version = v.version AS present, v.trigger, v.params, v.condition, v.steps,
@@ -249,6 +264,9 @@ FROM automation.rule_version AS v
 LEFT JOIN automation.rule AS r ON r.id = v.rule_id
 ORDER BY v.rule_id, v.version;
 COMMENT ON VIEW automation.rule_history IS 'Every version of every rule, dropped ones too; automation.rollback_rule() goes back to one';
+COMMENT ON COLUMN automation.rule_history.rule IS 'What the rule is called, or was in that version if it is dropped';
+COMMENT ON COLUMN automation.rule_history.version IS 'Counted from 1';
+COMMENT ON COLUMN automation.rule_history.present IS 'Whether it is what the rule says now';
 
 CREATE VIEW automation.folders AS
 SELECT f.path, automation._parent_folder(f.path) AS parent, f.path = 'Default' AS is_default,
@@ -264,3 +282,9 @@ FROM (
 ) AS f(path, description, created_by)
 ORDER BY f.path <> 'Default', string_to_array(f.path, '/');
 COMMENT ON VIEW automation.folders IS 'Folders as a tree, with how much lies in each itself';
+COMMENT ON COLUMN automation.folders.parent IS 'Folder it lies in';
+COMMENT ON COLUMN automation.folders.is_default IS 'Whether it is where rules are put that name no other';
+COMMENT ON COLUMN automation.folders.rules IS 'How many rules lie in it';
+COMMENT ON COLUMN automation.folders.templates IS 'How many message templates';
+COMMENT ON COLUMN automation.folders.action_templates IS 'How many action templates';
+COMMENT ON COLUMN automation.folders.filters IS 'How many filters';

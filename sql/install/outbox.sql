@@ -234,6 +234,17 @@ COMMENT ON COLUMN automation.deliveries.state IS 'ready, delivering, delivered, 
 COMMENT ON COLUMN automation.deliveries.reason IS 'Why the last attempt did not deliver it, or why there has been none yet';
 COMMENT ON COLUMN automation.deliveries.next_at IS 'When the next attempt is due';
 COMMENT ON COLUMN automation.deliveries.segments IS 'Parts that a text message goes out in, each of which is paid for';
+COMMENT ON COLUMN automation.deliveries.id IS 'Number of the delivery, for retry()';
+COMMENT ON COLUMN automation.deliveries.at IS 'When its run fired';
+COMMENT ON COLUMN automation.deliveries.rule IS 'What the rule is called';
+COMMENT ON COLUMN automation.deliveries.run_id IS 'Run whose message it is';
+COMMENT ON COLUMN automation.deliveries.step IS 'Step of that run';
+COMMENT ON COLUMN automation.deliveries.channel IS 'What the channel was called then';
+COMMENT ON COLUMN automation.deliveries.kind IS 'sms, email or webhook';
+COMMENT ON COLUMN automation.deliveries.recipient IS 'Where it goes, masked';
+COMMENT ON COLUMN automation.deliveries.attempts IS 'How many attempts there have been';
+COMMENT ON COLUMN automation.deliveries.status_code IS 'HTTP status or SMTP reply code of the last attempt';
+COMMENT ON COLUMN automation.deliveries.last_at IS 'When the last attempt ended';
 
 CREATE VIEW automation.attempts WITH (security_barrier) AS
 SELECT
@@ -251,6 +262,7 @@ FROM automation.attempt AS a
 JOIN automation.delivery AS d ON d.id = a.delivery_id
 WHERE pg_has_role(d.rule_owner, 'USAGE') OR (SELECT automation._is_operator(quote_ident(current_user)::regrole));
 COMMENT ON VIEW automation.attempts IS 'Each try to send one of automation.deliveries';
+COMMENT ON COLUMN automation.attempts.id IS 'Number of the attempt';
 
 -- Calls to the worker; they count when the transaction commits.
 

@@ -395,6 +395,8 @@ ORDER BY p.category, p.key;
 COMMENT ON VIEW automation.playbooks IS 'Ready rules for automation.install_playbook()';
 COMMENT ON COLUMN automation.playbooks.needs IS 'What is missing before it can be installed; empty: nothing';
 COMMENT ON COLUMN automation.playbooks.installed IS 'Rules that were made of it';
+COMMENT ON COLUMN automation.playbooks.params IS 'JSON schema of the parameters';
+COMMENT ON COLUMN automation.playbooks.required IS 'Parameters that must be given';
 
 CREATE FUNCTION automation._parts(version automation.rule_version) RETURNS TABLE (part text, text text)
 LANGUAGE sql STABLE

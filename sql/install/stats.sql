@@ -65,6 +65,11 @@ COMMENT ON COLUMN automation.stats.retried IS 'Attempts that failed and were to 
 COMMENT ON COLUMN automation.stats.unknown IS 'Attempts that may have arrived';
 COMMENT ON COLUMN automation.stats.mean_ms IS 'How long an attempt took on average, in milliseconds';
 COMMENT ON COLUMN automation.stats.counted_since IS 'When the worker began to count; null: there is no worker';
+COMMENT ON COLUMN automation.stats.channel IS 'What the channel is called';
+COMMENT ON COLUMN automation.stats.kind IS 'sms, email or webhook';
+COMMENT ON COLUMN automation.stats.delivered IS 'Attempts that delivered';
+COMMENT ON COLUMN automation.stats.dead IS 'Attempts after which there was no use in another';
+COMMENT ON COLUMN automation.stats.expired IS 'Messages whose time was over';
 
 CREATE VIEW automation.metrics AS
 SELECT

@@ -185,3 +185,10 @@ JOIN automation.component_version AS v ON v.component_id = c.id AND v.version = 
 WHERE c.kind = 'template'
 ORDER BY c.name;
 COMMENT ON VIEW automation.templates IS 'Message templates, and the rules that have them';
+COMMENT ON COLUMN automation.templates.subject IS 'Subject, of an e-mail';
+COMMENT ON COLUMN automation.templates.body IS 'Text';
+COMMENT ON COLUMN automation.templates.html IS 'The text as HTML, of an e-mail';
+COMMENT ON COLUMN automation.templates.version IS 'Its present version, counted from 1';
+COMMENT ON COLUMN automation.templates.rules IS 'Rules that have it';
+COMMENT ON COLUMN automation.templates.created_at IS 'When it was made';
+COMMENT ON COLUMN automation.templates.changed_at IS 'When its present version was written';

@@ -155,6 +155,7 @@ SELECT t.id, t.at, t.rule, t.version, t.state, t.author, t.sample, t.key, t.fire
 FROM automation.test_run AS t
 WHERE pg_has_role(t.rule_owner, 'USAGE') OR (SELECT automation._is_operator(quote_ident(current_user)::regrole));
 COMMENT ON VIEW automation.test_runs IS 'Tests of your own rules and of roles you are a member of, or of all rules for an operator. Made by test_rule(), never changed';
+COMMENT ON COLUMN automation.test_runs.icon IS 'The status as a sign';
 
 CREATE FUNCTION automation.test_rule(
 	rule text,

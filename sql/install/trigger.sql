@@ -369,6 +369,10 @@ LEFT JOIN automation.entity AS e ON e.object_type = n.object_type;
 COMMENT ON VIEW automation.triggers IS 'What rules can fire on, with the parameters of each: once for every attached table of its object type, and the generic ones once more for any';
 COMMENT ON COLUMN automation.triggers.relation IS 'Attached table; null: none of that object type, or any';
 COMMENT ON COLUMN automation.triggers.needs IS 'What the table lacks to support it; empty: it does';
+COMMENT ON COLUMN automation.triggers.object_type IS 'What the rows are, as in automation.attach(); null: anything';
+COMMENT ON COLUMN automation.triggers.detects IS 'When it fires';
+COMMENT ON COLUMN automation.triggers.events IS 'Changes that can fire it: some of insert, update, delete';
+COMMENT ON COLUMN automation.triggers.required IS 'Parameters that must be given';
 
 -- From a name and parameters to SQL
 

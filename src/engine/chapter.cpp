@@ -84,8 +84,9 @@ void Chapter::read_list()
 		const auto number = static_cast<int>(listed_.size());
 		const bool at_commit = found.boolean(row, 10);
 		judges_at_commit |= at_commit;
-		listed_.push_back({static_cast<int>(found.integer(row, 1)),
-			static_cast<int>(found.integer(row, 2)), small(pg::numbers_at(found, row, 5))});
+		listed_.push_back(
+			{static_cast<int>(found.integer(row, 1)), static_cast<int>(found.integer(row, 2)),
+				number_of(small(pg::numbers_at(found, row, 5)))});
 		const Key key = found.boolean(row, 4) ? key_at(found, row, 6) : unknown_key(number);
 		(at_commit ? index_at_commit_ : index_).add(number, key);
 	}
@@ -102,8 +103,17 @@ Key Chapter::unknown_key(int number)
 		known.execute_fresh({pg::Value::int4(rule.id), pg::Value::int4(rule.version)});
 	if (found.size() == 0)
 		return {};
-	rule.watched = small(pg::numbers_at(found, 0, 1));
+	rule.watched = number_of(small(pg::numbers_at(found, 0, 1)));
 	return key_at(found, 0, 2);
+}
+
+int Chapter::number_of(std::vector<int> watched_list)
+{
+	const auto known = std::ranges::find(watched_lists_, watched_list);
+	const auto number = static_cast<int>(known - watched_lists_.begin());
+	if (known == watched_lists_.end())
+		watched_lists_.push_back(std::move(watched_list));
+	return number;
 }
 
 void Chapter::read_watched()
@@ -132,7 +142,8 @@ std::vector<int> Chapter::candidates(const Index &index, const pg::RowChange &ch
 	std::vector<int> numbers = index.candidates(change);
 	if (change.event() == pg::Event::update)
 		std::erase_if(numbers, [&](int number) {
-			return std::ranges::any_of(listed_[static_cast<std::size_t>(number)].watched,
+			const Listed &rule = listed_[static_cast<std::size_t>(number)];
+			return std::ranges::any_of(watched_lists_[static_cast<std::size_t>(rule.watched)],
 				[&](int column) { return !change.changed(column); });
 		});
 	return numbers;

@@ -53,8 +53,8 @@ private:
 	struct Listed {
 		int id;
 		int version;
-		std::vector<int> watched; // must have changed; of an update
-		Rule *rule = nullptr;	  // not read yet
+		int watched;		  // which of watched_lists_ must have changed; of an update
+		Rule *rule = nullptr; // not read yet
 	};
 	void read_list();
 	Key unknown_key(int number);
@@ -62,7 +62,9 @@ private:
 
 	pg::Oid owner_ = 0; // of the table
 	std::unique_ptr<pg::Expression> key_;
+	int number_of(std::vector<int> watched_list);
 	std::vector<Listed> listed_;
+	std::vector<std::vector<int>> watched_lists_; // each once: most rules watch the same columns
 	std::vector<int> candidates(const Index &index, const pg::RowChange &change) const;
 	Index index_, index_at_commit_;
 	std::optional<pg::RowFinder> rows_;

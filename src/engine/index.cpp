@@ -97,7 +97,7 @@ void Index::add(int number, const Key &key)
 		without_key_.push_back(number);
 	else
 		for (const std::int64_t hash : key.hashes)
-			shape.rules[hash].push_back(number);
+			shape.rules.add(hash, number);
 }
 
 std::vector<int> Index::candidates(const pg::RowChange &change) const
@@ -115,9 +115,8 @@ std::vector<int> Index::candidates(const pg::RowChange &change) const
 				break;
 			key = combine(key, *hash);
 		}
-		const auto rules = complete ? shape.rules.find(key) : shape.rules.end();
-		if (rules != shape.rules.end())
-			found.insert(found.end(), rules->second.begin(), rules->second.end());
+		if (complete)
+			shape.rules.visit(key, [&](int number) { found.push_back(number); });
 	}
 	std::ranges::sort(found);
 	return found;

@@ -1,10 +1,10 @@
 // Which rules can match a row: one probe per shape of key, not one evaluation per rule.
 #pragma once
 
+#include "core/hash_lists.hpp"
 #include "pg/index_key.hpp"
 #include "pg/row.hpp"
 
-#include <unordered_map>
 #include <vector>
 
 namespace automation::engine {
@@ -41,7 +41,7 @@ private:
 	struct Shape {
 		std::vector<Key::Column> columns;
 		bool is_usable; // the hash functions are there
-		std::unordered_map<std::int64_t, std::vector<int>> rules = {};
+		core::HashLists rules = {};
 	};
 	Shape &shape_for(const std::vector<Key::Column> &columns);
 	std::vector<int> without_key_;

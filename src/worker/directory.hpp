@@ -29,6 +29,7 @@ struct Contact {
 struct Course {
 	std::string host = {};
 	core::Limits limits = {};
+	bool takes_repetitions = false; // what perhaps was sent is sent again
 };
 
 class Directory {

@@ -70,7 +70,7 @@ Rows find_new(const Lane &lane, const std::string &until, int room)
 	const Lane::Position &position = lane.next;
 	return find.execute({Value::oid(lane.server), Value::text(position.seen), Value::text(until),
 		Value::text(position.txid), Value::int8(position.id), Value::int8(room),
-		Value::text(lane.next_again ? "on" : "off"), priority_of(lane)});
+		Value::text(lane.next_again > 0 ? "on" : "off"), priority_of(lane)});
 }
 
 // Fills up what the lane may take and moves its position.
@@ -98,7 +98,7 @@ void take_new(
 		return;
 	}
 	lane.next = {.seen = until, .limited_by = lane.next.limited_by};
-	lane.next_again = false;
+	lane.next_again = std::max(lane.next_again - 1, 0);
 	lane.backlog = continues; // what came since that batch began
 }
 
@@ -125,7 +125,7 @@ std::vector<Lane> lanes_of_deliveries()
 	static Statement find(R"(
 		WITH RECURSIVE l (server, priority) AS (
 			(SELECT d.server, d.priority FROM automation.delivery AS d
-			ORDER BY d.server, d.priority LIMIT 1)
+			WHERE d.server > 0 ORDER BY d.server, d.priority LIMIT 1)
 			UNION ALL
 			SELECT n.server, n.priority
 			FROM l

@@ -32,10 +32,10 @@ struct Lane {
 	Position position = {};
 	Position next = {};					// when the transaction commits
 	std::optional<Position> saved = {}; // in automation.lane
-	// The first batch after a start begins where the position was last saved, and may hold what has
-	// been claimed already.
-	bool again = true;
-	bool next_again = true;
+	// How many batches may hold what has been claimed already: after a start the one in which the
+	// position was last saved, and the first one that begins then.
+	int again = 1;
+	int next_again = 1;
 	bool backlog = true; // there may be more than was asked for
 };
 

@@ -49,6 +49,7 @@ void Outbox::read_lanes()
 			.until = lanes.text(row, 3),
 			.txid = *lanes.text(row, 4),
 			.id = lanes.integer(row, 5)};
+		lanes_.back().again = lanes_.back().next_again = lanes_.back().position.until ? 2 : 1;
 	}
 	find_lanes();
 }

@@ -4,7 +4,6 @@
 #include "pg/fault.hpp"
 #include "pg/figures.hpp"
 #include "pg/process.hpp"
-#include "pg/refusal.hpp"
 #include "pg/settings.hpp"
 #include "worker/queue.hpp"
 
@@ -22,18 +21,6 @@ constexpr milliseconds save_interval{1'000};
 constexpr milliseconds tidy_interval{60'000};
 constexpr milliseconds pause_after_failure{1'000};
 constexpr milliseconds least_due{10}; // somebody else may hold the row that is due
-
-Deadlines deadlines()
-{
-	return {.connect = milliseconds(pg::settings::connect_timeout),
-		.request = milliseconds(pg::settings::request_timeout)};
-}
-
-// An SMS that has come twice cannot be told from two: libcurl must not repeat it by itself.
-Connection connection_for(core::Kind kind)
-{
-	return kind == core::Kind::sms ? Connection::its_own : Connection::reusable;
-}
 
 } // namespace
 
@@ -142,17 +129,21 @@ Traffic::Room Worker::room_in(const Lane &lane, const core::Occupancy &occupancy
 		lane.server, lane.priority, directory_.course(lane.server), occupancy, claimed);
 }
 
-// How many of so many.
+// How many of so many; and some to follow them.
 int Worker::claim(Lane &lane, int places, const std::string &now_visible,
 	core::Occupancy &occupancy, std::vector<Task> &tasks)
 {
 	const Course &course = directory_.course(lane.server);
+	const bool may_wait =
+		course.takes_repetitions && !course.limits.rate && !course.limits.max_in_flight;
+	const int most = places + (may_wait ? runway_.ahead(lane.server) : 0);
 	int claimed = 0;
-	for (Claim &claim : outbox_.claim(lane, places, now_visible, directory_)) {
-		occupancy.enter(lane.server, course.host, lane.priority);
+	for (Claim &claim : outbox_.claim(lane, most, now_visible, directory_)) {
+		const bool waits = claimed++ >= places;
+		if (!waits)
+			occupancy.enter(lane.server, course.host, lane.priority);
 		const Contact &contact = directory_.find(claim.server, claim.sender);
-		tasks.push_back({std::move(claim), &contact, &course});
-		++claimed;
+		tasks.push_back({std::move(claim), &contact, &course, waits});
 	}
 	return claimed;
 }
@@ -190,24 +181,6 @@ void Worker::after_failure(const pg::Error &error)
 		error.sqlstate() == pg::lock_not_available || error.sqlstate() == pg::deadlock_detected;
 	if (!extension_gone_ && !gave_way)
 		error.log_warning();
-}
-
-// From here on libcurl has it, or it has its verdict already.
-void Worker::send(const Task &task)
-{
-	traffic_.sent(task.claim.server);
-	Flight flight = begin_flight(task.claim, *task.contact, *task.course);
-	core::Request request;
-	const auto refused = pg::refusal([&] { request = request_for(task.claim, *task.contact); });
-	if (refused) {
-		settle(flight, verdict_on(*refused, *task.contact), {});
-		return;
-	}
-	pg::fault_point("a request is made");
-	occupancy_.enter(flight.server, flight.course.host, flight.priority);
-	flights_.emplace(flight.attempt, std::move(flight));
-	transfers_.start(
-		task.claim.attempt, std::move(request), deadlines(), connection_for(task.claim.kind));
 }
 
 } // namespace automation::worker

@@ -1,6 +1,5 @@
 #include "worker/worker.hpp"
 
-#include "core/outcome.hpp"
 #include "pg/channel.hpp"
 #include "pg/fault.hpp"
 #include "pg/figures.hpp"
@@ -17,7 +16,8 @@ using std::chrono::milliseconds;
 
 namespace {
 
-constexpr std::size_t group_size = 16;		// settlements that are worth a transaction
+constexpr std::size_t group_size = 16;		// settlements that are worth a transaction; ...
+constexpr std::size_t large_group = 64;		// ... while there is still something to send
 constexpr milliseconds group_age{5};		// or as old as this
 constexpr milliseconds longest_wait{1'000}; // deaf at most so long
 constexpr milliseconds drain_time{5'000};
@@ -26,23 +26,6 @@ milliseconds until(std::chrono::steady_clock::time_point instant)
 {
 	const auto left = std::chrono::ceil<milliseconds>(instant - std::chrono::steady_clock::now());
 	return std::max(left, milliseconds(0));
-}
-
-pg::ChannelFigure figure_of(core::Outcome outcome)
-{
-	switch (outcome) {
-	case core::Outcome::delivered:
-		return pg::ChannelFigure::delivered;
-	case core::Outcome::retry:
-		return pg::ChannelFigure::retry;
-	case core::Outcome::dead:
-		return pg::ChannelFigure::dead;
-	case core::Outcome::expired:
-		return pg::ChannelFigure::expired;
-	case core::Outcome::unknown:
-		break;
-	}
-	return pg::ChannelFigure::unknown;
 }
 
 // An ERROR that ends the process goes past all destructors, but no thread may outlive it.
@@ -179,7 +162,7 @@ bool Worker::turn_is_due()
 		look_ = true;
 	if (now < not_before_)
 		return false;
-	return look_ || settlements_.size() >= group_size ||
+	return look_ || settlements_.size() >= (runway_.is_empty() ? group_size : large_group) ||
 		(!settlements_.empty() && now - settled_first_at_ >= group_age);
 }
 
@@ -200,33 +183,6 @@ milliseconds Worker::time_to_wait() const
 	return std::min(wait, transfers_.next_timer().value_or(longest_wait));
 }
 
-void Worker::collect()
-{
-	for (const auto &[attempt, reply] : transfers_.take_finished()) {
-		pg::fault_point("an answer is there");
-		const auto flight = flights_.find(attempt);
-		occupancy_.leave(
-			flight->second.server, flight->second.course.host, flight->second.priority);
-		settle(flight->second, core::judge(reply, flight->second.provider), reply);
-		flights_.erase(flight);
-	}
-}
-
-void Worker::settle(const Flight &flight, const core::Verdict &verdict, const core::Reply &reply)
-{
-	if (settlements_.empty())
-		settled_first_at_ = Clock::now();
-	settlements_.push_back(land(flight, verdict, reply));
-	const Settlement &settlement = settlements_.back();
-	pg::count(settlement.server, figure_of(settlement.outcome));
-	pg::count(settlement.server, pg::ChannelFigure::milliseconds,
-		static_cast<std::uint64_t>(settlement.elapsed.count()));
-	const bool answered =
-		verdict.outcome == core::Outcome::delivered || verdict.outcome == core::Outcome::dead;
-	traffic_.ended(flight.server, flight.course, answered, settlement.reason);
-	pg::fault_point("an outcome is known");
-}
-
 // What is under way may come to its end, for a while; then it is recorded as what it is: unknown,
 // or never sent.
 void Worker::drain(pg::Waiting &waiting)
@@ -241,8 +197,10 @@ void Worker::drain(pg::Waiting &waiting)
 		if (settlements_.size() >= group_size)
 			turn(Mode::draining);
 	}
-	transfers_.cancel_all();
-	collect();
+	while (transfers_.active() > 0) { // again, as long as others take off in their place
+		transfers_.cancel_all();
+		collect();
+	}
 	if (!settlements_.empty() && !extension_gone_)
 		turn(Mode::draining);
 }

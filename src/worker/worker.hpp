@@ -6,6 +6,7 @@
 #include "worker/directory.hpp"
 #include "worker/flight.hpp"
 #include "worker/outbox.hpp"
+#include "worker/runway.hpp"
 #include "worker/traffic.hpp"
 #include "worker/transfer.hpp"
 
@@ -37,6 +38,7 @@ private:
 		Claim claim;
 		const Contact *contact; // these two are good until the next transaction
 		const Course *course;
+		bool waits; // for a place
 	};
 
 	bool wait_for_predecessor(pg::Waiting &waiting);
@@ -56,6 +58,8 @@ private:
 	void save(const std::vector<Task> &tasks);
 	void after_failure(const pg::Error &error);
 	void send(const Task &task);
+	void take_off(const Flight &flight, Runway::Departure departure);
+	void take_off_next(pg::Oid server);
 	void collect();
 	void settle(const Flight &flight, const core::Verdict &verdict, const core::Reply &reply);
 	void drain(pg::Waiting &waiting);
@@ -67,6 +71,7 @@ private:
 	Transfers transfers_;
 	core::Occupancy occupancy_;
 	Traffic traffic_;
+	Runway runway_;
 	std::map<std::int64_t, Flight> flights_; // by attempt
 	std::vector<Settlement> settlements_;	 // to be recorded
 	std::int64_t last_attempt_ = 0;

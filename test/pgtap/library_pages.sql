@@ -1,4 +1,4 @@
--- docs/triggers.md, docs/actions.md and docs/playbooks.md say what the libraries say, and their examples run.
+-- docs/triggers.md, actions.md, playbooks.md and reference.md say what the catalog says, and their examples run.
 BEGIN;
 SELECT no_plan();
 \setenv PGDATABASE :DBNAME
@@ -8,9 +8,13 @@ SELECT no_plan();
 \set actions_now `psql -XAtq -f docs/actions.sql`
 \set playbooks `cat docs/playbooks.md`
 \set playbooks_now `psql -XAtq -f docs/playbooks.sql`
+\set reference `cat docs/reference.md`
+\set reference_now `psql -XAtq -f docs/reference.sql`
 SELECT is(:'triggers'::text, :'triggers_now'::text, 'docs/triggers.md is what docs/triggers.sql prints');
 SELECT is(:'actions'::text, :'actions_now'::text, 'docs/actions.md is what docs/actions.sql prints');
 SELECT is(:'playbooks'::text, :'playbooks_now'::text, 'docs/playbooks.md is what docs/playbooks.sql prints');
+SELECT is(:'reference'::text, :'reference_now'::text, 'docs/reference.md is what docs/reference.sql prints');
+SELECT is((SELECT string_agg(m[1], ', ') FROM regexp_matches(:'reference', '\n(\| `[^\n]* \|  \|)(?=\n)', 'g') AS m), NULL, 'every column of a view has a meaning');
 SELECT is(position(E'` |  |\n' IN substring(:'triggers' FROM '## Roles.*')), 0, 'every role has a meaning');
 
 CREATE SCHEMA crm;

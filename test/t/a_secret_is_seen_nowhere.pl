@@ -64,7 +64,7 @@ my @seen = grep { ($_->{headers_text} // join ' ', map { @$_ } @{ $_->{headers} 
 cmp_ok(scalar @seen, '>', 3, 'the receiver has seen the mark');
 is(scalar grep({ $_->{auth} // '' eq 'office' } $mail->received), 2, 'and so has the mail server');
 like($server->ask(q{SELECT string_agg(DISTINCT response, ' ') FROM automation.attempt WHERE response LIKE '%Bearer%'}), qr/Bearer \*\*\*/, 'what it echoes is kept without it');
-is($server->ask("SELECT string_agg(outcome || coalesce(' ' || reason, ''), ', ' ORDER BY outcome) FROM (SELECT DISTINCT outcome, reason FROM automation.attempts WHERE channel IN ('wrong', 'bad')) AS a"),
+is($server->ask("SELECT string_agg(outcome || coalesce(' ' || reason, ''), ', ' ORDER BY outcome, reason) FROM (SELECT DISTINCT outcome, reason FROM automation.attempts WHERE channel IN ('wrong', 'bad')) AS a"),
 	'dead gave up after 1 attempt: invalid signing secret, dead gave up after 1 attempt: login refused: SMTP 535: Login denied', 'what fails says why');
 
 # Where it could be.
