@@ -204,6 +204,16 @@ Datum act(FunctionCallInfo call)
 			pg::text_argument(call, 2), pg::json_argument(call, 3)));
 }
 
+Datum act_for(FunctionCallInfo call)
+{
+	const engine::PastRun run{.id = static_cast<std::int64_t>(pg::datum_argument(call, 0)),
+		.rule = pg::integer_argument(call, 1),
+		.key = pg::text_argument(call, 2)};
+	return pg::json_result_or_null(call,
+		engine::act_for(run, pg::oid_argument(call, 3), pg::text_argument(call, 4),
+			pg::text_argument(call, 5), pg::json_argument(call, 6)));
+}
+
 Datum suggest(FunctionCallInfo call)
 {
 	const std::string name = pg::text_argument(call, 0);
@@ -303,6 +313,7 @@ PG_ENTRY(automation_fields, automation::pg::fields);
 PG_ENTRY(automation_conjuncts, automation::pg::conjuncts);
 PG_ENTRY(automation_ask, automation::ask);
 PG_ENTRY(automation_act, automation::act);
+PG_ENTRY(automation_act_for, automation::act_for);
 PG_ENTRY(automation_matches, automation::matches);
 PG_ENTRY(automation_copy_compiled, automation::pg::copy_compiled);
 PG_ENTRY(automation_obstacle, automation::obstacle);

@@ -193,6 +193,17 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION automation._same_row_sql(automation._scope) IS 'Condition under which t is the row that the rule is about';
 
+CREATE FUNCTION automation._trace() RETURNS text
+LANGUAGE sql IMMUTABLE
+RETURN '';
+COMMENT ON FUNCTION automation._trace()
+	IS 'Under which name the result of a step has what undo_run() needs, one that no column can have: [old value], or of a row that was inserted [table, hash]';
+
+CREATE FUNCTION automation._without_trace(result jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE
+RETURN CASE WHEN jsonb_typeof(result) = 'object' THEN result - automation._trace() ELSE result END;
+COMMENT ON FUNCTION automation._without_trace(jsonb) IS 'The result of a step as readers see it';
+
 CREATE FUNCTION automation._update_sql(
 	scope automation._scope,
 	target pg_catalog.pg_attribute,
@@ -205,13 +216,28 @@ LANGUAGE sql STABLE
 RETURN format(
 	'UPDATE %1$s AS t SET %2$I = %7$s FROM %3$s, LATERAL (%4$s) AS v (value) '
 	'WHERE %5$s AND %8$s AND automation.changed(t.%2$I::%6$s, %7$s) '
-	'RETURNING pg_catalog.jsonb_build_object(%2$L::text, t.%2$I)',
+	'RETURNING pg_catalog.jsonb_build_object(%2$L::text, t.%2$I, %9$L::text, pg_catalog.jsonb_build_array(%10$s))',
 	scope.relation, target.attname, automation._images_sql(scope.row_relation), value,
-	automation._same_row_sql(scope), automation._type_name(target), result, condition);
+	automation._same_row_sql(scope), automation._type_name(target), result, condition,
+	-- What the record had before is read where the record is, in the snapshot of the statement.
+	automation._trace(), format((automation._subject_row(scope)).access, target.attname));
 COMMENT ON FUNCTION automation._update_sql(automation._scope, pg_catalog.pg_attribute, text, text, text)
 	IS 'Statement that sets a column of the record t to the value, or to a result of that and t, unless it is so already';
 
-CREATE FUNCTION automation._insert_sql(scope automation._scope, relation regclass, fields jsonb, clauses text DEFAULT '') RETURNS text
+CREATE FUNCTION automation._inserted_trace(owner regrole, relation regclass) RETURNS text[]
+LANGUAGE sql STABLE
+RETURN CASE WHEN has_table_privilege(owner, relation, 'SELECT') THEN ARRAY[format('%L::text, pg_catalog.jsonb_build_array(t.tableoid, '
+	'pg_catalog.hashtextextended(t::pg_catalog.text, 0))', automation._trace())] ELSE '{}' END;
+COMMENT ON FUNCTION automation._inserted_trace(regrole, regclass)
+	IS 'SQL for what undo_run() needs of a row that is inserted; of one that the owner may not read as a whole, nothing';
+
+CREATE FUNCTION automation._insert_sql(
+	scope automation._scope,
+	relation regclass,
+	fields jsonb,
+	clauses text DEFAULT '',
+	is_one boolean DEFAULT true)
+RETURNS text
 LANGUAGE sql STABLE
 BEGIN ATOMIC
 	SELECT format('INSERT INTO %s AS t (%s) %s %s RETURNING %s',
@@ -222,10 +248,11 @@ BEGIN ATOMIC
 		automation._call_sql('jsonb_build_object', ARRAY(
 			SELECT format('%L::text, t.%I', k, k)
 			FROM unnest(coalesce(automation._key(relation), automation._primary_key(relation))) AS k
-			WHERE has_column_privilege((scope).owner::oid, relation::oid, k, 'SELECT'))))
+			WHERE has_column_privilege((scope).owner::oid, relation::oid, k, 'SELECT'))
+			|| CASE WHEN is_one THEN automation._inserted_trace((scope).owner, relation) ELSE '{}' END))
 	FROM jsonb_each_text(fields) AS f;
 END;
-COMMENT ON FUNCTION automation._insert_sql(automation._scope, regclass, jsonb, text) IS 'Statement that inserts a row of SQL expressions and answers its key; clauses: what follows FROM';
+COMMENT ON FUNCTION automation._insert_sql(automation._scope, regclass, jsonb, text, boolean) IS 'Statement that inserts a row of SQL expressions and answers its key; clauses: what follows FROM';
 
 CREATE FUNCTION automation._target(scope automation._scope, name text) RETURNS regclass
 LANGUAGE plpgsql STABLE

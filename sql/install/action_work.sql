@@ -347,7 +347,7 @@ BEGIN
 		target := automation._column(scope.owner, item.relation, automation._role_column(item.relation, part), 'INSERT');
 		fields := fields || jsonb_build_object(target.attname, format('i.%s::%s', part, automation._type_name(target)));
 	END LOOP;
-	RETURN automation._insert_sql(scope, item.relation, fields, format(', LATERAL (%s) AS i (title, position) WHERE %s', source, unless));
+	RETURN automation._insert_sql(scope, item.relation, fields, format(', LATERAL (%s) AS i (title, position) WHERE %s', source, unless), false);
 END
 $$;
 COMMENT ON FUNCTION automation._checklist_sql(automation._scope, automation._companion, jsonb, jsonb, text, text)

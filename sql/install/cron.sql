@@ -82,7 +82,7 @@ BEGIN
 		AND NOT EXISTS (
 			SELECT FROM automation.pending AS p
 			WHERE p.entity_id = t.entity_id AND p.key = t.key AND coalesce(p.run_id, p.id) < t.id);
-	PERFORM automation._forget_sendings();
+	PERFORM automation._forget_sendings(), automation._forget_undone();
 	PERFORM automation._drop_idle_versions(r.id) FROM automation.rule AS r;
 	IF payload_retention IS NOT NULL THEN
 		PERFORM automation._purge_payloads(payload_retention);

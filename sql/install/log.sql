@@ -99,7 +99,7 @@ BEGIN
 		coalesce((automation._statuses())[d.worst], s.step ->> 'status'),
 		coalesce(d.reason, s.step ->> 'reason'),
 		s.step ->> 'sqlstate',
-		s.step -> 'result',
+		automation._without_trace(s.step -> 'result'),
 		d.deliveries,
 		coalesce(d.next_at, nullif(p.due_at, 'infinity')),
 		coalesce(d.last_at, l.at)

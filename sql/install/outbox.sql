@@ -85,6 +85,14 @@ COMMENT ON COLUMN automation.retry.priority IS 'Its priority';
 COMMENT ON COLUMN automation.retry.due_at IS 'Not before; null: when the one before it in automation.queue has ended';
 COMMENT ON COLUMN automation.retry.reason IS 'Why it waits; null: its last attempt says so';
 
+CREATE TABLE automation.recalled (
+	delivery_id bigint PRIMARY KEY,
+	reason text NOT NULL
+);
+COMMENT ON TABLE automation.recalled IS 'Deliveries that somebody has called back: the worker cancels what it has not begun to send';
+COMMENT ON COLUMN automation.recalled.delivery_id IS 'The delivery';
+COMMENT ON COLUMN automation.recalled.reason IS 'By whom';
+
 CREATE TABLE automation.lane (
 	server oid NOT NULL,
 	priority smallint NOT NULL,
@@ -187,11 +195,11 @@ SELECT
 		WHEN 'email' THEN regexp_replace(d.recipient, '^(.).*@', '\1***@')
 		ELSE d.recipient
 	END AS recipient,
-	automation._delivery_state(a.id IS NOT NULL, a.outcome, r.delivery_id IS NOT NULL,
+	CASE WHEN c.delivery_id IS NOT NULL THEN 'cancelled' ELSE automation._delivery_state(a.id IS NOT NULL, a.outcome, r.delivery_id IS NOT NULL,
 		s.server IS NOT NULL OR d.server = 0 OR current_setting('pg_automation.delivery', true) IS NOT DISTINCT FROM 'off'
-			OR (SELECT automation._is_copy())) AS state,
+			OR (SELECT automation._is_copy())) END AS state,
 	coalesce(a.number, 0) AS attempts,
-	coalesce(r.reason, a.reason, CASE WHEN a.id IS NULL THEN coalesce(s.reason, l.limited_by, CASE WHEN d.server = 0 THEN 'held with its transaction' END) END) AS reason,
+	coalesce(c.reason, r.reason, a.reason, CASE WHEN a.id IS NULL THEN coalesce(s.reason, l.limited_by, CASE WHEN d.server = 0 THEN 'held with its transaction' END) END) AS reason,
 	a.status_code,
 	r.due_at AS next_at,
 	a.finished_at AS last_at,
@@ -206,6 +214,8 @@ LEFT JOIN LATERAL (
 	LIMIT 1
 ) AS a ON true
 LEFT JOIN automation.retry AS r ON r.delivery_id = d.id
+-- What was sent in the very moment, or has been ended since, is what it is.
+LEFT JOIN automation.recalled AS c ON c.delivery_id = d.id AND (a.id IS NULL OR r.delivery_id IS NOT NULL AND a.outcome IS NOT NULL)
 LEFT JOIN automation.channel_state AS s ON s.server = d.server
 LEFT JOIN automation.lane AS l ON l.server = d.server AND l.priority = d.priority
 LEFT JOIN automation.run AS u ON u.id = d.run_id

@@ -74,10 +74,10 @@ Cascade::Root::~Root()
 	delete made_;
 }
 
-Cascade::Scope::Scope(const Rule &rule, const std::string &key, std::int64_t run)
+Cascade::Scope::Scope(int rule, const std::string &key, std::int64_t run)
 {
-	current_->fired_[{rule.id, key}] = pg::subtransaction_number();
-	current_->running_.push_back({rule.id, run});
+	current_->fired_[{rule, key}] = pg::subtransaction_number();
+	current_->running_.push_back({rule, run});
 }
 
 Cascade::Scope::~Scope()

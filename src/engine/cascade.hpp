@@ -72,7 +72,7 @@ private:
 
 class Cascade::Scope {
 public:
-	Scope(const Rule &rule, const std::string &key, std::int64_t run);
+	Scope(int rule, const std::string &key, std::int64_t run);
 	~Scope();
 	Scope(const Scope &) = delete;
 	Scope &operator=(const Scope &) = delete;

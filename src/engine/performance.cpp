@@ -185,7 +185,7 @@ void Performance::go_on(const pg::RowChange &row)
 	run.subject = task.subject;
 	run.key = task.key;
 	run.source_key = task.source_key;
-	const Cascade::Scope scope(rule, task.key, task.run);
+	const Cascade::Scope scope(rule.id, task.key, task.run);
 	finish(task, take_step(chapter, rule, step(), row, run));
 }
 

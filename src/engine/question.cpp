@@ -1,5 +1,6 @@
 #include "engine/question.hpp"
 
+#include "engine/cascade.hpp"
 #include "pg/identity.hpp"
 #include "pg/row.hpp"
 #include "pg/stored_query.hpp"
@@ -51,6 +52,14 @@ std::optional<std::string> act(pg::Oid role, const std::string &search_path,
 	const pg::Rows answer = spi.execute(
 		identity, command.c_str(), {pg::Value::parse(pg::Value::Type::jsonb, argument)});
 	return answer.size() == 0 ? std::nullopt : answer.text(0, 1);
+}
+
+std::optional<std::string> act_for(const PastRun &run, pg::Oid role, const std::string &search_path,
+	const std::string &command, const std::string &argument)
+{
+	const Cascade::Root root;
+	const Cascade::Scope scope(run.rule, run.key, run.id);
+	return act(role, search_path, command, argument);
 }
 
 } // namespace automation::engine

@@ -30,6 +30,15 @@ std::optional<std::string> ask(pg::Oid role, const std::string &query, const std
 std::optional<std::string> act(pg::Oid role, const std::string &search_path,
 	const std::string &command, const std::string &argument);
 
+// And as if a run that is over had one more step: its rule does not fire on what that writes.
+struct PastRun {
+	std::int64_t id;
+	int rule;
+	std::string key;
+};
+std::optional<std::string> act_for(const PastRun &run, pg::Oid role, const std::string &search_path,
+	const std::string &command, const std::string &argument);
+
 // To how many rows of its table a condition applies as if each had just been inserted.
 std::int64_t count_matches(
 	pg::Oid owner, const std::string &search_path, pg::Oid function, pg::Oid relation);

@@ -117,7 +117,7 @@ void take_steps_once(
 		run.status = "suppressed";
 		return;
 	}
-	const Cascade::Scope scope(rule, run.key, run.id);
+	const Cascade::Scope scope(rule.id, run.key, run.id);
 	run.steps = take_steps(chapter, rule, change, run, care);
 	run.status = status_of(run.steps);
 	tell_of_first_failure(run);

@@ -50,7 +50,8 @@ Rows find(const std::vector<std::int64_t> &deliveries)
 			(SELECT max(a.number) FROM automation.attempt AS a WHERE a.delivery_id = d.id),
 			CASE WHEN d.id < (SELECT w.discarded_below FROM automation.worker AS w)
 				THEN 'discarded when the database was adopted'
-				WHEN d.message = automation._erased_message() THEN 'erased' ELSE e.reason END,
+				WHEN d.message = automation._erased_message() THEN 'erased' ELSE coalesce(
+					(SELECT r.reason FROM automation.recalled AS r WHERE r.delivery_id = d.id), e.reason) END,
 			CASE WHEN d.kind <> 'webhook' THEN automation._consent_problem(
 				d.kind, d.recipient, coalesce(d.message ->> 'class', 'transactional')) END,
 			(d.message ->> 'ordered')::boolean, (SELECT EXISTS (SELECT FROM automation.cap)),

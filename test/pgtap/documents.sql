@@ -67,7 +67,7 @@ SELECT pg_temp.check_document(:'trying');
 SELECT is((SELECT string_agg(name, ', ') FROM automation.rules), 'On the way, Big job', 'all examples have run');
 ROLLBACK TO trying;
 SELECT pg_temp.check_document(:'understanding');
-SELECT is((SELECT count(*) FROM automation.event), 2::bigint, 'all of them');
+SELECT is((SELECT count(*) FROM automation.event), 4::bigint, 'all of them');
 ROLLBACK TO trying;
 SELECT pg_temp.check_document(:'operations');
 SELECT is((SELECT count(*) FROM pg_roles WHERE rolname = 'exporter'), 1::bigint, 'those too');

@@ -73,6 +73,15 @@ $server->ask("ALTER SERVER twilio OPTIONS (SET base_url 'http://127.0.0.1:@{[ $w
 rule('texts', '', '{}', 'twilio');
 is(end_of('texts'), 'unknown|2|gave up after 2 attempts: sent, but no answer came: Empty reply from server', 'an SMS is repeated where that was asked for');
 
+$server->ask("SELECT automation.pause_channel('hook')");
+rule('recalled', '/h', '{}');
+$server->ask("SELECT automation.recall('recalled')");
+is(end_of('recalled'), 'cancelled|0|recalled by ' . $server->ask('SELECT current_user'), 'what is recalled is over at once');
+$server->ask("SELECT automation.resume_channel('hook')");
+ok($server->poll_query_until('postgres', "SELECT EXISTS (SELECT FROM automation.attempts WHERE outcome = 'cancelled' AND reason LIKE 'recalled%')"),
+	'the worker cancels it when its turn comes');
+is((grep { $_->{path} eq '/h' } $web->received), 0, 'and does not send it');
+
 $server->append_conf('postgresql.conf', "pg_automation.delivery = 'simulate'");
 $server->reload;
 $server->poll_query_until('postgres', "SELECT current_setting('pg_automation.delivery') = 'simulate'");
