@@ -12,7 +12,8 @@ packages_of() { # SET
 	node) for package in node npm; do command -v "$package" >/dev/null || echo "${package/%node/nodejs}"; done ;;
 	servers) echo "python3 python3-aiosmtpd openssl" ;;
 	check) echo "cmake libgtest-dev libssl-dev clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 shellcheck
-		postgresql-$major-pgtap libtap-parser-sourcehandler-pgtap-perl libipc-run-perl perl prometheus-postgres-exporter" ;;
+		postgresql-$major-pgtap libtap-parser-sourcehandler-pgtap-perl libipc-run-perl perl prometheus-postgres-exporter
+		chromium" ;;
 	demo) packages_of run && packages_of build && packages_of servers ;;
 	test) packages_of demo && packages_of check && packages_of node ;;
 	*)

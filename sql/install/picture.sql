@@ -156,14 +156,14 @@ RETURN '
 body { margin: 0 auto; max-width: 72rem; padding: 1.5rem; background: var(--back); color: var(--ink); font: 15px/1.45 system-ui, sans-serif }
 h1 { font-size: 1.6rem; margin: 0 } h2 { font-size: 1.15rem; margin: 2.2rem 0 .8rem } h3 { font-size: 1rem; margin: 0 } h3.good, h3.bad, h3.none { color: var(--ink) }
 h3.good::before, h3.bad::before, h3.none::before { content: ""; display: inline-block; width: .6rem; height: .6rem; margin-right: .5rem; border-radius: 50%; background: var(--none) } h3.good::before { background: var(--good) } h3.bad::before { background: var(--bad) }
-p { margin: .2rem 0; color: var(--soft) } .card { background: var(--paper); border: 1px solid var(--line); border-radius: 10px; padding: 1rem; margin: .8rem 0 }
+p { margin: .2rem 0; color: var(--soft) } .card { background: var(--paper); border: 1px solid var(--line); border-radius: 10px; padding: 1rem; margin: .8rem 0; overflow-wrap: anywhere }
 .tiles { display: flex; flex-wrap: wrap; gap: .8rem; margin-top: 1rem } .tile { flex: 1 1 8rem; margin: 0 } .tile b { display: block; font-size: 1.6rem }
-.flow { display: flex; flex-wrap: wrap; align-items: stretch; gap: .4rem; margin-top: .8rem }
-.box { border: 1px solid var(--line); border-radius: 8px; padding: .5rem .7rem; max-width: 17rem; overflow-wrap: anywhere; white-space: pre-wrap }
-.box small { display: block; color: var(--soft) } .when { background: var(--when); border-radius: 1.4rem } .if { background: var(--if) } .then { background: var(--then) }
-.arrow { align-self: center; color: var(--soft) }
-table { border-collapse: collapse; width: 100%; background: var(--paper); font-size: .9rem } th, td { text-align: left; padding: .35rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top; overflow-wrap: anywhere }
-th { color: var(--soft); font-weight: 600 } .status { font-weight: 600; white-space: nowrap } .good { color: var(--good) } .bad { color: var(--bad) } .wait { color: var(--wait) } .none { color: var(--none) }
+.flow { display: flex; flex-wrap: wrap; align-items: flex-start; gap: .6rem 1.5rem; margin-top: .8rem; padding-left: .4rem }
+.box { position: relative; border: 1px solid var(--line); border-radius: 8px; padding: .5rem .7rem; max-width: 17rem; overflow-wrap: anywhere; white-space: pre-wrap }
+.box small { display: block; color: var(--soft) } .when { background: var(--when); border-radius: 1.6rem; padding-inline: 1.1rem } .if { background: var(--if) } .then { background: var(--then) }
+.box + .box::before { content: "→"; position: absolute; left: -1.25rem; top: .9rem; color: var(--soft) }
+.scroll { overflow-x: auto } table { border-collapse: collapse; width: 100%; min-width: 46rem; background: var(--paper); font-size: .9rem } th, td { text-align: left; padding: .35rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top; overflow-wrap: anywhere }
+th { color: var(--soft); font-weight: 600 } th, .short { white-space: nowrap } .status { font-weight: 600; white-space: nowrap } .good { color: var(--good) } .bad { color: var(--bad) } .wait { color: var(--wait) } .none { color: var(--none) }
 .time { color: var(--soft); white-space: nowrap; font-variant-numeric: tabular-nums } ol.line { list-style: none; margin: .6rem 0 0 .4rem; padding: 0 0 0 1rem; border-left: 2px solid var(--line) } ol.line li { margin: .25rem 0; position: relative }
 ol.line li::before { content: ""; position: absolute; left: -1.36rem; top: .45rem; width: .6rem; height: .6rem; border-radius: 50%; background: var(--none) }
 ol.line li.good::before { background: var(--good) } ol.line li.bad::before { background: var(--bad) } ol.line li.wait::before { background: var(--wait) } ol.line li { color: var(--ink) }
@@ -217,8 +217,8 @@ BEGIN ATOMIC
 		CASE WHEN f.problem IS NOT NULL THEN 'bad' WHEN f.state = 'active' THEN 'good' ELSE 'none' END, automation._e(f.name),
 		automation._e(concat_ws(' · ', f.folder, f.relation::text, f.state, 'version ' || f.version, 'acts as ' || f.owner, f.description, f.problem)),
 		automation._e(f.trigger),
-		CASE WHEN f.condition IS NOT NULL THEN format('<div class="arrow">→</div><div class="box if"><small>if</small>%s</div>', automation._e(f.condition)) ELSE '' END,
-		string_agg(format('<div class="arrow">→</div><div class="box then"><small>%s</small>%s</div>',
+		CASE WHEN f.condition IS NOT NULL THEN format('<div class="box if"><small>if</small>%s</div>', automation._e(f.condition)) ELSE '' END,
+		string_agg(format('<div class="box then"><small>%s</small>%s</div>',
 			automation._e(concat_ws(' · ', f.place, f.timing, 'if ' || f.only_if)), automation._e(f.action)), '' ORDER BY f.place))
 	FROM automation._flow AS f
 	WHERE f.id = _html_rule.rule_id
@@ -229,11 +229,11 @@ COMMENT ON FUNCTION automation._html_rule(integer) IS 'A rule as a row of boxes'
 CREATE FUNCTION automation._html_runs(caller regrole, most integer) RETURNS text
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-	SELECT '<table><thead><tr><th>at</th><th>run</th><th>rule</th><th>row</th><th>event</th><th>status</th><th>reason</th></tr></thead><tbody>'
-		|| coalesce(string_agg(format('<tr><td class="time">%s</td><td>%s</td><td>%s</td><td>%s</td><td>%s</td><td>%s</td><td>%s</td></tr>',
+	SELECT '<div class="scroll"><table><thead><tr><th>at</th><th>run</th><th>rule</th><th>row</th><th>event</th><th>status</th><th>reason</th></tr></thead><tbody>'
+		|| coalesce(string_agg(format('<tr><td class="time">%s</td><td class="short">%s</td><td>%s</td><td>%s</td><td class="short">%s</td><td>%s</td><td>%s</td></tr>',
 			automation._time_text(l.at), l.id, automation._e(l.rule), automation._e(concat_ws(' ', l.relation, l.key)), automation._e(l.event),
 			automation._html_status(l.status), automation._e(automation._readable_reason(caller, l.relation, l.status, l.reason))), '' ORDER BY l.id DESC), '<tr><td colspan="7">nothing yet</td></tr>')
-		|| '</tbody></table>'
+		|| '</tbody></table></div>'
 	FROM (
 		SELECT u.id FROM automation.run AS u ORDER BY u.id DESC LIMIT most
 	) AS last

@@ -208,7 +208,17 @@ SELECT pg_catalog.pg_extension_config_dump('automation.pending', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.hold', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.batch', 'WHERE state IN (''held'', ''releasing'')');
 SELECT pg_catalog.pg_extension_config_dump('automation.held', '');
-SELECT pg_catalog.pg_extension_config_dump('automation.run', 'WHERE id IN (SELECT p.run_id FROM automation.pending AS p)');
+-- Each volume by itself: with --inserts, pg_dump reads a table without its children, else with them.
+DO $$
+DECLARE
+	volume regclass;
+BEGIN
+	FOR volume IN SELECT automation._volume_table('run', v.number) FROM automation.volume AS v ORDER BY v.number LOOP
+		PERFORM pg_catalog.pg_extension_config_dump(volume,
+			format('WHERE tableoid = %L::regclass AND id IN (SELECT p.run_id FROM automation.pending AS p)', volume));
+	END LOOP;
+END
+$$;
 SELECT pg_catalog.pg_extension_config_dump('automation.moved', 'WHERE run_id IN (SELECT p.run_id FROM automation.pending AS p)');
 SELECT pg_catalog.pg_extension_config_dump('automation.run_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.delivery_id_seq', '');

@@ -27,6 +27,7 @@ LEFT JOIN automation.rule AS r ON r.id = u.rule_id
 LEFT JOIN automation.rule_version AS v ON v.rule_id = u.rule_id AND v.version = u.version
 LEFT JOIN automation.entity AS e ON e.id = u.entity_id;
 COMMENT ON VIEW automation.undone IS 'What undo_run() and recall() have taken back, or could not: who, when and why';
+COMMENT ON COLUMN automation.undone.rule IS 'What the rule is called';
 
 COMMENT ON COLUMN automation.undone.run_id IS 'The run';
 COMMENT ON COLUMN automation.undone.rule IS 'What the rule is called now, or was called when it was dropped';
