@@ -59,7 +59,7 @@ struct Candidate {
 	std::optional<std::string> ended_by = {};	   // a change of its row since
 	std::optional<std::string> suppressed_by = {}; // a word of its recipient
 	std::optional<std::chrono::milliseconds> expires_in = {}; // negative: it is too late
-	std::optional<std::string> simulated_by = {}; // whatever keeps it from being meant
+	std::optional<std::string> simulated_by = {};			  // whatever keeps it from being meant
 	std::optional<Cap> cap = {};
 };
 

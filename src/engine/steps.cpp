@@ -139,7 +139,8 @@ private:
 		}
 	}
 
-	void notify(const std::vector<std::string> &recipients, const std::string &body, StepRecord &record) const
+	void notify(const std::vector<std::string> &recipients, const std::string &body,
+		StepRecord &record) const
 	{
 		if (rule_.in_test)
 			record.reason = core::test_mode;
