@@ -35,7 +35,7 @@ for my $code (sort keys %fate)
 END
 }
 $server->poll_query_until('postgres', q{SELECT count(*) = 5 FROM automation.attempts WHERE outcome <> 'delivering'}) or die 'not all was attempted';
-is($server->ask("SELECT state, reason FROM automation.deliveries WHERE rule = '$_'"), $fate{$_}[1], $_) for sort keys %fate;
+is($server->ask("SELECT state, reason FROM automation.deliveries WHERE rule = '$_'"), $fate{$_}[1], "error $_") for sort keys %fate;
 is($server->ask("SELECT class, state, source FROM automation.consents('sms', '+12025521610')"),
 	'all|denied|Twilio 21610: the recipient has opted out', 'who has opted out is in the ledger');
 is($server->ask("SELECT count(*) FROM automation.consent"), 1, 'and nobody else');
@@ -65,8 +65,7 @@ is($server->ask(sprintf $check, 'x' . substr $right, 1), 'f', 'and a wrong one i
 # STOP is confirmed once, though he wants nothing.
 $server->ask(q{ALTER SERVER twilio OPTIONS (ADD stop_reply 'You are out.')});
 my $before = $web->received;
-$server->ask(q{SELECT automation.record_callback('twilio', '{"MessageSid": "SM}
-	  . $_ . q{", "From": "+12025550100", "Body": "Stop"}')}) for 1, 1, 2;
+$server->ask(qq{SELECT automation.record_callback('twilio', '{"MessageSid": "SM$_", "From": "+12025550100", "Body": "Stop"}')}) for 1, 1, 2;
 my @received = $web->wait_for($before + 1);
 is($received[-1]{form}{Body}, 'You are out.', 'a STOP is confirmed');
 $server->ask("INSERT INTO contact VALUES (3, '+12025550101', 'twilio')");
