@@ -73,6 +73,7 @@ sub restart
 
 my %stimulus = (
 	'a breaker is saved'     => sub { my ($self) = @_; $self->answer("INSERT INTO job (kind, moody) VALUES ('$self->{kind}', true)") },
+	'a connection is opened'    => sub { $_[0]->signal_worker('TERM') }, # the last one keeps its own alive
 	'a worker is told to leave' => sub { $_[0]->signal_worker('TERM') },
 	'the launcher begins'    => \&restart,
 	'a worker begins'        => \&kill_worker,
@@ -157,8 +158,9 @@ sub answer
 	my $deadline = time + 60;
 	for (;;)
 	{
-		my ($status, $out) = $self->{server}->psql('postgres', $query);
-		return $out if $status == 0;
+		# psql may be gone before it was asked.
+		my ($status, $out) = eval { $self->{server}->psql('postgres', $query) };
+		return $out if defined $status && $status == 0;
 		die "no answer: $query\n" if time > $deadline;
 		$self->start unless $self->is_up;
 		sleep 0.02;
@@ -314,7 +316,8 @@ SQL
 		my @ids = @{ delete $arrived->{$what} // [] };
 		push @astray, "$line: arrived " . @ids . ' times' if @ids < $answered || @ids > $answered + $in_doubt;
 		push @astray, "$line: under several ids" if List::Util::uniq(@ids) > 1;
-		push @astray, $line unless $state eq 'delivered' || ($kind eq 'sms' && $state eq 'unknown');
+		my $changed = $state eq 'cancelled' && $what =~ /^later/ && !@ids;
+		push @astray, $line unless $state eq 'delivered' || ($kind eq 'sms' && $state eq 'unknown') || $changed;
 		$messages++;
 		$unknown += $in_doubt;
 		$again += @ids - $answered if @ids > $answered;

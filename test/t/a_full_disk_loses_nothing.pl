@@ -40,7 +40,7 @@ sub fill
 
 my $web    = Sink->start('http');
 my $server = Server->begin('main', restart_after_crash => 'on', max_wal_size => '32MB', min_wal_size => '32MB',
-	'pg_automation.delivery' => 'off');
+	'pg_automation.delivery' => 'off', 'pg_automation.max_events_per_transaction' => 0);
 my $few    = 3000;
 
 # Data: a database on a small disk.
