@@ -169,7 +169,7 @@ BEGIN
 	IF status NOT IN ('received', 'receiving') THEN
 		IF is_new AND error_code = '21610' THEN
 			PERFORM automation._opt_out(d.kind, d.recipient, 'Twilio 21610: the recipient has opted out')
-			FROM automation.delivery AS d WHERE d.id = automation._delivery_called(provider_id);
+			FROM automation.delivery AS d WHERE d.id = automation._delivery_called(provider_id) AND d.recipient IS NOT NULL;
 		END IF;
 		RETURN 'status';
 	ELSIF NOT is_new THEN

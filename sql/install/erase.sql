@@ -190,6 +190,30 @@ END
 $$;
 COMMENT ON FUNCTION automation._erase_messages(automation._item[], text, text, text[]) IS 'Blanks messages to a person, and what was answered to them';
 
+CREATE FUNCTION automation._document_text(document automation.document) RETURNS text
+LANGUAGE sql STABLE
+-- What is no text is searched by its name alone.
+RETURN concat_ws(' ', (document).name, CASE WHEN (document).type ~ '^text/' THEN encode((document).content, 'escape') END);
+COMMENT ON FUNCTION automation._document_text(automation.document) IS 'What of a document can be searched';
+
+CREATE FUNCTION automation._erase_documents(items automation._item[], words text, addresses text) RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+AS $$
+DECLARE
+	documents bigint;
+BEGIN
+	DELETE FROM automation.document AS d
+	WHERE automation._document_text(d) ~* addresses OR EXISTS (
+		SELECT FROM unnest(items) AS i
+		WHERE i.entity_id = d.entity_id AND i.key = d.key AND (i.link IS NULL OR automation._document_text(d) ~* words));
+	GET DIAGNOSTICS documents = ROW_COUNT;
+	RETURN documents;
+END
+$$;
+COMMENT ON FUNCTION automation._erase_documents(automation._item[], text, text) IS 'Deletes documents of a person''s own row, and others that mention him';
+
 CREATE FUNCTION automation._erase_traces(items automation._item[], words text, addresses text) RETURNS jsonb
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -237,7 +261,8 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	counts jsonb := jsonb_build_object('plans', automation._erase_plans(items, words, addresses));
+	counts jsonb := jsonb_build_object('plans', automation._erase_plans(items, words, addresses),
+		'documents', automation._erase_documents(items, words, addresses));
 BEGIN
 	counts := counts || automation._erase_messages(items, words, addresses, recipients)
 		|| automation._erase_log(items, words, addresses) || automation._erase_traces(items, words, addresses);

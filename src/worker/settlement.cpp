@@ -38,7 +38,8 @@ void keep_provider_ids(const std::vector<Settlement> &settlements)
 void opt_out(const Settlement &settlement)
 {
 	static Statement deny("SELECT automation._opt_out(d.kind, d.recipient, $2) "
-						  "FROM automation.delivery AS d WHERE d.id = $1");
+						  "FROM automation.delivery AS d "
+						  "WHERE d.id = $1 AND d.recipient IS NOT NULL"); // it may be erased
 	deny.execute({Value::int8(settlement.delivery), Value::text(settlement.reason)});
 }
 

@@ -31,6 +31,8 @@ UPDATE crm.job SET status = 'Go';
 UPDATE crm.contact SET name = name || '!' WHERE id = 1;
 UPDATE crm.contact SET name = left(name, -1) WHERE id = 1;
 SELECT automation.test_rule('text', '1');
+INSERT INTO automation.document (owner, entity_id, key, name, type, content, is_kept)
+SELECT current_user::regrole, e.id, '1', 'markerova.txt', 'text/plain', 'Dear Ms Markerova', true FROM automation.entity AS e WHERE e.relation = 'crm.contact'::regclass;
 SELECT automation.stop_item('crm.contact', '1', reason => 'Ms Markerova asked for it');
 INSERT INTO automation.attempt (delivery_id, number, epoch, finished_at, outcome, reason, response)
 SELECT id, 1, 1, now(), 'dead', 'no such user: ' || recipient, recipient FROM automation.delivery WHERE kind = 'email';
@@ -52,7 +54,7 @@ BEGIN
 END
 $$;
 \set marker '''marker|202\\D{0,3}555\\D{0,3}0199'''
-SELECT is(crm.found(:marker), 'attempt, delivery, event, hold, notification, run, step_run, test_run, touch', 'she is everywhere')
+SELECT is(crm.found(:marker), 'attempt, delivery, document, event, hold, notification, run, step_run, test_run, touch', 'she is everywhere')
 FROM (SELECT automation.advance('1 day')) AS passed;
 CREATE TEMP TABLE before AS SELECT id, rule, key, event, status, at FROM automation.execution_log;
 CREATE TEMP TABLE sent AS SELECT id, kind, at, run_id, step FROM automation.deliveries;
@@ -69,7 +71,7 @@ SELECT is((SELECT c ->> 'source' FROM export, jsonb_array_elements(answer -> 'co
 -- Gone
 
 SELECT is((SELECT c - 'touches' - 'events' FROM automation.erase_subject('crm.contact', '1') AS c),
-	'{"runs": 3, "plans": 2, "steps": 1, "attempts": 2, "messages": 2, "in_flight": 0, "test_runs": 1, "notifications": 3}', 'erase_subject() counts what it blanks');
+	'{"runs": 3, "plans": 2, "steps": 1, "attempts": 2, "messages": 2, "documents": 1, "in_flight": 0, "test_runs": 1, "notifications": 3}', 'erase_subject() counts what it blanks');
 SELECT is(crm.found(:marker), '', 'she is nowhere');
 SELECT set_eq('SELECT id, rule, key, event, at FROM automation.execution_log', 'SELECT id, rule, key, event, at FROM before', 'what happened, and when, is still known');
 SELECT set_eq('SELECT id, kind, at, run_id, step FROM automation.deliveries', 'SELECT * FROM sent', 'and what was sent');
@@ -80,7 +82,7 @@ SELECT is((SELECT string_agg(d.message ->> 'body', ', ' ORDER BY d.id) FROM auto
 SELECT is((SELECT changes FROM automation.run AS u WHERE u.entity_id = (SELECT id FROM automation.entity WHERE relation = 'crm.contact'::regclass) ORDER BY id LIMIT 1), '{"name": [null, null]}', 'which columns changed is known');
 SELECT is((SELECT count(*) FROM automation.pending AS p WHERE p.entity_id = (SELECT id FROM automation.entity WHERE relation = 'crm.contact'::regclass)), 0::bigint, 'nothing is planned for her');
 SELECT is((SELECT c - 'in_flight' FROM automation.erase_subject('crm.contact', '1') AS c),
-	'{"runs": 0, "plans": 0, "steps": 0, "events": 0, "touches": 0, "attempts": 0, "messages": 0, "test_runs": 0, "notifications": 0}', 'a second time finds nothing');
+	'{"runs": 0, "plans": 0, "steps": 0, "events": 0, "touches": 0, "attempts": 0, "messages": 0, "documents": 0, "test_runs": 0, "notifications": 0}', 'a second time finds nothing');
 SELECT is(automation._consent_problem('sms', '+12025550199', 'transactional') IS NOT NULL, true, 'what she has refused is still refused');
 SELECT throws_ok(format('SELECT automation.retry(%s)', id), '55000', format('the message of delivery %s has been erased', id), 'a message that is gone cannot be sent again')
 FROM automation.delivery WHERE message ? 'erased' AND kind = 'email' ORDER BY id LIMIT 1;

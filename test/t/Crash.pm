@@ -316,7 +316,7 @@ SQL
 		my @ids = @{ delete $arrived->{$what} // [] };
 		push @astray, "$line: arrived " . @ids . ' times' if @ids < $answered || @ids > $answered + $in_doubt;
 		push @astray, "$line: under several ids" if List::Util::uniq(@ids) > 1;
-		my $changed = $state eq 'cancelled' && $what =~ /^later/ && !@ids;
+		my $changed = $state eq 'cancelled' && $what =~ /^later/;
 		push @astray, $line unless $state eq 'delivered' || ($kind eq 'sms' && $state eq 'unknown') || $changed;
 		$messages++;
 		$unknown += $in_doubt;
