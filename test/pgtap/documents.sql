@@ -11,6 +11,7 @@ SELECT no_plan();
 \set rules `cat docs/rules.md`
 \set bulk `cat docs/bulk.md`
 \set guards `cat docs/guards.md`
+\set experiments `cat docs/experiments.md`
 \set tutorial `cat docs/tutorial.md`
 \set sms_reminders `cat docs/tasks/sms_reminders.md`
 \set dunning `cat docs/tasks/dunning.md`
@@ -112,6 +113,9 @@ SELECT pg_temp.check_document(:'going_live');
 SELECT is((SELECT count(*) FROM automation.caps), 1::bigint, 'to the last step');
 ROLLBACK TO trying;
 SELECT pg_temp.check_document(:'restoring');
+ROLLBACK TO trying;
+SELECT pg_temp.check_document(:'experiments');
+SELECT is((SELECT count(*) FROM automation.experiments), 1::bigint, 'experiments, too');
 
 SELECT * FROM finish();
 ROLLBACK;

@@ -27,6 +27,7 @@ SELECT is((SELECT difference FROM automation._two_proportions(0, 0, 5, 20)), NUL
 -- An effect, and none
 
 INSERT INTO crm.invoice VALUES (0);
+SELECT automation.set_clock('2030-03-04 10:00Z');
 SELECT automation.create_experiment('Tone', 'Remind', 'tone', $$new.status = 'Paid'$$, '7 days', 'paid_at', 'hold-out');
 SELECT automation.create_experiment('Even', 'Remind', 'tone', 'new.id % 3 = 0', '7 days');
 INSERT INTO crm.invoice (id) SELECT generate_series(1, 2000);
