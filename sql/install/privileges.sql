@@ -18,13 +18,13 @@ BEGIN ATOMIC
 			add_tag,remove_tag,set_stage,set_priority,add_note,raise_flag,clear_flag,attach_checklist,require_evidence,emit_event,
 			create_invoice,create_estimate,add_line_item,wait,wait_until,branch,split,in_arm,escalate,record_consent,
 			make_link,create_payment_link,request_approval,start_sla,pause_sla,resume_sla,stop_sla,
-			call_function,start_rule,stop_rule,refuse,only_if,after_previous,after,at,stop_item,resume_item,cancel,undo_run,recall,set_test_mode,
+			call_function,start_rule,stop_rule,refuse,only_if,after_previous,after,at,stop_item,resume_item,cancel,undo_run,recall,set_test_mode,create_experiment,drop_experiment,experiment_report,
 			matching_rows,cancel_activation,install_playbook,playbook_diff,apply_rules,whatif,watch,test_rule,cascade,why_not,told,messages,plans,lint,rule_to_text,rule_to_mermaid,report_html,export_rules,rule_schema,
 			fires_ok,fires_not_ok,sends_ok,due_ok,cancelled_ok,explains_like}'),
 		('operator', '{describe_action,item_status,explain,check,preview_template,matches,rule_diff,playbook_diff,whatif,watch,test_rule,cascade,why_not,told,messages,plans,lint,rule_to_text,rule_to_mermaid,report_html,export_rules,rule_schema,
 			fires_ok,fires_not_ok,sends_ok,due_ok,cancelled_ok,explains_like,
 			pause_rule,resume_rule,disable_rule,enable_rule,fire,retry,replay,pause_channel,resume_channel,purge_log,acknowledge,erase_subject,erase_address,export_subject,
-			tick,stop_item,resume_item,cancel,undo_run,recall,set_test_mode,housekeep,cancel_activation,release_batch,discard_batch,set_consent,consents,audit_gaps,
+			tick,stop_item,resume_item,cancel,undo_run,recall,set_test_mode,experiment_report,housekeep,cancel_activation,release_batch,discard_batch,set_consent,consents,audit_gaps,
 			sms_segments,record_callback,verify_twilio_signature,unsubscribe,approve,open_link,ingest}'),
 		('admin', '{attach,detach,link,unlink,approve_function,disapprove_function,
 			create_channel,alter_channel,drop_channel,create_cap,drop_cap,create_calendar,alter_calendar,drop_calendar,add_holiday,remove_holiday,
@@ -197,6 +197,7 @@ SELECT pg_catalog.pg_extension_config_dump('automation.rule', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.rule_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.rule_version', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.rule_draft', '');
+SELECT pg_catalog.pg_extension_config_dump('automation.experiment', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.playbook_rule', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.folder', '');
 SELECT pg_catalog.pg_extension_config_dump('automation.component', '');
@@ -211,11 +212,16 @@ SELECT pg_catalog.pg_extension_config_dump('automation.held', '');
 -- Each volume by itself: with --inserts, pg_dump reads a table without its children, else with them.
 DO $$
 DECLARE
-	volume regclass;
+	volume record;
 BEGIN
-	FOR volume IN SELECT automation._volume_table('run', v.number) FROM automation.volume AS v ORDER BY v.number LOOP
-		PERFORM pg_catalog.pg_extension_config_dump(volume,
-			format('WHERE tableoid = %L::regclass AND id IN (SELECT p.run_id FROM automation.pending AS p)', volume));
+	-- And what their later steps have come to, as by it they know which way they went.
+	FOR volume IN
+		SELECT automation._volume_table(t.name, v.number)::regclass AS relation, t.id
+		FROM automation.volume AS v, (VALUES ('run', 'id'), ('step_run', 'run_id')) AS t(name, id)
+		ORDER BY t.name, v.number
+	LOOP
+		PERFORM pg_catalog.pg_extension_config_dump(volume.relation,
+			format('WHERE tableoid = %L::regclass AND %I IN (SELECT p.run_id FROM automation.pending AS p)', volume.relation, volume.id));
 	END LOOP;
 END
 $$;

@@ -92,15 +92,15 @@ COMMENT ON FUNCTION automation._undo_waiting(automation.run, smallint, text) IS 
 
 -- What was written
 
-CREATE FUNCTION automation._key_sql(relation regclass, columns text[], OUT definitions text, OUT matches text)
+CREATE FUNCTION automation._key_sql(relation regclass, columns text[], "row" text DEFAULT 't', OUT definitions text, OUT matches text)
 LANGUAGE sql STABLE
 BEGIN ATOMIC
 	SELECT string_agg(format('%I %s', a.attname, format_type(a.atttypid, a.atttypmod)), ', '),
-		string_agg(format('t.%1$I %2$s k.%1$I', a.attname, automation._type_operator('=', a.atttypid::regtype)), ' AND ')
+		string_agg(format('%3$s.%1$I %2$s k.%1$I', a.attname, automation._type_operator('=', a.atttypid::regtype), "row"), ' AND ')
 	FROM unnest(columns) AS c
 	JOIN pg_catalog.pg_attribute AS a ON a.attrelid = relation AND a.attname = c;
 END;
-COMMENT ON FUNCTION automation._key_sql(regclass, text[]) IS 'SQL for the members of a key as columns of k, and that they are those of t';
+COMMENT ON FUNCTION automation._key_sql(regclass, text[], text) IS 'SQL for the members of a key as columns of k, and that they are those of a row';
 
 CREATE FUNCTION automation._undo_sql(relation regclass, columns text[], change text, condition text) RETURNS text
 LANGUAGE sql STABLE

@@ -12,6 +12,7 @@ SELECT no_plan();
 \set rules `cat docs/rules.md`
 \set bulk `cat docs/bulk.md`
 \set guards `cat docs/guards.md`
+\set experiments `cat docs/experiments.md`
 \set tutorial `cat docs/tutorial.md`
 \set sms_reminders `cat docs/tasks/sms_reminders.md`
 \set dunning `cat docs/tasks/dunning.md`
@@ -128,6 +129,9 @@ INSERT INTO crm.job VALUES (1, 1, 7, 1, 90, 'New'), (2, 2, 7, 1, 90, 'New');
 UPDATE crm.job SET status = 'Dispatched';
 SELECT results_eq('SELECT key, status, reason FROM automation.execution_log ORDER BY key', $$VALUES ('1', 'delivering', NULL::text),
 	('2', 'suppressed', 'step 1: consent: transactional messages refused on 2030-03-04 (STOP)')$$, 'the first rule runs, and a refusal counts');
+ROLLBACK TO trying;
+SELECT pg_temp.check_document(:'experiments');
+SELECT is((SELECT count(*) FROM automation.experiments), 1::bigint, 'experiments, too');
 
 SELECT * FROM finish();
 ROLLBACK;
