@@ -45,7 +45,8 @@ CREATE FUNCTION automation._token_text(id bigint, purpose text) RETURNS text
 LANGUAGE sql STABLE
 -- 144 bits of the SHA-256 of the key and of the SHA-256 of the key and what is signed.
 RETURN (
-	SELECT format('%s.%s', to_hex(id), translate(encode(substr(
+	-- A letter that is no digit first: so it is known where it begins behind a URL.
+	SELECT format('t%s.%s', to_hex(id), translate(encode(substr(
 		sha256(k.key || sha256(k.key || convert_to(format('%s:%s', purpose, id), 'UTF8'))), 1, 18), 'base64'), '+/', '-_'))
 	FROM automation.token_key AS k
 );
@@ -112,8 +113,8 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	signed CONSTANT text := substring(token FROM '[0-9a-f]{1,16}\.[A-Za-z0-9_-]{24}$');
-	number CONSTANT bigint := ('x' || lpad(split_part(signed, '.', 1), 16, '0'))::bit(64)::bigint;
+	signed CONSTANT text := substring(token FROM 't[0-9a-f]{1,16}\.[A-Za-z0-9_-]{24}$');
+	number CONSTANT bigint := ('x' || lpad(split_part(substr(signed, 2), '.', 1), 16, '0'))::bit(64)::bigint;
 	known automation.token;
 BEGIN
 	-- Whatever is wrong with one that we did not make, the answer is the same; and two who use one take turns.
