@@ -242,9 +242,9 @@ AS $$
 DECLARE
 	messages bigint[] := automation._held_messages(batch);
 BEGIN
-	-- The worker has passed their place in the lane: they come as if for another attempt.
+	-- They come as if for another attempt, and in no other way: the worker may be yet to pass their place in the lane.
 	WITH free AS (
-		UPDATE automation.delivery AS d SET server = s.oid
+		UPDATE automation.delivery AS d SET server = s.oid, txid = '0'
 		FROM pg_foreign_server AS s
 		WHERE d.id = ANY (messages) AND s.srvname = d.channel
 		RETURNING d.id, d.server, d.priority

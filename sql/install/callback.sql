@@ -64,14 +64,15 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	IF automation._last_word(kind, address) = 'denied' THEN
+	-- Of one that has been erased nothing can be noted.
+	IF automation._plain_address(kind, address) IS NULL OR automation._last_word(kind, address) = 'denied' THEN
 		RETURN false;
 	END IF;
 	PERFORM automation._set_consent(current_user::regrole, kind, address, 'all', 'denied', source);
 	RETURN true;
 END
 $$;
-COMMENT ON FUNCTION automation._opt_out(text, text, text) IS 'Records that an address refuses everything; false: it did before';
+COMMENT ON FUNCTION automation._opt_out(text, text, text) IS 'Records that an address refuses everything; false: it did before, or is not known any more';
 
 CREATE FUNCTION automation._opt_in(kind text, address text, source text) RETURNS boolean
 LANGUAGE plpgsql

@@ -92,6 +92,7 @@ BEGIN
 			hint => 'Use automation.check() to see what else may hold messages back.');
 	END IF;
 	IF pending = 'discard' THEN
+		PERFORM automation._discard_batch(caller, b.id) FROM automation.batch AS b WHERE b.state IN ('held', 'releasing');
 		PERFORM automation._discard_plans('discarded when the database was adopted');
 		PERFORM automation._discard_deliveries();
 	END IF;

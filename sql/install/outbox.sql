@@ -30,7 +30,7 @@ CREATE INDEX delivery_lane ON automation.delivery (server, priority, txid, id);
 COMMENT ON TABLE automation.delivery IS 'Finished messages on their way out';
 COMMENT ON COLUMN automation.delivery.id IS 'Number of the delivery';
 COMMENT ON COLUMN automation.delivery.at IS 'When the rule fired';
-COMMENT ON COLUMN automation.delivery.txid IS 'Transaction that wrote it: by this the worker finds it, however late the transaction commits';
+COMMENT ON COLUMN automation.delivery.txid IS 'Transaction that wrote it: by this the worker finds it, however late the transaction commits; 0: a batch has held it, and automation.retry leads to it';
 COMMENT ON COLUMN automation.delivery.run_id IS 'Run that made it';
 COMMENT ON COLUMN automation.delivery.step IS 'Step of the run, counted from 1';
 COMMENT ON COLUMN automation.delivery.rule_owner IS 'In whose name it is sent: his credentials are used, and he needs USAGE on the channel';
@@ -299,9 +299,15 @@ BEGIN
 	UPDATE automation.delivery AS d
 	SET server = coalesce((SELECT s.oid FROM pg_foreign_server AS s WHERE s.srvname = d.channel), 0)
 	WHERE NOT EXISTS (
-		SELECT FROM automation.attempt AS a
-		WHERE a.delivery_id = d.id AND a.outcome IN ('delivered', 'cancelled', 'suppressed'));
+			SELECT FROM automation.attempt AS a
+			WHERE a.delivery_id = d.id AND a.outcome IN ('delivered', 'cancelled', 'suppressed'))
+		-- What a batch holds it goes on holding.
+		AND NOT (d.server = 0 AND EXISTS (
+			SELECT FROM automation.batch AS b WHERE b.txid = d.txid AND b.state IN ('held', 'releasing')));
 	UPDATE automation.retry AS r SET server = d.server FROM automation.delivery AS d WHERE d.id = r.delivery_id;
+	UPDATE automation.queue AS q
+	SET server = coalesce((SELECT s.oid FROM pg_foreign_server AS s WHERE s.srvname = d.channel), 0)
+	FROM automation.delivery AS d WHERE d.id = q.delivery_id;
 	DELETE FROM automation.lane;
 	DELETE FROM automation.breaker;
 	WITH gone AS (DELETE FROM automation.channel_state AS c RETURNING c) SELECT array_agg(g.c) INTO paused FROM gone AS g;

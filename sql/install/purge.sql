@@ -19,7 +19,12 @@ BEGIN
 	UNION
 	SELECT a.delivery_id FROM automation.attempt AS a
 	WHERE a.id >= (SELECT w.settled_below FROM automation.worker AS w) AND a.outcome IS NULL
-		AND NOT EXISTS (SELECT FROM automation.attempt AS n WHERE n.delivery_id = a.delivery_id AND n.id > a.id);
+		AND NOT EXISTS (SELECT FROM automation.attempt AS n WHERE n.delivery_id = a.delivery_id AND n.id > a.id)
+	UNION
+	SELECT d.id FROM automation.batch AS b
+	JOIN automation.delivery AS d ON d.server = 0 AND d.priority IN (0, 1, 2) AND d.txid = b.txid
+	WHERE b.state IN ('held', 'releasing')
+		AND NOT EXISTS (SELECT FROM automation.attempt AS a WHERE a.delivery_id = d.id);
 	LOOP
 		-- Each of them by one probe, as the worker does.
 		lane := (SELECT d.server FROM automation.delivery AS d WHERE d.server > lane ORDER BY d.server LIMIT 1);
@@ -33,7 +38,7 @@ BEGIN
 	END LOOP;
 END
 $$;
-COMMENT ON FUNCTION automation._open_deliveries() IS 'Messages that have not ended: not attempted yet, in flight, or waiting for another attempt';
+COMMENT ON FUNCTION automation._open_deliveries() IS 'Messages that have not ended: not attempted yet, in flight, waiting for another attempt, or held by a batch';
 
 CREATE FUNCTION automation._needed_runs(open bigint[]) RETURNS bigint[]
 LANGUAGE sql STABLE

@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::chrono::milliseconds moment{10};
 constexpr int most_ahead = 64;
+constexpr std::chrono::milliseconds longest_wait{100};
 
 } // namespace
 
@@ -26,8 +27,14 @@ int Runway::ahead(pg::Oid server) const
 	return std::max(std::min(pace, most_ahead) - waiting, 0);
 }
 
+bool Runway::Departure::is_late() const
+{
+	return std::chrono::steady_clock::now() - since > longest_wait;
+}
+
 void Runway::line_up(pg::Oid server, Departure departure)
 {
+	departure.since = Clock::now();
 	strips_[server].departures.push_back(std::move(departure));
 	++waiting_;
 }

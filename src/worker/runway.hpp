@@ -21,6 +21,9 @@ public:
 		std::int64_t attempt;
 		core::Kind kind;
 		core::Request request;
+		std::chrono::steady_clock::time_point since = {}; // it has waited
+
+		bool is_late() const; // what was known when it was claimed may be so no more
 	};
 
 	int ahead(pg::Oid server) const; // how many may be claimed beyond the places that are free

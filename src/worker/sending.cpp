@@ -60,7 +60,8 @@ void Worker::send(const Task &task)
 	pg::fault_point("a request is made");
 	const auto &known = flights_.emplace(flight.attempt, std::move(flight)).first->second;
 	Runway::Departure departure{known.attempt, task.claim.kind, std::move(request)};
-	if (task.waits)
+	// Whoever was to make room for it may have been refused: then there is room.
+	if (task.waits && occupancy_.of(known.server) > 0)
 		runway_.line_up(known.server, std::move(departure));
 	else
 		take_off(known, std::move(departure));
@@ -76,8 +77,32 @@ void Worker::take_off(const Flight &flight, Runway::Departure departure)
 // In the place that another one has left.
 void Worker::take_off_next(pg::Oid server)
 {
-	if (auto departure = runway_.next(server))
-		take_off(flights_.at(departure->attempt), std::move(*departure));
+	while (auto departure = runway_.next(server)) {
+		const auto flight = flights_.find(departure->attempt);
+		if (!departure->is_late())
+			return take_off(flight->second, std::move(*departure));
+		turn_back(flight->second);
+		flights_.erase(flight);
+	}
+}
+
+// Nothing has been sent: it is claimed again, as somebody may have cancelled it, or paused its
+// channel.
+void Worker::turn_back(const Flight &flight)
+{
+	if (settlements_.empty())
+		settled_first_at_ = Clock::now();
+	settlements_.push_back({.attempt = flight.attempt,
+		.delivery = flight.delivery,
+		.server = flight.server,
+		.priority = flight.priority,
+		.ordered = flight.ordered,
+		.outcome = core::Outcome::retry,
+		.status = 0,
+		.reason = "not begun: those before it took too long",
+		.response = {},
+		.elapsed = std::chrono::duration_cast<milliseconds>(Clock::now() - flight.started),
+		.retry_in = milliseconds(0)});
 }
 
 void Worker::collect()

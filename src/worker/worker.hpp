@@ -60,6 +60,7 @@ private:
 	void send(const Task &task);
 	void take_off(const Flight &flight, Runway::Departure departure);
 	void take_off_next(pg::Oid server);
+	void turn_back(const Flight &flight);
 	void collect();
 	void settle(const Flight &flight, const core::Verdict &verdict, const core::Reply &reply);
 	void drain(pg::Waiting &waiting);

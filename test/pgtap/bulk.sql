@@ -228,6 +228,22 @@ SELECT automation.discard_batch(tap.batch());
 SELECT is_empty($$SELECT * FROM automation.audit_gaps() WHERE gap NOT LIKE 'changes%'$$, 'nor what was discarded');
 ROLLBACK TO empty;
 
+-- Purging, another cluster, a copy
+
+INSERT INTO deal SELECT generate_series(1, 5);
+SELECT automation.set_clock('2031-03-04 09:00+00');
+SELECT automation.purge_log('1 day');
+SELECT is(tap.pending(), 'send: 2+3+0', 'purging leaves what is held');
+SELECT automation._follow_channels();
+SELECT is(tap.pending(), 'send: 2+3+0', 'nor does it go when its channel gets another number');
+SELECT automation.release_batch(tap.batch());
+UPDATE automation.home SET name = 'elsewhere';
+SELECT automation.adopt('discard');
+SELECT is(tap.pending(), 'nothing', 'a copy that is to do nothing of what was planned');
+SELECT automation.tick();
+SELECT is((SELECT count(*) FROM automation.execution_log WHERE event = 'released'), 0::bigint, 'does not go on with a batch');
+ROLLBACK TO empty;
+
 -- Who may
 
 CREATE ROLE tap_author;

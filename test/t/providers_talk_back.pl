@@ -72,5 +72,18 @@ $server->ask("INSERT INTO contact VALUES (3, '+12025550101', 'twilio')");
 @received = $web->wait_for($before + 2);
 is($received[-1]{form}{To}, '+12025550101', 'once');
 
+# Who was erased meanwhile cannot be noted; the worker goes on.
+$server->ask(<<"END");
+	CREATE SERVER slow FOREIGN DATA WRAPPER pg_automation
+		OPTIONS (channel 'sms', base_url '$url/delay/2000/status/400/code/21610', sender '+15005550006');
+	CREATE USER MAPPING FOR PUBLIC SERVER slow OPTIONS (username 'AC00000000000000000000000000000000', password 'file:token');
+	SELECT automation.create_rule('slow', 'contact', 'created', condition => 'new.channel = ''slow''', activate => true,
+		steps => ARRAY[automation.send_sms('slow', '{{ phone }}', 'x')]);
+	INSERT INTO contact VALUES (4, '+12025550104', 'slow');
+END
+$server->poll_query_until('postgres', q{SELECT state = 'delivering' FROM automation.deliveries WHERE rule = 'slow'}) or die 'not begun';
+$server->ask("SELECT automation.erase_address('sms', '+12025550104')");
+ok($server->poll_query_until('postgres', q{SELECT state = 'dead' FROM automation.deliveries WHERE rule = 'slow'}), 'one who opts out and was erased');
+
 $server->stop;
 done_testing();
