@@ -38,7 +38,7 @@ SELECT is((automation.open_link(substr(:'link', length('https://track.example/1/
 SELECT results_eq('SELECT purpose, name, key, uses, state FROM automation.tokens', $$VALUES ('link', 'track', '1', 2, 'valid')$$, 'what was made is seen');
 SELECT unalike((SELECT string_agg(t::text, '') FROM automation.token AS t), '%' || right(:'link', 24) || '%', 'but not the token');
 SELECT throws_ok(format('SELECT automation.open_link(%L)', overlay(:'link' PLACING CASE right(:'link', 1) WHEN 'A' THEN 'B' ELSE 'A' END FROM length(:'link'))), '28000', 'token is not valid', 'a forged one');
-SELECT throws_ok(format('SELECT automation.open_link(%L)', replace(:'link', '/1/1.', '/1/2.')), '28000', 'token is not valid', 'one for another number');
+SELECT throws_ok(format('SELECT automation.open_link(%L)', replace(:'link', '/1/t1.', '/1/t2.')), '28000', 'token is not valid', 'one for another number');
 SELECT throws_ok($$SELECT automation.open_link('nonsense')$$, '28000', 'token is not valid', 'none at all');
 SELECT throws_ok('SELECT automation.open_link(NULL)', '28000', 'token is not valid', 'nor null');
 SELECT throws_ok(format('SELECT automation.approve(%L, ''granted'')', :'link'), '28000', 'token is not valid', 'one for another purpose');
