@@ -19,7 +19,7 @@ WITH verb AS (
 			WHEN v.access @> '{author}' THEN 2
 			WHEN v.access @> '{operator}' THEN 3
 			ELSE 4 END AS place,
-		CASE WHEN v.access @> '{author,operator}' AND NOT v.access @> '{viewer}' AND v.name !~ '_ok$|^explains_like$' THEN ' Operators, too.' ELSE '' END AS too
+		CASE WHEN v.access @> '{author,operator}' AND NOT v.access @> '{viewer}' AND v.name !~ '_ok$|^explains_like$' THEN '. For operators, too.' ELSE '' END AS too
 	FROM verb AS v
 ), heading (place, title, said) AS (VALUES
 	(1, 'Asking', 'For whoever has access: viewers, authors, operators and admins.'),

@@ -220,7 +220,8 @@ SELECT
 	r.created_at,
 	v.created_at AS changed_at,
 	v.evaluate,
-	automation._on_bulk(r.id) AS on_bulk
+	automation._on_bulk(r.id) AS on_bulk,
+	r.in_test
 FROM automation.rule AS r
 JOIN automation.rule_version AS v ON v.rule_id = r.id AND v.version = r.version
 JOIN automation._rule_problem AS p ON p.rule_id = r.id
@@ -233,6 +234,7 @@ COMMENT ON COLUMN automation.rules.problem IS 'Why not';
 COMMENT ON COLUMN automation.rules.version IS 'Its present version, counted from 1';
 COMMENT ON COLUMN automation.rules.created_at IS 'When it was made';
 COMMENT ON COLUMN automation.rules.changed_at IS 'When its present version was written';
+COMMENT ON COLUMN automation.rules.in_test IS 'It is in test mode: its messages are not sent';
 COMMENT ON COLUMN automation.rules.on_bulk IS 'What becomes of it in a transaction that sets off too much: hold, run, log_only or skip';
 
 CREATE VIEW automation.rule_steps AS

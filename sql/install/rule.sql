@@ -16,6 +16,7 @@ CREATE TABLE automation.rule (
 	in_flight text NOT NULL DEFAULT 'cancel' CHECK (in_flight IN ('cancel', 'finish')),
 	on_bulk text CHECK (on_bulk IN ('hold', 'run', 'log_only', 'skip')),
 	paused_at timestamptz,
+	in_test boolean NOT NULL DEFAULT false,
 	created_at timestamptz NOT NULL DEFAULT automation._now()
 );
 COMMENT ON TABLE automation.rule IS 'Rules as they are now';
@@ -34,6 +35,7 @@ COMMENT ON COLUMN automation.rule.on_error IS 'fail: an error aborts the write t
 COMMENT ON COLUMN automation.rule.in_flight IS 'When disabled: what becomes of runs that have begun';
 COMMENT ON COLUMN automation.rule.on_bulk IS 'What becomes of its matches in a transaction that sets off too much; null: hold if it sends, else run';
 COMMENT ON COLUMN automation.rule.paused_at IS 'Since when it is paused';
+COMMENT ON COLUMN automation.rule.in_test IS 'Its messages are not sent';
 COMMENT ON COLUMN automation.rule.created_at IS 'When it was made';
 
 CREATE TABLE automation.rule_version (

@@ -264,7 +264,8 @@ RETURNS TABLE (
 	state text,
 	finishes boolean,
 	on_bulk text,
-	until_function oid)
+	until_function oid,
+	in_test boolean)
 LANGUAGE sql STABLE
 BEGIN ATOMIC
 	SELECT s.step, d.name, d.kind, coalesce(c.oid, 0), s.channel, d.channel_kind,
@@ -274,7 +275,7 @@ BEGIN ATOMIC
 		w.unless_function, v.events, automation._rule_part(r.id, v.version, 'key'), r.owner::oid, r.search_path, subject.id,
 		r.on_error = 'fail', v.is_standing,
 		r.state = 'active' AND r.version = v.version AND coalesce(automation._superuser_may(r.owner), true), r.state,
-		r.in_flight = 'finish', automation._on_bulk(r.id), w.until_function
+		r.in_flight = 'finish', automation._on_bulk(r.id), w.until_function, r.in_test
 	FROM automation.rule AS r
 	JOIN automation.rule_version AS v ON v.rule_id = r.id
 	JOIN automation.entity AS subject ON subject.relation = r.relation

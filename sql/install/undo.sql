@@ -29,6 +29,16 @@ LEFT JOIN automation.entity AS e ON e.id = u.entity_id;
 COMMENT ON VIEW automation.undone IS 'What undo_run() and recall() have taken back, or could not: who, when and why';
 COMMENT ON COLUMN automation.undone.rule IS 'What the rule is called';
 
+COMMENT ON COLUMN automation.undone.run_id IS 'The run';
+COMMENT ON COLUMN automation.undone.rule IS 'What the rule is called now, or was called when it was dropped';
+COMMENT ON COLUMN automation.undone.relation IS 'Table of the row that the run was about';
+COMMENT ON COLUMN automation.undone.key IS 'Key of that row';
+COMMENT ON COLUMN automation.undone.step IS 'The step';
+COMMENT ON COLUMN automation.undone.at IS 'When it was taken back';
+COMMENT ON COLUMN automation.undone.actor IS 'Who asked for it';
+COMMENT ON COLUMN automation.undone.effect IS 'undone; cancelled: it had not begun, or was not sent; conflict: it has been changed since; final: it cannot be undone; nothing: it did nothing';
+COMMENT ON COLUMN automation.undone.reason IS 'Why it is not undone';
+
 CREATE TYPE automation._undoing AS (step smallint, action text, effect text, reason text);
 COMMENT ON TYPE automation._undoing IS 'What becomes of a step that is taken back. undone; cancelled: it had not begun, or was not sent; conflict: somebody has changed it since; final: it cannot be; nothing: it did nothing';
 

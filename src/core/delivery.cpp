@@ -90,8 +90,8 @@ Admission admit(const Candidate &candidate)
 		return {.state = State::suppressed, .reason = *candidate.suppressed_by};
 	if (candidate.expires_in && candidate.expires_in->count() < 0)
 		return {.state = State::expired, .reason = "too late to be sent"};
-	if (candidate.simulated)
-		return {.state = State::simulated, .reason = "pg_automation.delivery is simulate"};
+	if (candidate.simulated_by)
+		return {.state = State::simulated, .reason = *candidate.simulated_by};
 	return candidate.cap ? hold_to(*candidate.cap, candidate.expires_in) : Admission();
 }
 

@@ -59,9 +59,11 @@ struct Candidate {
 	std::optional<std::string> ended_by = {};	   // a change of its row since
 	std::optional<std::string> suppressed_by = {}; // a word of its recipient
 	std::optional<std::chrono::milliseconds> expires_in = {}; // negative: it is too late
-	bool simulated = false;
+	std::optional<std::string> simulated_by = {};			  // whatever keeps it from being meant
 	std::optional<Cap> cap = {};
 };
+
+inline constexpr const char *test_mode = "test mode";
 
 // Whether an attempt begins: in_flight; ready: later, and why; or the end and why.
 struct Admission {

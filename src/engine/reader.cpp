@@ -110,6 +110,7 @@ std::unique_ptr<Rule> rule_of(const Line &line)
 	rule->state = state_of(line.text(26));
 	rule->finishes = line.is(27);
 	rule->on_bulk = on_bulk_of(line.text(28));
+	rule->in_test = line.is(30);
 	rule->wait = wait_of(line);
 	return rule;
 }
@@ -122,7 +123,7 @@ std::unique_ptr<Rule> read_rule(int id, int version)
 		"SELECT step, action, kind, server, channel, channel_kind, function, if_function, "
 		"anchor, after_previous, by_difference, recurs, has_no_row, anchored_on, cancelled_by, "
 		"due_function, unless_function, events::text, key_function, owner, search_path, subject, "
-		"fails, is_standing, is_active, state, finishes, on_bulk, until_function FROM "
+		"fails, is_standing, is_active, state, finishes, on_bulk, until_function, in_test FROM "
 		"automation._rule_parts($1, $2)",
 		pg::Statement::Plan::once);
 	pg::Spi spi;

@@ -79,6 +79,7 @@ struct Rule {
 	bool is_standing = false;	  // waits for a date of the row, for as long as `still` holds
 	bool is_active = false;		  // takes new runs
 	bool finishes = false;		  // though disabled, goes on with the runs it has begun
+	bool in_test = false;		  // its messages are not sent
 	State state = State::disabled;
 	OnBulk on_bulk = OnBulk::run;
 	Part when = {};

@@ -1,5 +1,6 @@
 #include "engine/steps.hpp"
 
+#include "core/delivery.hpp"
 #include "core/failure.hpp"
 #include "engine/cascade.hpp"
 #include "engine/choices.hpp"
@@ -118,8 +119,7 @@ private:
 			return texts.empty() ? std::string() : texts.front().value_or("");
 		};
 		if (step.action == "notify")
-			for (const std::string &recipient : recipients_of(rule_, step, parameters, record))
-				write_notification(run_.id, recipient, parameter("body"));
+			notify(recipients_of(rule_, step, parameters, record), parameter("body"), record);
 		else if (step.action == "generate_document")
 			record.result = "{\"document\":" +
 				std::to_string(write_document(run_,
@@ -137,6 +137,16 @@ private:
 			choices_.note(parameter("decision"), parameter("arm"));
 			record.result = pg::json_text(*parameters);
 		}
+	}
+
+	void notify(const std::vector<std::string> &recipients, const std::string &body,
+		StepRecord &record) const
+	{
+		if (rule_.in_test)
+			record.reason = core::test_mode;
+		else
+			for (const std::string &recipient : recipients)
+				write_notification(run_.id, recipient, body);
 	}
 
 	// The other rule runs at once, for the same row, as part of the same cascade.

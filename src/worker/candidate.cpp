@@ -58,7 +58,8 @@ Rows find(const std::vector<std::int64_t> &deliveries)
 			d.message ->> 'reply_to',
 			CASE WHEN d.kind = 'email' AND d.message ->> 'class' = 'marketing'
 				THEN automation._unsubscribe_token(d.kind, d.recipient, 'marketing') END,
-			d.message ?| '{attachments,invite}', floor(extract(epoch FROM d.at) * 1000000)::bigint
+			d.message ?| '{attachments,invite}', floor(extract(epoch FROM d.at) * 1000000)::bigint,
+			d.message ? 'test'
 		FROM unnest($1::bigint[]) WITH ORDINALITY AS c (id, place)
 		JOIN automation.delivery AS d ON d.id = c.id
 		LEFT JOIN LATERAL (
@@ -97,6 +98,15 @@ Claim claim_at(const Rows &rows, std::uint64_t row, const Lane &lane, Directory 
 	return claim;
 }
 
+std::optional<std::string> simulated_by(bool test)
+{
+	if (test)
+		return core::test_mode;
+	if (pg::settings::delivery == pg::settings::delivery_simulated)
+		return "pg_automation.delivery is simulate";
+	return std::nullopt;
+}
+
 Candidate candidate_at(const Rows &rows, std::uint64_t row, const Lane &lane, Directory &directory)
 {
 	Candidate candidate{.claim = claim_at(rows, row, lane, directory),
@@ -105,7 +115,7 @@ Candidate candidate_at(const Rows &rows, std::uint64_t row, const Lane &lane, Di
 	candidate.known = {.ended_by = rows.text(row, 15),
 		.suppressed_by = rows.text(row, 16),
 		.expires_in = candidate.claim.expires_in,
-		.simulated = pg::settings::delivery == pg::settings::delivery_simulated};
+		.simulated_by = simulated_by(rows.boolean(row, 23))};
 	return candidate;
 }
 

@@ -1,6 +1,7 @@
--- Every example of docs/*.md and docs/tasks/*.md that a transaction can run, with what is printed below it.
+-- Every example of README.md, docs/*.md and docs/tasks/*.md that a transaction can run, with what is printed below it.
 BEGIN;
 SELECT no_plan();
+\set readme `cat README.md`
 \set trying `cat docs/trying.md`
 \set understanding `cat docs/understanding.md`
 \set retention `cat docs/retention.md`
@@ -112,6 +113,21 @@ SELECT pg_temp.check_document(:'going_live');
 SELECT is((SELECT count(*) FROM automation.caps), 1::bigint, 'to the last step');
 ROLLBACK TO trying;
 SELECT pg_temp.check_document(:'restoring');
+ROLLBACK TO trying;
+-- The README tells of channels after the rule that uses one.
+CREATE ROLE dispatcher;
+CREATE SCHEMA crm;
+CREATE TABLE crm.contact (id integer PRIMARY KEY, first_name text, phone text, tier text NOT NULL DEFAULT 'standard');
+CREATE TABLE crm.job (id integer PRIMARY KEY, contact_id integer REFERENCES crm.contact, technician_id integer, priority integer, amount numeric, status text);
+CREATE TABLE crm.task (id integer PRIMARY KEY, title text, assignee text);
+SELECT automation.attach('crm.task', 'task', '{"title": "title", "owner": "assignee"}');
+SELECT pg_temp.check_document(substring(:'readme' FROM '## Channels\n.*'));
+SELECT pg_temp.check_document(substring(:'readme' FROM '## The first rule\n.*?## Channels'));
+INSERT INTO crm.contact (id, phone) VALUES (1, '+12025550100'), (2, '+12025550199');
+INSERT INTO crm.job VALUES (1, 1, 7, 1, 90, 'New'), (2, 2, 7, 1, 90, 'New');
+UPDATE crm.job SET status = 'Dispatched';
+SELECT results_eq('SELECT key, status, reason FROM automation.execution_log ORDER BY key', $$VALUES ('1', 'delivering', NULL::text),
+	('2', 'suppressed', 'step 1: consent: transactional messages refused on 2030-03-04 (STOP)')$$, 'the first rule runs, and a refusal counts');
 
 SELECT * FROM finish();
 ROLLBACK;

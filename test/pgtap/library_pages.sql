@@ -15,6 +15,9 @@ SELECT is(:'actions'::text, :'actions_now'::text, 'docs/actions.md is what docs/
 SELECT is(:'playbooks'::text, :'playbooks_now'::text, 'docs/playbooks.md is what docs/playbooks.sql prints');
 SELECT is(:'reference'::text, :'reference_now'::text, 'docs/reference.md is what docs/reference.sql prints');
 SELECT is((SELECT string_agg(m[1], ', ') FROM regexp_matches(:'reference', '\n(\| `[^\n]* \|  \|)(?=\n)', 'g') AS m), NULL, 'every column of a view has a meaning');
+\set readme `cat README.md`
+SELECT is((SELECT string_agg(s.name, ', ') FROM pg_settings AS s WHERE s.name LIKE 'pg\_automation.%' AND position('`' || s.name || '`' IN :'readme') = 0
+	AND position('`' || substr(s.name, 15) || '`' IN :'readme') = 0), NULL, 'README.md has every setting');
 SELECT is(position(E'` |  |\n' IN substring(:'triggers' FROM '## Roles.*')), 0, 'every role has a meaning');
 
 CREATE SCHEMA crm;

@@ -82,6 +82,16 @@ ok($server->poll_query_until('postgres', "SELECT EXISTS (SELECT FROM automation.
 	'the worker cancels it when its turn comes');
 is((grep { $_->{path} eq '/h' } $web->received), 0, 'and does not send it');
 
+rule('tested', '/g', '{}');
+is(end_of('tested'), 'delivered|1|', 'a rule sends');
+$server->ask("SELECT automation.set_test_mode('tested'); DELETE FROM automation.delivery; INSERT INTO job (name) VALUES ('tested')");
+is(end_of('tested'), 'simulated|0|test mode', 'in test mode its messages are made, and go no further');
+$server->ask(q{SELECT automation.set_test_mode('tested', false); SELECT automation.replay('{"state": "simulated"}')});
+$server->poll_query_until('postgres', 'SELECT count(*) = 2 FROM automation.attempts WHERE outcome = \'simulated\'');
+is(end_of('tested'), 'simulated|0|test mode', 'not even when somebody sends them again');
+is((grep { $_->{path} eq '/g' } $web->received), 1, 'the receiver has got the first alone');
+$server->ask("SELECT automation.drop_rule('tested')");
+
 $server->append_conf('postgresql.conf', "pg_automation.delivery = 'simulate'");
 $server->reload;
 $server->poll_query_until('postgres', "SELECT current_setting('pg_automation.delivery') = 'simulate'");
@@ -90,7 +100,7 @@ is(end_of('simulated'), 'simulated|0|pg_automation.delivery is simulate', 'a sim
 $server->append_conf('postgresql.conf', "pg_automation.delivery = 'on'");
 $server->reload;
 $server->poll_query_until('postgres', "SELECT current_setting('pg_automation.delivery') = 'on'");
-is((grep { $_->{path} eq '/g' } $web->received), 0, 'and does not send them');
+is((grep { $_->{path} eq '/g' } $web->received), 1, 'and does not send them');
 $server->ask(q{SELECT automation.replay('{"state": "simulated"}')});
 is(end_of('simulated'), 'delivered|1|', 'but they can be sent then');
 

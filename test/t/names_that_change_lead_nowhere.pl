@@ -4,20 +4,24 @@
 # In namespaces of its own, where it is free to say who resolves names, and to listen on port 53.
 use strict;
 use warnings;
-use Server;
-use Sink;
 use Test::More;
 
-unless ($ENV{IN_NAMESPACE})
+# Before PostgreSQL's modules are there: these lead our output elsewhere.
+BEGIN
 {
-	# Twice: root of the inside may bind and mount, the server must not be root.
-	my ($uid, $gid) = ($>, $) + 0);
-	my $setup = join ' && ', 'ip link set lo up', 'echo "nameserver 127.0.0.1" >"$TESTDIR/resolv.conf"',
-	  'mount --bind "$TESTDIR/resolv.conf" /etc/resolv.conf', 'echo 0 >/proc/sys/net/ipv4/ip_unprivileged_port_start',
-	  "IN_NAMESPACE=1 exec unshare --user --map-user=$uid --map-group=$gid \"\$\@\"";
-	plan skip_all => 'namespaces are not to be had here' if system 'unshare --user --map-root-user --mount --net true 2>/dev/null';
-	exec 'unshare', '--user', '--map-root-user', '--mount', '--net', 'sh', '-c', $setup, 'sh', $^X, (map { "-I$_" } @INC), $0 or die "unshare: $!";
+	unless ($ENV{IN_NAMESPACE})
+	{
+		# Twice: root of the inside may bind and mount, the server must not be root.
+		my ($uid, $gid) = ($>, $) + 0);
+		my $setup = join ' && ', 'ip link set lo up', 'echo "nameserver 127.0.0.1" >"$TESTDIR/resolv.conf"',
+		  'mount --bind "$TESTDIR/resolv.conf" /etc/resolv.conf', 'echo 0 >/proc/sys/net/ipv4/ip_unprivileged_port_start',
+		  "IN_NAMESPACE=1 exec unshare --user --map-user=$uid --map-group=$gid \"\$\@\"";
+		plan skip_all => 'namespaces are not to be had here' if system 'unshare --user --map-root-user --mount --net true 2>/dev/null';
+		exec 'unshare', '--user', '--map-root-user', '--mount', '--net', 'sh', '-c', $setup, 'sh', $^X, (map { "-I$_" } @INC), $0 or die "unshare: $!";
+	}
 }
+use Server;
+use Sink;
 
 my $allowed = Sink->start('http', '--host', '127.0.0.2');
 my $port    = $allowed->port;
@@ -104,7 +108,7 @@ for my $spelling (@spellings)
 is(scalar $inner->received, 5, 'does not, though a connection was open');
 
 # Connections that are kept are those of one policy.
-$server->ask(q{ALTER SERVER inner OPTIONS (SET base_url 'http://127.0.0.2:} . $port . q{')});
+$server->ask(q{ALTER SERVER "inner" OPTIONS (SET base_url 'http://127.0.0.2:} . $port . q{')});
 is(call('inner'), 'delivered|', 'the allowed host') for 1 .. 2;
 my @calls = $allowed->received;
 is($calls[-1]{connection}, $calls[-2]{connection}, 'is called through one connection') or diag('a change of policy has come before');

@@ -35,7 +35,7 @@ for my $code (sort keys %fate)
 END
 }
 $server->poll_query_until('postgres', q{SELECT count(*) = 5 FROM automation.attempts WHERE outcome <> 'delivering'}) or die 'not all was attempted';
-is($server->ask("SELECT state, reason FROM automation.deliveries WHERE rule = '$_'"), $fate{$_}[1], $_) for sort keys %fate;
+is($server->ask("SELECT state, reason FROM automation.deliveries WHERE rule = '$_'"), $fate{$_}[1], "error $_") for sort keys %fate;
 is($server->ask("SELECT class, state, source FROM automation.consents('sms', '+12025521610')"),
 	'all|denied|Twilio 21610: the recipient has opted out', 'who has opted out is in the ledger');
 is($server->ask("SELECT count(*) FROM automation.consent"), 1, 'and nobody else');

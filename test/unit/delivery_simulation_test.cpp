@@ -255,8 +255,8 @@ private:
 		for (const Flight &flight : flights_) {
 			Delivery &delivery = outbox_[flight.delivery];
 			settle(delivery, flight.attempt,
-				decide(judge(flight.reply), static_cast<int>(flight.attempt) + 1, delivery.policy,
-					dice_.any(), expires_in(delivery)));
+				decide(judge(flight.reply, "http"), static_cast<int>(flight.attempt) + 1,
+					delivery.policy, dice_.any(), expires_in(delivery)));
 		}
 		flights_.clear();
 		const std::vector<std::size_t> claimed = claim_some();

@@ -1,6 +1,7 @@
 // What libcurl really connects to, under a policy: every spelling of an inner address, and a name
 // whose name server changes its mind between the look and the call.
 #include "core/egress.hpp"
+#include "pg/fault.hpp"
 #include "worker/transfer.hpp"
 
 #include <gtest/gtest.h>
@@ -18,6 +19,12 @@
 
 using namespace automation;
 using std::chrono::milliseconds;
+
+// There are no faults here to strike with.
+bool pg::detail::strike(const char *) noexcept
+{
+	return false;
+}
 
 namespace {
 
