@@ -16,7 +16,7 @@ $server->ask('INSERT INTO job SELECT g FROM generate_series(1, 600) AS g');
 $server->poll_query_until('postgres', q{SELECT count(*) = 600 FROM automation.attempt WHERE outcome = 'delivered'}) or die 'not delivered';
 
 # Of those after a while each takes two seconds.
-$server->ask('INSERT INTO job SELECT g, NULL, 'delay', CASE WHEN g < 1700 THEN 0 ELSE 2000 END FROM generate_series(1000, 1900) AS g');
+$server->ask(q{INSERT INTO job SELECT g, NULL, 'delay', CASE WHEN g < 1700 THEN 0 ELSE 2000 END FROM generate_series(1000, 1900) AS g});
 $server->poll_query_until('postgres', <<'END') or die 'nothing is slow';
 	SELECT count(*) > 0 FROM automation.attempt AS a JOIN automation.delivery AS d ON d.id = a.delivery_id
 	WHERE a.outcome IS NULL AND d.message ->> 'path' LIKE '/delay/2000/%' AND a.started_at < clock_timestamp() - interval '0.3 s'
