@@ -57,7 +57,7 @@ CREATE FUNCTION crm.told(run bigint, number integer, record jsonb) RETURNS text 
 		WHEN record ->> 'status' = 'failed' THEN 'FAILED: ' || (record ->> 'reason')
 		WHEN action = 'create_task' THEN 'task ' || coalesce((SELECT concat_ws(' for ', title, assignee) FROM crm.task WHERE id = (record -> 'result' ->> 'id')::integer), '?')
 		WHEN action = 'create_record' THEN 'new ' || split_part(s.params ->> 'relation', '.', 2)
-		WHEN action IN ('update_field', 'assign_user') THEN (SELECT string_agg(format('%s=%s', r.key, r.value), ' ') FROM jsonb_each_text(record -> 'result') AS r)
+		WHEN action IN ('update_field', 'assign_user') THEN (SELECT string_agg(format('%s=%s', r.key, r.value), ' ') FROM jsonb_each_text(record -> 'result') AS r WHERE r.key <> '')
 		WHEN action = 'notify' THEN (SELECT format('tell %s', n.recipient) FROM automation.notification AS n WHERE n.run_id = run ORDER BY n.id DESC LIMIT 1)
 		ELSE (SELECT string_agg(format('%s %s', d.kind, coalesce(c.first_name, d.recipient)), ' + ' ORDER BY d.id)
 			|| CASE WHEN bool_or(d.message::text ~ '\{\{|\}\}|\$\{|\{%') THEN ' RAW' ELSE '' END

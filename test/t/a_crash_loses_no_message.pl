@@ -159,7 +159,8 @@ for my $message ($web->received)
 }
 my (@astray, $under_way_at_a_crash);
 for my $line (split /\n/, $server->ask(<<'END'))
-	SELECT r.key, d.kind, d.state, count(*), count(*) FILTER (WHERE a.outcome = 'unknown')
+	-- One that was given back unsent does not count.
+	SELECT r.key, d.kind, d.state, count(*) FILTER (WHERE a.outcome = 'unknown' OR a.status_code IS NOT NULL), count(*) FILTER (WHERE a.outcome = 'unknown')
 	FROM automation.run AS r
 	JOIN automation.deliveries AS d ON d.run_id = r.id
 	JOIN automation.attempts AS a ON a.delivery_id = d.id
