@@ -72,6 +72,7 @@ sub restart
 }
 
 my %stimulus = (
+	'a mail is half sent'    => sub { $_[0]->answer(q{INSERT INTO job (kind) VALUES ('email')}) },
 	'a breaker is saved'     => sub { my ($self) = @_; $self->answer("INSERT INTO job (kind, moody) VALUES ('$self->{kind}', true)") },
 	'a connection is opened'    => sub { $_[0]->signal_worker('TERM') }, # the last one keeps its own alive
 	'a worker is told to leave' => sub { $_[0]->signal_worker('TERM') },
