@@ -1,6 +1,6 @@
 -- The log and the outbox are kept in volumes: the tables themselves are volume 0, their children the
--- others. One volume is written at a time. One that is old is emptied by TRUNCATE, which takes the
--- same milliseconds whatever was in it and leaves nothing for VACUUM; then it is written again.
+-- others. One volume is written at a time. One that is old is emptied by TRUNCATE, which
+-- deletes no rows and leaves nothing for VACUUM; then it is written again.
 --
 -- Inheritance and a fixed set, not PARTITION BY: nothing is made or dropped while writers write, so none
 -- can come to a row without a place and none waits for DDL on the parent; a row goes straight to its
