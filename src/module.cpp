@@ -270,6 +270,11 @@ Datum system_identifier(FunctionCallInfo)
 	return Int64GetDatum(pg::system_identifier());
 }
 
+Datum database(FunctionCallInfo)
+{
+	return pg::this_database();
+}
+
 Datum set_back(FunctionCallInfo call)
 {
 	return pg::text_result_or_null(
@@ -333,6 +338,7 @@ PG_ENTRY(automation_changed, automation::pg::changed);
 PG_ENTRY(automation_now, automation::now);
 PG_ENTRY(automation_base, automation::base);
 PG_ENTRY(automation_system_identifier, automation::system_identifier);
+PG_ENTRY(automation_database, automation::database);
 PG_ENTRY(automation_set_back, automation::set_back);
 PG_ENTRY(automation_local_instant, automation::pg::local_instant);
 PG_ENTRY(automation_add, automation::pg::add_to_instant);

@@ -22,6 +22,7 @@ CREATE TABLE automation.pending (
 ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 CREATE INDEX pending_when ON automation.pending (due_at, id);
 CREATE INDEX pending_of_row ON automation.pending (entity_id, key);
+CREATE INDEX pending_after_message ON automation.pending (run_id, step) WHERE awaits = 'previous';
 COMMENT ON TABLE automation.pending IS 'Steps that wait for their time, and rules that wait to begin';
 COMMENT ON COLUMN automation.pending.id IS 'Drawn from the numbers of runs: of two for one row, the lower one is the earlier';
 COMMENT ON COLUMN automation.pending.due_at IS 'When; infinity: not before something else has happened';
@@ -425,27 +426,6 @@ BEGIN ATOMIC
 		AND p.step = _follow.step + 1 AND p.awaits = 'previous' AND p.parked_at IS NULL;
 END;
 COMMENT ON FUNCTION automation._follow(bigint, smallint) IS 'Lets the step begin that waits for this one';
-
-CREATE FUNCTION automation._delivered(deliveries bigint[]) RETURNS void
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	PERFORM automation._follow(s.run_id, s.step)
-	FROM (
-		SELECT DISTINCT d.run_id, d.step
-		FROM automation.delivery AS d
-		JOIN automation.run AS u ON u.id = d.run_id
-		JOIN automation.pending AS p ON p.entity_id = u.entity_id AND p.key = u.key AND p.run_id = u.id
-		WHERE d.id = ANY (deliveries) AND p.step = d.step + 1 AND p.awaits = 'previous'
-	) AS s
-	WHERE automation._step_status(s.run_id, s.step) NOT IN ('delivering', 'retrying', 'waiting');
-	IF FOUND THEN
-		PERFORM automation._wake_worker();
-	END IF;
-END
-$$;
-COMMENT ON FUNCTION automation._delivered(bigint[]) IS 'The worker is done with these messages: steps that waited for them may begin';
 
 CREATE FUNCTION automation.tick(most integer DEFAULT 1000) RETURNS integer
 LANGUAGE C STRICT AS 'MODULE_PATHNAME', 'automation_tick';

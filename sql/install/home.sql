@@ -9,6 +9,11 @@ CREATE FUNCTION automation._system_identifier() RETURNS bigint
 LANGUAGE C STABLE AS 'MODULE_PATHNAME', 'automation_system_identifier';
 COMMENT ON FUNCTION automation._system_identifier() IS 'Number of this cluster; replicas and physical copies share it';
 
+CREATE FUNCTION automation._database() RETURNS oid
+-- Without a look into pg_database it becomes a part of the query that calls it.
+LANGUAGE C STABLE AS 'MODULE_PATHNAME', 'automation_database';
+COMMENT ON FUNCTION automation._database() IS 'OID of this database';
+
 CREATE TABLE automation.home (
 	system_identifier bigint NOT NULL DEFAULT automation._system_identifier(),
 	database oid NOT NULL,
@@ -31,19 +36,20 @@ CREATE FUNCTION automation._settle_here() RETURNS void
 LANGUAGE sql
 BEGIN ATOMIC
 	DELETE FROM automation.home;
-	INSERT INTO automation.home (database) SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database();
+	INSERT INTO automation.home (database) VALUES (automation._database());
 END;
 COMMENT ON FUNCTION automation._settle_here() IS 'Declares this database to be the home of what is in it';
 SELECT automation._settle_here();
 
 CREATE FUNCTION automation._is_here(home automation.home) RETURNS boolean
 LANGUAGE sql STABLE
-RETURN (home.system_identifier, home.database, home.name) IS NOT DISTINCT FROM
-	(automation._system_identifier(), (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database()), current_database());
+RETURN (home.system_identifier, home.database, home.name)
+	IS NOT DISTINCT FROM (automation._system_identifier(), automation._database(), current_database());
 COMMENT ON FUNCTION automation._is_here(automation.home) IS 'Whether that home is this database, be it at another moment';
 
-CREATE FUNCTION automation._stranger() RETURNS automation.home
+CREATE FUNCTION automation._stranger() RETURNS SETOF automation.home
 LANGUAGE sql STABLE
+-- A set, of one at most: so it becomes a part of the query that calls it.
 BEGIN ATOMIC
 	SELECT h.*
 	FROM automation.home AS h
@@ -51,11 +57,11 @@ BEGIN ATOMIC
 	ORDER BY h.since
 	LIMIT 1;
 END;
-COMMENT ON FUNCTION automation._stranger() IS 'The database, or an earlier state of this one, of which this is a copy; null when it is none, or was adopted';
+COMMENT ON FUNCTION automation._stranger() IS 'The database, or an earlier state of this one, of which this is a copy; none when it is no copy, or was adopted';
 
 CREATE FUNCTION automation._is_copy() RETURNS boolean
 LANGUAGE sql STABLE
-RETURN (automation._stranger()).database IS NOT NULL;
+RETURN EXISTS (SELECT FROM automation._stranger());
 COMMENT ON FUNCTION automation._is_copy() IS 'Whether this database was restored, copied, set back or renamed, and not adopted since';
 
 CREATE FUNCTION automation._copy_warning(OUT message text, OUT detail text, OUT hint text)
@@ -68,8 +74,7 @@ BEGIN ATOMIC
 				s.name, s.database, s.system_identifier, current_database(), automation._system_identifier())
 		END,
 		'Run automation.adopt(''resume'') or automation.adopt(''discard'').'
-	FROM automation._stranger() AS s
-	WHERE s.database IS NOT NULL;
+	FROM automation._stranger() AS s;
 END;
 COMMENT ON FUNCTION automation._copy_warning() IS 'What is to be said of a copy; null when this is none';
 
@@ -96,7 +101,7 @@ BEGIN
 		PERFORM automation._discard_plans('discarded when the database was adopted');
 		PERFORM automation._discard_deliveries();
 	END IF;
-	IF (automation._stranger()).system_identifier <> automation._system_identifier() THEN
+	IF (SELECT s.system_identifier FROM automation._stranger() AS s) <> automation._system_identifier() THEN
 		PERFORM automation._follow_channels();
 	END IF;
 	PERFORM automation._settle_here();

@@ -152,6 +152,11 @@ std::int64_t system_identifier()
 	return static_cast<std::int64_t>(GetSystemIdentifier());
 }
 
+Oid this_database()
+{
+	return MyDatabaseId;
+}
+
 std::uint64_t random_number()
 {
 	std::uint64_t number = 0;

@@ -48,6 +48,7 @@ void before_exit(void (*action)());
 std::uint64_t random_number();
 std::int64_t system_identifier(); // of the cluster, as pg_control_system() shows it
 
+Oid this_database();
 Oid extension_oid(); // 0 when it is not installed; needs a transaction
 void warn(const std::string &message, const std::string &hint); // to the server's log
 inline constexpr const char *lock_not_available = "55P03";

@@ -27,4 +27,17 @@ std::string in_volume(const char *table)
 	return number == 0 ? table : std::string(table) + "_" + std::to_string(number);
 }
 
+Statement &VolumeStatement::statement(int number)
+{
+	Statement *&statement = statements_.at(static_cast<std::size_t>(number));
+	if (!statement) {
+		const std::string suffix = number == 0 ? "" : "_" + std::to_string(number);
+		auto *command = new std::string(command_);
+		for (std::size_t at = 0; (at = command->find("%v", at)) != std::string::npos;)
+			command->replace(at, 2, suffix);
+		statement = new Statement(command->c_str(), Statement::Plan::by_index);
+	}
+	return *statement;
+}
+
 } // namespace automation::pg

@@ -2,7 +2,12 @@
 
 #include "pg/fields.hpp"
 #include "pg/settings.hpp"
+#include "pg/volume.hpp"
 #include "worker/array.hpp"
+
+#include <algorithm>
+#include <map>
+#include <set>
 
 namespace automation::worker {
 
@@ -11,6 +16,70 @@ using pg::Statement;
 using std::chrono::milliseconds;
 
 namespace {
+
+// What find() answers, in its order.
+namespace column {
+enum : int {
+	id = 1,
+	run,
+	step,
+	sender,
+	kind,
+	recipient,
+	body,
+	subject,
+	html,
+	path,
+	method,
+	headers,
+	reply_to,
+	unsubscribe_token,
+	policy,
+	now,
+	age,
+	made_at,
+	ended_by,
+	suppressed_by,
+	is_watched,
+	is_ordered,
+	is_capped,
+	encloses,
+	is_test
+};
+} // namespace column
+
+pg::VolumeStatement &find()
+{
+	static pg::VolumeStatement find(R"(
+		SELECT
+			d.id, d.run_id, d.step, d.rule_owner, d.kind, d.recipient,
+			CASE d.kind
+				WHEN 'webhook' THEN nullif(d.message -> 'body', 'null')::text
+				ELSE d.message ->> 'body'
+			END,
+			d.message ->> 'subject', d.message ->> 'html', d.message ->> 'path', d.message ->> 'method',
+			nullif(d.message -> 'headers', 'null'), d.message ->> 'reply_to',
+			CASE WHEN d.kind = 'email' AND d.message ->> 'class' = 'marketing'
+				THEN automation._unsubscribe_token(d.kind, d.recipient, 'marketing') END,
+			d.message -> 'delivery',
+			floor(extract(epoch FROM automation._now()))::bigint,
+			ceil(extract(epoch FROM automation._now() - d.at) * 1000)::bigint,
+			floor(extract(epoch FROM d.at) * 1000000)::bigint,
+			CASE
+				WHEN d.id < (SELECT w.discarded_below FROM automation.worker AS w)
+					THEN 'discarded when the database was adopted'
+				WHEN d.message = automation._erased_message() THEN 'erased'
+				ELSE (SELECT r.reason FROM automation.recalled AS r WHERE r.delivery_id = d.id)
+			END,
+			CASE WHEN d.kind <> 'webhook' THEN automation._consent_problem(
+				d.kind, d.recipient, coalesce(d.message ->> 'class', 'transactional')) END,
+			d.watched IS NOT NULL, (d.message ->> 'ordered')::boolean,
+			(SELECT EXISTS (SELECT FROM automation.cap)), d.message ?| '{attachments,invite}',
+			d.message ? 'test'
+		FROM unnest($1::bigint[]) AS c (id)
+		JOIN ONLY automation.delivery%v AS d ON d.id = c.id)");
+	return find;
+}
 
 core::Message read_message(const Rows &rows, std::uint64_t row, bool &readable)
 {
@@ -21,80 +90,46 @@ core::Message read_message(const Rows &rows, std::uint64_t row, bool &readable)
 		return utf8.value_or("");
 	};
 	core::Message message;
-	message.recipient = text(4);
-	message.body = text(5);
-	message.subject = text(6);
-	message.html = text(7);
-	message.path = text(8);
-	message.method = text(9);
-	message.reply_to = text(19);
-	message.unsubscribe_token = text(20);
-	if (!rows.is_null(row, 10))
-		message.headers = pg::json_entries(rows.datum(row, 10));
+	message.recipient = text(column::recipient);
+	message.body = text(column::body);
+	message.subject = text(column::subject);
+	message.html = text(column::html);
+	message.path = text(column::path);
+	message.method = text(column::method);
+	message.reply_to = text(column::reply_to);
+	message.unsubscribe_token = text(column::unsubscribe_token);
+	if (!rows.is_null(row, column::headers))
+		message.headers = pg::json_entries(rows.datum(row, column::headers));
+	// A server that was set back, or goes on without the last moments of another, gives a number to
+	// a second message, but not at the same time.
+	message.id = std::to_string(rows.integer(row, column::id)) + "_" +
+		std::to_string(rows.integer(row, column::made_at));
 	return message;
-}
-
-Rows find(const std::vector<std::int64_t> &deliveries)
-{
-	static Statement find(R"(
-		SELECT
-			d.id, d.rule_owner, d.kind, d.recipient,
-			CASE d.kind
-				WHEN 'webhook' THEN nullif(d.message -> 'body', 'null')::text
-				ELSE d.message ->> 'body'
-			END,
-			d.message ->> 'subject', d.message ->> 'html', d.message ->> 'path', d.message ->> 'method',
-			nullif(d.message -> 'headers', 'null'), d.message -> 'delivery',
-			floor(extract(epoch FROM automation._now()))::bigint,
-			ceil(extract(epoch FROM automation._now() - d.at) * 1000)::bigint,
-			(SELECT max(a.number) FROM automation.attempt AS a WHERE a.delivery_id = d.id),
-			CASE WHEN d.id < (SELECT w.discarded_below FROM automation.worker AS w)
-				THEN 'discarded when the database was adopted'
-				WHEN d.message = automation._erased_message() THEN 'erased' ELSE coalesce(
-					(SELECT r.reason FROM automation.recalled AS r WHERE r.delivery_id = d.id), e.reason) END,
-			CASE WHEN d.kind <> 'webhook' THEN automation._consent_problem(
-				d.kind, d.recipient, coalesce(d.message ->> 'class', 'transactional')) END,
-			(d.message ->> 'ordered')::boolean, (SELECT EXISTS (SELECT FROM automation.cap)),
-			d.message ->> 'reply_to',
-			CASE WHEN d.kind = 'email' AND d.message ->> 'class' = 'marketing'
-				THEN automation._unsubscribe_token(d.kind, d.recipient, 'marketing') END,
-			d.message ?| '{attachments,invite}', floor(extract(epoch FROM d.at) * 1000000)::bigint,
-			d.message ? 'test'
-		FROM unnest($1::bigint[]) WITH ORDINALITY AS c (id, place)
-		JOIN automation.delivery AS d ON d.id = c.id
-		LEFT JOIN LATERAL (
-			SELECT automation._ended_by(u.entity_id, u.key, u.rule_id, u.id, u.id, d.watched) AS reason
-			FROM automation.run AS u
-			WHERE u.id = d.run_id AND d.watched IS NOT NULL) AS e ON true
-		ORDER BY c.place)");
-	Array ids;
-	for (const std::int64_t delivery : deliveries)
-		ids.add(delivery);
-	return find.execute({ids.value()});
 }
 
 Claim claim_at(const Rows &rows, std::uint64_t row, const Lane &lane, Directory &directory)
 {
 	Claim claim{.attempt = 0,
-		.delivery = rows.integer(row, 1),
-		.number = static_cast<int>(rows.integer(row, 14)) + 1,
-		.ordered = rows.boolean(row, 17),
+		.delivery = rows.integer(row, column::id),
+		.origin = {.run = rows.integer(row, column::run),
+			.step = static_cast<int>(rows.integer(row, column::step))},
+		.number = 1,
+		.ordered = rows.boolean(row, column::is_ordered),
 		.server = lane.server,
 		.priority = lane.priority,
-		.sender = static_cast<pg::Oid>(rows.integer(row, 2)),
-		.kind = core::kind_named(rows.text(row, 3).value_or("")).value_or(core::Kind::webhook),
+		.sender = static_cast<pg::Oid>(rows.integer(row, column::sender)),
+		.kind = core::kind_named(rows.text(row, column::kind).value_or(""))
+					.value_or(core::Kind::webhook),
 		.policy = {},
 		.expires_in = {},
 		.readable = true,
-		.encloses = rows.boolean(row, 21),
+		.encloses = rows.boolean(row, column::encloses),
 		.message = {},
-		.now = rows.integer(row, 12)};
-	claim.policy = directory.policy(lane.server, claim.sender, entries_at(rows, row, 11));
-	claim.expires_in = expires_in(claim.policy, rows.integer(row, 13));
+		.now = rows.integer(row, column::now)};
+	claim.policy =
+		directory.policy(lane.server, claim.sender, entries_at(rows, row, column::policy));
+	claim.expires_in = expires_in(claim.policy, rows.integer(row, column::age));
 	claim.message = read_message(rows, row, claim.readable);
-	// A server that was set back, or goes on without the last moments of another, gives a number to
-	// a second message, but not at the same time.
-	claim.message.id = std::to_string(claim.delivery) + "_" + std::to_string(rows.integer(row, 22));
 	return claim;
 }
 
@@ -111,12 +146,64 @@ Candidate candidate_at(const Rows &rows, std::uint64_t row, const Lane &lane, Di
 {
 	Candidate candidate{.claim = claim_at(rows, row, lane, directory),
 		.known = {},
-		.capped = rows.boolean(row, 18)};
-	candidate.known = {.ended_by = rows.text(row, 15),
-		.suppressed_by = rows.text(row, 16),
+		.watched = rows.boolean(row, column::is_watched),
+		.capped = rows.boolean(row, column::is_capped)};
+	candidate.known = {.ended_by = rows.text(row, column::ended_by),
+		.suppressed_by = rows.text(row, column::suppressed_by),
 		.expires_in = candidate.claim.expires_in,
-		.simulated_by = simulated_by(rows.boolean(row, 23))};
+		.simulated_by = simulated_by(rows.boolean(row, column::is_test))};
 	return candidate;
+}
+
+// Those whose row may have changed in the meantime.
+void look_for_changes(std::vector<Candidate> &candidates)
+{
+	static Statement find(
+		R"(
+		SELECT c.place, e.reason
+		FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS c (id, run_id, place)
+		JOIN automation.delivery AS d ON d.id = c.id
+		JOIN automation.run AS u ON u.id = c.run_id
+		CROSS JOIN LATERAL automation._ended_by(u.entity_id, u.key, u.rule_id, u.id, u.id, d.watched)
+			AS e (reason))",
+		Statement::Plan::by_index);
+	Array ids, runs, places;
+	for (const Candidate &candidate : candidates)
+		if (candidate.watched && !candidate.known.ended_by) {
+			ids.add(candidate.claim.delivery);
+			runs.add(candidate.claim.origin.run);
+			places.add(&candidate - candidates.data());
+		}
+	if (ids.is_empty())
+		return;
+	const Rows rows = find.execute({ids.value(), runs.value(), places.value()});
+	for (std::uint64_t row = 0; row < rows.size(); ++row)
+		candidates.at(static_cast<std::size_t>(rows.integer(row, 1))).known.ended_by =
+			rows.text(row, 2);
+}
+
+// What is new has had no attempt.
+void count_attempts(std::vector<Candidate> &candidates, const std::set<std::int64_t> &waited)
+{
+	static Statement find(
+		R"(
+		SELECT c.place, max(a.number)
+		FROM unnest($1::bigint[], $2::bigint[]) AS c (id, place)
+		JOIN automation.attempt AS a ON a.delivery_id = c.id
+		GROUP BY c.place)",
+		Statement::Plan::by_index);
+	Array ids, places;
+	for (const Candidate &candidate : candidates)
+		if (waited.contains(candidate.claim.delivery)) {
+			ids.add(candidate.claim.delivery);
+			places.add(&candidate - candidates.data());
+		}
+	if (ids.is_empty())
+		return;
+	const Rows rows = find.execute({ids.value(), places.value()});
+	for (std::uint64_t row = 0; row < rows.size(); ++row)
+		candidates.at(static_cast<std::size_t>(rows.integer(row, 1))).claim.number =
+			static_cast<int>(rows.integer(row, 2)) + 1;
 }
 
 } // namespace
@@ -133,13 +220,25 @@ std::optional<milliseconds> expires_in(const core::RetryPolicy &policy, std::int
 	return *policy.expires_after - milliseconds(age);
 }
 
-std::vector<Candidate> candidates_of(
-	const std::vector<std::int64_t> &deliveries, const Lane &lane, Directory &directory)
+std::vector<Candidate> candidates_of(const Taken &taken, const Lane &lane, Directory &directory)
 {
+	std::map<std::int64_t, std::size_t> places;
+	Array ids;
+	const auto ask_for = [&](std::int64_t delivery) {
+		places.emplace(delivery, places.size());
+		ids.add(delivery);
+	};
+	std::ranges::for_each(taken.waited, ask_for);
+	std::ranges::for_each(taken.fresh, ask_for);
 	std::vector<Candidate> candidates;
-	const Rows found = find(deliveries);
-	for (std::uint64_t row = 0; row < found.size(); ++row)
-		candidates.push_back(candidate_at(found, row, lane, directory));
+	find().execute(places.size(), {ids.value()}, [&](const Rows &rows) {
+		for (std::uint64_t row = 0; row < rows.size(); ++row)
+			candidates.push_back(candidate_at(rows, row, lane, directory));
+	});
+	std::ranges::sort(candidates, {},
+		[&](const Candidate &candidate) { return places.at(candidate.claim.delivery); });
+	look_for_changes(candidates);
+	count_attempts(candidates, {taken.waited.begin(), taken.waited.end()});
 	return candidates;
 }
 

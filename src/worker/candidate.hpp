@@ -3,6 +3,7 @@
 
 #include "worker/directory.hpp"
 #include "worker/lane.hpp"
+#include "worker/settlement.hpp"
 
 #include "core/delivery.hpp"
 #include "core/message.hpp"
@@ -19,6 +20,7 @@ namespace automation::worker {
 struct Claim {
 	std::int64_t attempt;
 	std::int64_t delivery;
+	Origin origin;
 	int number;	  // of the attempt, from 1
 	bool ordered; // it goes after those of its row that were made before
 	pg::Oid server;
@@ -36,13 +38,13 @@ struct Claim {
 struct Candidate {
 	Claim claim;
 	core::Candidate known;
-	bool capped; // there are caps, which may be its own
+	bool watched; // changes of its row end it
+	bool capped;  // there are caps, which may be its own
 	core::Admission admission = {};
 };
 
 // In a transaction; admission is still to be decided.
-std::vector<Candidate> candidates_of(
-	const std::vector<std::int64_t> &deliveries, const Lane &lane, Directory &directory);
+std::vector<Candidate> candidates_of(const Taken &taken, const Lane &lane, Directory &directory);
 
 // What a step says of its own delivery.
 core::Entries entries_at(const pg::Rows &rows, std::uint64_t row, int column);

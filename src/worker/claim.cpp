@@ -52,10 +52,9 @@ void keep_caps(std::vector<Candidate> &candidates)
 		}
 }
 
-std::vector<Candidate> judge(
-	const std::vector<std::int64_t> &deliveries, const Lane &lane, Directory &directory)
+std::vector<Candidate> judge(const Taken &taken, const Lane &lane, Directory &directory)
 {
-	std::vector<Candidate> candidates = candidates_of(deliveries, lane, directory);
+	std::vector<Candidate> candidates = candidates_of(taken, lane, directory);
 	keep_order(candidates);
 	for (Candidate &candidate : candidates)
 		candidate.admission = core::admit(candidate.known);
@@ -85,7 +84,7 @@ void write_attempts(std::vector<Candidate> &candidates, std::int64_t epoch)
 	const Value never = Value::null(Value::Type::timestamptz),
 				none = Value::null(Value::Type::text);
 	std::vector<Value> rows;
-	for (auto &[claim, known, capped, admission] : candidates) {
+	for (auto &[claim, known, watched, capped, admission] : candidates) {
 		const bool sends = begins(admission);
 		claim.attempt = pg::next_value("attempt_id_seq");
 		for (const Value &value : {Value::int8(claim.attempt), Value::int8(claim.delivery),
@@ -101,22 +100,23 @@ void write_attempts(std::vector<Candidate> &candidates, std::int64_t epoch)
 
 } // namespace
 
-std::vector<Claim> admit(const std::vector<std::int64_t> &deliveries, const Lane &lane,
-	std::int64_t epoch, Directory &directory)
+std::vector<Claim> admit(
+	const Taken &taken, const Lane &lane, std::int64_t epoch, Directory &directory)
 {
-	if (deliveries.empty())
+	if (taken.size() == 0)
 		return {};
-	std::vector<Candidate> candidates = judge(deliveries, lane, directory);
+	std::vector<Candidate> candidates = judge(taken, lane, directory);
 	put_off(lane, candidates);
 	write_attempts(candidates, epoch);
 	std::vector<Claim> claims;
-	Array ended, ended_in_order;
-	for (auto &[claim, known, capped, admission] : candidates) {
+	std::vector<Origin> ended;
+	Array ended_in_order;
+	for (auto &[claim, known, watched, capped, admission] : candidates) {
 		if (begins(admission)) {
 			claims.push_back(std::move(claim));
 			continue;
 		}
-		ended.add(claim.delivery);
+		ended.push_back(claim.origin);
 		if (claim.ordered)
 			ended_in_order.add(claim.delivery);
 	}
@@ -132,7 +132,7 @@ std::vector<Settlement> settle_lost(std::int64_t settled_below, Directory &direc
 		SELECT a.id, a.delivery_id, a.number, d.server, d.rule_owner, d.message -> 'delivery',
 			ceil(extract(epoch FROM automation._now() - d.at) * 1000)::bigint,
 			ceil(extract(epoch FROM automation._now() - a.started_at) * 1000)::bigint, d.priority,
-			(d.message ->> 'ordered')::boolean
+			(d.message ->> 'ordered')::boolean, d.run_id, d.step
 		FROM automation.attempt AS a JOIN automation.delivery AS d ON d.id = a.delivery_id
 		WHERE a.id >= $1 AND a.outcome IS NULL
 		ORDER BY a.id)");
@@ -146,6 +146,8 @@ std::vector<Settlement> settle_lost(std::int64_t settled_below, Directory &direc
 			expires_in(policy, rows.integer(row, 7)));
 		lost.push_back({.attempt = rows.integer(row, 1),
 			.delivery = rows.integer(row, 2),
+			.origin = {.run = rows.integer(row, 11),
+				.step = static_cast<int>(rows.integer(row, 12))},
 			.server = server,
 			.priority = static_cast<core::Priority>(rows.integer(row, 9)),
 			.ordered = rows.boolean(row, 10),

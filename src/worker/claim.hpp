@@ -10,8 +10,8 @@
 
 namespace automation::worker {
 
-std::vector<Claim> admit(const std::vector<std::int64_t> &deliveries, const Lane &lane,
-	std::int64_t epoch, Directory &directory);
+std::vector<Claim> admit(
+	const Taken &taken, const Lane &lane, std::int64_t epoch, Directory &directory);
 
 // What becomes of attempts that an earlier worker left in flight.
 std::vector<Settlement> settle_lost(std::int64_t settled_below, Directory &directory);

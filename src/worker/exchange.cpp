@@ -60,10 +60,8 @@ std::optional<core::Address> address_of(const sockaddr &address)
 
 } // namespace
 
-Exchange::Exchange() : handle_(curl_easy_init())
+Exchange::Exchange() : handle_(new_handle())
 {
-	if (!handle_)
-		throw std::bad_alloc();
 	answer_.reserve(
 		most_kept_bytes); // the callbacks below run inside libcurl: nothing may throw there
 }

@@ -30,14 +30,19 @@ public:
 	Exchange(const Exchange &) = delete;
 	Exchange &operator=(const Exchange &) = delete;
 
-	void prepare(std::int64_t attempt, core::Request request,
+	void prepare(std::int64_t attempt, std::uint32_t channel, core::Request request,
 		std::shared_ptr<const core::Egress> egress, Deadlines deadlines, Connection connection);
 	core::Reply reply(CURLcode code) const;
 
 	std::int64_t attempt() const { return attempt_; }
+	std::uint32_t channel() const { return channel_; }
 	bool is_mail() const { return protocol_ == core::Reply::Protocol::smtp; }
 	CURL *handle() const { return handle_.get(); }
 	void cancel() { cancelled_.store(true); } // from another thread than that of the transfer
+
+	// A mail's connection stays with its exchange; to end one takes a mail server's goodbye.
+	void close_stale() { stale_.reset(); }		// that was opened under another policy
+	void abandon() { (void)handle_.release(); } // the process ends, and waits for nobody
 
 private:
 	struct Cleanup {
@@ -45,6 +50,7 @@ private:
 		void operator()(curl_slist *list) const { curl_slist_free_all(list); }
 	};
 
+	static std::unique_ptr<CURL, Cleanup> new_handle();
 	void prepare_connection(Deadlines deadlines, Connection connection);
 	void prepare_answer();
 	void prepare_login();
@@ -60,8 +66,10 @@ private:
 	static std::size_t give_body(char *bytes, std::size_t size, std::size_t count, void *exchange);
 
 	std::unique_ptr<CURL, Cleanup> handle_;
+	std::unique_ptr<CURL, Cleanup> stale_;
 	std::unique_ptr<curl_slist, Cleanup> lines_; // HTTP headers, or the SMTP recipient
 	std::int64_t attempt_ = 0;
+	std::uint32_t channel_ = 0;
 	core::Request request_;
 	std::shared_ptr<const core::Egress> egress_; // asked whenever a socket opens
 	std::atomic<bool> cancelled_ = false;
@@ -73,6 +81,14 @@ private:
 	std::string answer_;
 	std::optional<core::Address> blocked_;
 	char error_[CURL_ERROR_SIZE] = "";
+};
+
+// One that is over.
+struct Ended {
+	std::unique_ptr<Exchange> exchange;
+	CURLcode code;
+	bool has_begun = true;
+	std::optional<std::int64_t> next = {}; // the attempt that has taken its place
 };
 
 } // namespace automation::worker

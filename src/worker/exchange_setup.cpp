@@ -30,6 +30,14 @@ long encryption_level(core::Request::Encryption encryption)
 
 } // namespace
 
+std::unique_ptr<CURL, Exchange::Cleanup> Exchange::new_handle()
+{
+	std::unique_ptr<CURL, Cleanup> handle(curl_easy_init());
+	if (!handle)
+		throw std::bad_alloc();
+	return handle;
+}
+
 template <typename Argument> void Exchange::set(CURLoption option, Argument argument)
 {
 	if (curl_easy_setopt(handle_.get(), option, argument) == CURLE_OUT_OF_MEMORY)
@@ -45,12 +53,15 @@ void Exchange::add_header(const std::string &line)
 	lines_.reset(longer);
 }
 
-void Exchange::prepare(std::int64_t attempt, core::Request request,
+void Exchange::prepare(std::int64_t attempt, std::uint32_t channel, core::Request request,
 	std::shared_ptr<const core::Egress> egress, Deadlines deadlines, Connection connection)
 {
+	if (is_mail() && egress_ != egress)
+		stale_ = std::exchange(handle_, new_handle());
 	curl_easy_reset(handle_.get()); // connections and names stay known
 	lines_.reset();
 	attempt_ = attempt;
+	channel_ = channel;
 	request_ = std::move(request);
 	egress_ = std::move(egress);
 	cancelled_.store(false);
@@ -135,7 +146,6 @@ void Exchange::prepare_http()
 void Exchange::prepare_smtp()
 {
 	set(CURLOPT_USE_SSL, encryption_level(request_.encryption));
-	set(CURLOPT_FORBID_REUSE, 1L); // its goodbye is for its thread
 	set(CURLOPT_NOPROGRESS, 0L);
 	set(CURLOPT_XFERINFOFUNCTION, &Exchange::on_progress);
 	set(CURLOPT_XFERINFODATA, this);

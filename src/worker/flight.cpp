@@ -31,6 +31,7 @@ Flight begin_flight(const Claim &claim, const Contact &contact, const Course &co
 {
 	return {.attempt = claim.attempt,
 		.delivery = claim.delivery,
+		.origin = claim.origin,
 		.number = claim.number,
 		.server = claim.server,
 		.priority = claim.priority,
@@ -76,6 +77,7 @@ Settlement land(const Flight &flight, const core::Verdict &verdict, const core::
 		core::decide(verdict, flight.number, flight.policy, random, expires_in);
 	return {.attempt = flight.attempt,
 		.delivery = flight.delivery,
+		.origin = flight.origin,
 		.server = flight.server,
 		.priority = flight.priority,
 		.ordered = flight.ordered,

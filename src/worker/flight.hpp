@@ -16,6 +16,7 @@ namespace automation::worker {
 struct Flight {
 	std::int64_t attempt;
 	std::int64_t delivery;
+	Origin origin;
 	int number;
 	pg::Oid server;
 	core::Priority priority;

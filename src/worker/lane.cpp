@@ -1,5 +1,7 @@
 #include "worker/lane.hpp"
 
+#include "worker/array.hpp"
+
 #include <algorithm>
 
 namespace automation::worker {
@@ -44,38 +46,46 @@ Rows find_new(const Lane &lane, const std::string &until, int room)
 		FROM pg_snapshot_xip($2::pg_snapshot) AS x (txid)
 		CROSS JOIN LATERAL (
 			SELECT r.id FROM automation.delivery AS r
-			WHERE r.server = $1 AND r.priority = $8 AND r.txid = x.txid
+			WHERE r.server = $1 AND r.priority = $7 AND r.txid = x.txid
 				AND r.id > CASE WHEN x.txid = $4::xid8 THEN $5 ELSE 0 END
-				AND (NOT $7::text::boolean OR NOT EXISTS (
-					SELECT FROM automation.attempt AS a WHERE a.delivery_id = r.id
-					UNION ALL
-					SELECT FROM automation.retry AS a WHERE a.delivery_id = r.id))
 			ORDER BY r.id LIMIT $6) AS d
 		WHERE x.txid >= $4::xid8 AND pg_visible_in_snapshot(x.txid, (SELECT $3::pg_snapshot))
 		ORDER BY x.txid, d.id LIMIT $6)
 		UNION ALL
 		(SELECT d.id, d.txid FROM automation.delivery AS d
-		WHERE d.server = $1 AND d.priority = $8
+		WHERE d.server = $1 AND d.priority = $7
 			AND d.txid < (SELECT pg_snapshot_xmax($3::pg_snapshot))
 			AND (d.txid, d.id) > (
 				(SELECT greatest($4::xid8, pg_snapshot_xmax($2::pg_snapshot))),
 				(SELECT CASE WHEN $4::xid8 < pg_snapshot_xmax($2::pg_snapshot) THEN 0 ELSE $5 END))
 			AND pg_visible_in_snapshot(d.txid, (SELECT $3::pg_snapshot))
-			AND (NOT $7::text::boolean OR NOT EXISTS (
-				SELECT FROM automation.attempt AS a WHERE a.delivery_id = d.id
-				UNION ALL
-				SELECT FROM automation.retry AS a WHERE a.delivery_id = d.id))
 		ORDER BY d.txid, d.id LIMIT $6)
 		LIMIT $6)");
 	const Lane::Position &position = lane.next;
 	return find.execute({Value::oid(lane.server), Value::text(position.seen), Value::text(until),
 		Value::text(position.txid), Value::int8(position.id), Value::int8(room),
-		Value::text(lane.next_again > 0 ? "on" : "off"), priority_of(lane)});
+		priority_of(lane)});
 }
 
-// Fills up what the lane may take and moves its position.
-void take_new(
-	Lane &lane, int room, const std::string &now_visible, std::vector<std::int64_t> &taken)
+// Leaves those about which nothing has been done yet.
+void drop_begun(std::vector<std::int64_t> &deliveries)
+{
+	static Statement find(
+		R"(
+		SELECT c.id FROM unnest($1::bigint[]) AS c (id)
+		WHERE EXISTS (SELECT FROM automation.attempt AS a WHERE a.delivery_id = c.id)
+			OR EXISTS (SELECT FROM automation.retry AS r WHERE r.delivery_id = c.id))",
+		Statement::Plan::by_index);
+	Array ids;
+	for (const std::int64_t delivery : deliveries)
+		ids.add(delivery);
+	const Rows rows = find.execute({ids.value()});
+	for (std::uint64_t row = 0; row < rows.size(); ++row)
+		std::erase(deliveries, rows.integer(row, 1));
+}
+
+// Reads a window and moves the position behind it.
+void take_new(Lane &lane, int room, const std::string &now_visible, Taken &taken)
 {
 	const bool continues = lane.next.until.has_value();
 	const std::string until = lane.next.until.value_or(now_visible);
@@ -83,33 +93,38 @@ void take_new(
 	if (until == lane.next.seen)
 		return;
 	const Rows rows = find_new(lane, until, room);
-	for (std::uint64_t row = 0; row < rows.size(); ++row) {
-		const std::int64_t found = rows.integer(row, 1);
-		// It may have waited for its turn, and that has come just now.
-		if (!lane.next_again || std::ranges::find(taken, found) == taken.end())
-			taken.push_back(found);
+	std::vector<std::int64_t> found;
+	for (std::uint64_t row = 0; row < rows.size(); ++row)
+		found.push_back(rows.integer(row, 1));
+	const bool more = found.size() == static_cast<std::size_t>(room);
+	if (more)
+		lane.next = {.seen = lane.next.seen,
+			.until = until,
+			.txid = rows.text(found.size() - 1, 2).value_or("0"),
+			.id = found.back(),
+			.limited_by = lane.next.limited_by};
+	if (lane.next_again > 0) {
+		drop_begun(found);
+		for (const std::int64_t waited : taken.waited)
+			std::erase(found, waited); // its turn has come just now
 	}
-	if (rows.size() == static_cast<std::uint64_t>(room)) {
-		const std::uint64_t last = rows.size() - 1;
-		lane.next.until = until;
-		lane.next.txid = rows.text(last, 2).value_or("0");
-		lane.next.id = rows.integer(last, 1);
-		lane.backlog = true;
+	taken.fresh.insert(taken.fresh.end(), found.begin(), found.end());
+	lane.backlog = more || continues; // what came since that batch began
+	if (more)
 		return;
-	}
 	lane.next = {.seen = until, .limited_by = lane.next.limited_by};
 	lane.next_again = std::max(lane.next_again - 1, 0);
-	lane.backlog = continues; // what came since that batch began
 }
 
 } // namespace
 
-std::vector<std::int64_t> take(Lane &lane, int room, const std::string &now_visible)
+Taken take(Lane &lane, int room, const std::string &now_visible)
 {
 	lane.backlog = true;
-	std::vector<std::int64_t> taken = take_due(lane, room);
-	if (taken.size() < static_cast<std::size_t>(room))
-		take_new(lane, room - static_cast<int>(taken.size()), now_visible, taken);
+	Taken taken{.waited = take_due(lane, room)};
+	const int left = room - static_cast<int>(taken.waited.size());
+	while (left > 0 && lane.backlog && taken.fresh.empty())
+		take_new(lane, left, now_visible, taken);
 	return taken;
 }
 

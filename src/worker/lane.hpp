@@ -39,8 +39,14 @@ struct Lane {
 	bool backlog = true; // there may be more than was asked for
 };
 
+struct Taken {
+	std::vector<std::int64_t> waited = {}; // in automation.retry
+	std::vector<std::int64_t> fresh = {};  // nothing has been done about them
+	std::size_t size() const { return waited.size() + fresh.size(); }
+};
+
 // At most room deliveries, each of which is told once; moves lane.next.
-std::vector<std::int64_t> take(Lane &lane, int room, const std::string &now_visible);
+Taken take(Lane &lane, int room, const std::string &now_visible);
 
 // What is visible now, in the form in which lanes keep it.
 std::string visible_now();

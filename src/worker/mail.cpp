@@ -2,30 +2,21 @@
 
 #include "worker/signals.hpp"
 
-#include <cerrno>
 #include <sys/eventfd.h>
-#include <system_error>
-#include <unistd.h>
 #include <utility>
 
 namespace automation::worker {
 
-Mails::Mails() : event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK))
-{
-	if (event_ < 0)
-		throw std::system_error(errno, std::generic_category(), "eventfd");
-}
-
 Mails::~Mails()
 {
 	cancel_all();
-	close(event_);
 }
 
 // Owns nothing and throws nothing: all that it needs is there.
 void *Mails::send(void *mail)
 {
 	auto *self = static_cast<Mail *>(mail);
+	self->exchange->close_stale();
 	self->code = curl_easy_perform(self->exchange->handle());
 	self->ended.store(true);
 	(void)eventfd_write(self->event, 1);
@@ -46,10 +37,8 @@ void Mails::start(std::unique_ptr<Exchange> exchange)
 	(void)eventfd_write(event_, 1);
 }
 
-std::vector<Mails::Ended> Mails::take_ended()
+std::vector<Ended> Mails::take_ended()
 {
-	eventfd_t count = 0;
-	(void)eventfd_read(event_, &count);
 	std::vector<Ended> ended;
 	std::erase_if(mails_, [&](std::unique_ptr<Mail> &mail) {
 		if (!mail->ended.load())
@@ -62,7 +51,7 @@ std::vector<Mails::Ended> Mails::take_ended()
 	return ended;
 }
 
-std::vector<Mails::Ended> Mails::cancel_all()
+std::vector<Ended> Mails::cancel_all()
 {
 	for (const auto &mail : mails_)
 		mail->exchange->cancel();

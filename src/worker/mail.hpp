@@ -16,17 +16,11 @@ namespace automation::worker {
 
 class Mails {
 public:
-	Mails();
-	~Mails(); // all of them end
+	explicit Mails(int event) : event_(event) {} // is written to when one has ended
+	~Mails();									 // all of them end
 	Mails(const Mails &) = delete;
 	Mails &operator=(const Mails &) = delete;
 
-	struct Ended {
-		std::unique_ptr<Exchange> exchange;
-		CURLcode code;
-	};
-
-	int descriptor() const { return event_; } // readable when one has ended
 	std::size_t active() const { return mails_.size(); }
 	void start(std::unique_ptr<Exchange> exchange);
 	std::vector<Ended> take_ended();

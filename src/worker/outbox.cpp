@@ -84,7 +84,8 @@ std::set<pg::Oid> Outbox::paused() const
 
 bool Outbox::is_at_home()
 {
-	static Statement find("SELECT NOT automation._is_copy(), identity FROM automation.worker");
+	static Statement find(
+		"SELECT NOT EXISTS (SELECT FROM automation._stranger()), identity FROM automation.worker");
 	const Rows rows = find.execute({});
 	identity_ = rows.text(0, 2).value_or("");
 	std::erase(identity_, '-');
@@ -103,16 +104,18 @@ void Outbox::find_channels()
 		add_lane(server, core::Priority::transactional);
 }
 
-void Outbox::find_lanes()
+bool Outbox::find_lanes()
 {
+	const std::size_t before = lanes_.size();
 	for (const Lane &lane : lanes_of_deliveries())
 		add_lane(lane.server, lane.priority);
+	return lanes_.size() > before;
 }
 
 std::vector<Claim> Outbox::claim(
 	Lane &lane, int room, const std::string &now_visible, Directory &directory)
 {
-	const std::vector<std::int64_t> taken = take(lane, room, now_visible);
+	const Taken taken = take(lane, room, now_visible);
 	std::vector<Claim> claims = admit(taken, lane, epoch_, directory);
 	for (Claim &claim : claims)
 		claim.message.id = "msg_" + identity_ + "_" + claim.message.id;

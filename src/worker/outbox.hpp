@@ -28,7 +28,7 @@ public:
 	// The most urgent first; of those that are equally urgent, each is first at times.
 	std::vector<Lane *> lanes();
 	void find_channels(); // that are new
-	void find_lanes();	  // that have deliveries; the usual one of a channel is known by it
+	bool find_lanes();	  // that have deliveries; the usual one of a channel is known by it
 	std::set<pg::Oid> paused() const;
 	// False: the database is a copy that nobody has adopted, and nothing is to be sent.
 	bool is_at_home();

@@ -58,32 +58,18 @@ void Worker::send(const Task &task)
 		return;
 	}
 	pg::fault_point("a request is made");
-	const auto &known = flights_.emplace(flight.attempt, std::move(flight)).first->second;
-	Runway::Departure departure{known.attempt, task.claim.kind, std::move(request)};
-	// Whoever was to make room for it may have been refused: then there is room.
-	if (task.waits && occupancy_.of(known.server) > 0)
-		runway_.line_up(known.server, std::move(departure));
+	const bool begins = transfers_.start(flight.attempt, flight.server, std::move(request),
+		deadlines(), connection_for(task.claim.kind), task.place);
+	if (begins)
+		take_place(flight);
 	else
-		take_off(known, std::move(departure));
+		++waiting_;
+	flights_.emplace(flight.attempt, std::move(flight));
 }
 
-void Worker::take_off(const Flight &flight, Runway::Departure departure)
+void Worker::take_place(const Flight &flight)
 {
 	occupancy_.enter(flight.server, flight.course.host, flight.priority);
-	transfers_.start(departure.attempt, std::move(departure.request), deadlines(),
-		connection_for(departure.kind));
-}
-
-// In the place that another one has left.
-void Worker::take_off_next(pg::Oid server)
-{
-	while (auto departure = runway_.next(server)) {
-		const auto flight = flights_.find(departure->attempt);
-		if (!departure->is_late())
-			return take_off(flight->second, std::move(*departure));
-		turn_back(flight->second);
-		flights_.erase(flight);
-	}
 }
 
 // Nothing has been sent: it is claimed again, as somebody may have cancelled it, or paused its
@@ -94,6 +80,7 @@ void Worker::turn_back(const Flight &flight)
 		settled_first_at_ = Clock::now();
 	settlements_.push_back({.attempt = flight.attempt,
 		.delivery = flight.delivery,
+		.origin = flight.origin,
 		.server = flight.server,
 		.priority = flight.priority,
 		.ordered = flight.ordered,
@@ -105,16 +92,24 @@ void Worker::turn_back(const Flight &flight)
 		.retry_in = milliseconds(0)});
 }
 
-void Worker::collect()
+void Worker::collect(const std::vector<Finished> &finished)
 {
-	for (const auto &[attempt, reply] : transfers_.take_finished()) {
+	for (const auto &[attempt, reply, has_begun, next] : finished) {
 		pg::fault_point("an answer is there");
-		const auto flight = flights_.find(attempt);
-		const pg::Oid server = flight->second.server;
-		occupancy_.leave(server, flight->second.course.host, flight->second.priority);
-		settle(flight->second, core::judge(reply, flight->second.provider), reply);
-		flights_.erase(flight);
-		take_off_next(server);
+		const auto found = flights_.find(attempt);
+		const Flight &flight = found->second;
+		if (has_begun) {
+			occupancy_.leave(flight.server, flight.course.host, flight.priority);
+			settle(flight, core::judge(reply, flight.provider), reply);
+		} else {
+			--waiting_;
+			turn_back(flight);
+		}
+		if (next) {
+			--waiting_;
+			take_place(flights_.at(*next));
+		}
+		flights_.erase(found);
 	}
 }
 
@@ -124,7 +119,7 @@ void Worker::settle(const Flight &flight, const core::Verdict &verdict, const co
 		settled_first_at_ = Clock::now();
 	settlements_.push_back(land(flight, verdict, reply));
 	if (verdict.outcome == core::Outcome::delivered)
-		runway_.delivered(flight.server);
+		pace_.delivered(flight.server);
 	const Settlement &settlement = settlements_.back();
 	pg::count(settlement.server, figure_of(settlement.outcome));
 	pg::count(settlement.server, pg::ChannelFigure::milliseconds,

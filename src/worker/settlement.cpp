@@ -1,5 +1,6 @@
 #include "worker/settlement.hpp"
 
+#include "pg/volume.hpp"
 #include "worker/queue.hpp"
 
 namespace automation::worker {
@@ -66,17 +67,32 @@ void schedule(const std::vector<Settlement> &settlements)
 
 } // namespace
 
-void follow(Array &deliveries)
+void follow(const std::vector<Origin> &origins)
 {
-	static Statement delivered("SELECT automation._delivered($1::bigint[])");
-	if (!deliveries.is_empty())
-		delivered.execute({deliveries.value()});
+	static Statement follow(
+		R"(
+		SELECT automation._follow(w.run_id, w.step), automation._wake_worker()
+		FROM (
+			SELECT DISTINCT o.run_id, o.step
+			FROM unnest($1::bigint[], $2::smallint[]) AS o (run_id, step)
+			JOIN automation.pending AS p ON p.run_id = o.run_id AND p.step = o.step + 1
+			WHERE p.awaits = 'previous') AS w
+		WHERE automation._step_status(w.run_id, w.step)
+			NOT IN ('delivering', 'retrying', 'waiting'))",
+		Statement::Plan::by_index);
+	Array runs, steps;
+	for (const Origin &origin : origins) {
+		runs.add(origin.run);
+		steps.add(static_cast<std::int64_t>(origin.step));
+	}
+	if (!runs.is_empty())
+		follow.execute({runs.value(), steps.value()});
 }
 
 void record(const std::vector<Settlement> &settlements)
 {
-	static Statement update(R"(
-		UPDATE automation.attempt AS a
+	static pg::VolumeStatement update(R"(
+		UPDATE ONLY automation.attempt%v AS a
 		SET finished_at = a.started_at + f.elapsed * interval '1 ms', outcome = f.outcome,
 			status_code = nullif(f.status, 0), reason = nullif(f.reason, ''),
 			response = nullif(f.response, ''),
@@ -96,8 +112,10 @@ void record(const std::vector<Settlement> &settlements)
 	}
 	if (attempts.is_empty())
 		return;
-	update.execute({attempts.value(), elapsed.value(), outcomes.value(), statuses.value(),
-		reasons.value(), responses.value(), waits.value()});
+	update.execute(settlements.size(),
+		{attempts.value(), elapsed.value(), outcomes.value(), statuses.value(), reasons.value(),
+			responses.value(), waits.value()},
+		[](const pg::Rows &) {});
 	for (const Settlement &settlement : settlements) {
 		if (settlement.pause_channel)
 			pause(settlement.server, settlement.reason);
@@ -106,11 +124,12 @@ void record(const std::vector<Settlement> &settlements)
 	}
 	keep_provider_ids(settlements);
 	schedule(settlements);
-	Array finished, finished_in_order;
+	std::vector<Origin> finished;
+	Array finished_in_order;
 	for (const Settlement &settlement : settlements) {
 		if (settlement.retry_in)
 			continue;
-		finished.add(settlement.delivery);
+		finished.push_back(settlement.origin);
 		if (settlement.ordered)
 			finished_in_order.add(settlement.delivery);
 	}

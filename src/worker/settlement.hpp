@@ -15,9 +15,16 @@
 
 namespace automation::worker {
 
+// The step that made a message.
+struct Origin {
+	std::int64_t run; // 0: none
+	int step;
+};
+
 struct Settlement {
 	std::int64_t attempt;
 	std::int64_t delivery;
+	Origin origin;
 	pg::Oid server;
 	core::Priority priority;
 	bool ordered;
@@ -32,8 +39,8 @@ struct Settlement {
 	std::string provider_id = {};
 };
 
-// These messages have come to their end: steps that waited for them may begin.
-void follow(Array &deliveries);
+// Messages of these have come to their end: steps that waited for them may begin.
+void follow(const std::vector<Origin> &origins);
 
 void record(const std::vector<Settlement> &settlements); // in a transaction
 

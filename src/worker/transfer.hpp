@@ -1,14 +1,15 @@
-// Many requests at once over kept-alive connections, without waiting: the worker waits on our
-// descriptor together with its latch.
+// Many requests at once, without waiting: the worker waits on our descriptor together with its
+// latch.
 #pragma once
 
 #include "worker/exchange.hpp"
 #include "worker/mail.hpp"
+#include "worker/network.hpp"
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
-#include <unordered_map>
 #include <vector>
 
 namespace automation::worker {
@@ -16,6 +17,8 @@ namespace automation::worker {
 struct Finished {
 	std::int64_t attempt;
 	core::Reply reply;
+	bool has_begun;
+	std::optional<std::int64_t> next; // the attempt that has taken its place
 };
 
 class Transfers {
@@ -25,42 +28,27 @@ public:
 	Transfers(const Transfers &) = delete;
 	Transfers &operator=(const Transfers &) = delete;
 
-	int descriptor() const { return epoll_; } // readable when drive() has something to do
-	std::optional<std::chrono::milliseconds> next_timer() const;
+	int descriptor() const { return event_; } // readable when something has finished
 
 	// From now on addresses are held against this policy; connections opened under another one are
 	// not used again.
 	void obey(core::Egress egress);
-	void start(
-		std::int64_t attempt, core::Request request, Deadlines deadlines, Connection connection);
-	void drive();
+	// False: it waits for another one of its channel to end, and takes its place.
+	bool start(std::int64_t attempt, std::uint32_t channel, core::Request request,
+		Deadlines deadlines, Connection connection, Network::Place place);
 	std::vector<Finished> take_finished();
-	std::size_t active() const { return active_.size() + mails_.active(); }
-	void cancel_all(); // each of them finishes with what is known
+	std::size_t active() const { return network_.active() + mails_.active(); }
+	std::vector<Finished> cancel_all(); // each of them finishes with what is known
 
 private:
 	using Clock = std::chrono::steady_clock;
-	struct Cleanup {
-		void operator()(CURLM *multi) const { curl_multi_cleanup(multi); }
-	};
+	std::unique_ptr<Exchange> idle_exchange(std::uint32_t channel);
+	void finish(std::vector<Ended> ended, std::vector<Finished> &finished);
 
-	static int on_socket(CURL *, curl_socket_t socket, int what, void *transfers, void *known);
-	static int on_timer(CURLM *, long milliseconds, void *transfers);
-	void open_pool();
-	void leave_old_pool();
-	void act(curl_socket_t socket, int what);
-	void collect();
-	void finish(CURL *handle, CURLcode code);
-	void finish(std::vector<Mails::Ended> mails);
-
-	int epoll_;
-	std::size_t most_at_once_;
-	std::unordered_map<CURL *, std::unique_ptr<Exchange>> active_;
+	int event_;
 	std::vector<std::unique_ptr<Exchange>> idle_;
-	std::unique_ptr<CURLM, Cleanup> multi_; // and the connections that it keeps
-	std::optional<Clock::time_point> timer_;
-	std::vector<Finished> finished_;
 	std::shared_ptr<const core::Egress> egress_ = std::make_shared<core::Egress>();
+	Network network_;
 	Mails mails_;
 	Clock::time_point fresh_until_ = Clock::time_point::min();
 };

@@ -68,11 +68,22 @@ void Worker::turn(Mode mode)
 
 std::vector<Worker::Task> Worker::claim(const std::string &now_visible)
 {
-	find_lanes();
+	follow_channels();
 	next_due_.reset();
 	if (!outbox_.is_at_home())
 		return {};
+	const bool knows_lanes =
+		Clock::now() - found_lanes_at_ < milliseconds(pg::settings::poll_interval);
+	if (look_ && !knows_lanes)
+		find_lanes();
+	std::vector<Task> tasks = claim_from_lanes(now_visible);
+	if (look_ && knows_lanes && tasks.empty() && find_lanes())
+		tasks = claim_from_lanes(now_visible);
+	return tasks;
+}
 
+std::vector<Worker::Task> Worker::claim_from_lanes(const std::string &now_visible)
+{
 	std::vector<Task> tasks;
 	std::vector<Lane *> open;
 	core::Occupancy occupancy = occupancy_; // as it will be
@@ -102,24 +113,25 @@ std::vector<Worker::Task> Worker::claim(const std::string &now_visible)
 	return tasks;
 }
 
-// Messages of a priority that a channel has not seen before are found soon, and at once while
-// nothing is under way; of the usual one, always at once.
-void Worker::find_lanes()
+void Worker::follow_channels()
 {
 	if (directory_.refresh())
 		outbox_.find_channels();
 	if (directory_.egress_changed())
 		transfers_.obey(directory_.egress());
-	if (!look_ ||
-		(!flights_.empty() &&
-			Clock::now() - found_lanes_at_ < milliseconds(pg::settings::poll_interval)))
-		return;
-	outbox_.find_lanes();
+}
+
+// Messages of a priority that a channel has not seen before are found soon, and at once when they
+// are alone; of the usual one, always at once.
+bool Worker::find_lanes()
+{
+	const bool found = outbox_.find_lanes();
 	found_lanes_at_ = Clock::now();
-	if (found_lanes_at_ - tidied_at_ < tidy_interval)
-		return;
-	tidy_queue();
-	tidied_at_ = found_lanes_at_;
+	if (found_lanes_at_ - tidied_at_ >= tidy_interval) {
+		tidy_queue();
+		tidied_at_ = found_lanes_at_;
+	}
+	return found;
 }
 
 Traffic::Room Worker::room_in(const Lane &lane, const core::Occupancy &occupancy)
@@ -134,18 +146,27 @@ int Worker::claim(Lane &lane, int places, const std::string &now_visible,
 	core::Occupancy &occupancy, std::vector<Task> &tasks)
 {
 	const Course &course = directory_.course(lane.server);
-	const bool may_wait =
-		course.takes_repetitions && !course.limits.rate && !course.limits.max_in_flight;
-	const int most = places + (may_wait ? runway_.ahead(lane.server) : 0);
 	int claimed = 0;
-	for (Claim &claim : outbox_.claim(lane, most, now_visible, directory_)) {
-		const bool waits = claimed++ >= places;
-		if (!waits)
+	for (Claim &claim :
+		outbox_.claim(lane, places + ahead(lane, course, tasks), now_visible, directory_)) {
+		const bool has_place = claimed++ < places;
+		if (has_place)
 			occupancy.enter(lane.server, course.host, lane.priority);
 		const Contact &contact = directory_.find(claim.server, claim.sender);
-		tasks.push_back({std::move(claim), &contact, &course, waits});
+		tasks.push_back({std::move(claim), &contact, &course,
+			has_place ? Network::Place::its_own : Network::Place::next});
 	}
 	return claimed;
+}
+
+// All lanes together claim no more ahead than one may.
+int Worker::ahead(const Lane &lane, const Course &course, const std::vector<Task> &tasks) const
+{
+	if (!course.takes_repetitions || course.limits.rate || course.limits.max_in_flight)
+		return 0;
+	const auto waits = [](const Task &task) { return task.place == Network::Place::next; };
+	const auto waiting = waiting_ + static_cast<int>(std::ranges::count_if(tasks, waits));
+	return std::max(pace_.ahead(lane.server) - waiting, 0);
 }
 
 void Worker::save(const std::vector<Task> &tasks)

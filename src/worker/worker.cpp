@@ -17,7 +17,7 @@ using std::chrono::milliseconds;
 namespace {
 
 constexpr std::size_t group_size = 16;		// settlements that are worth a transaction; ...
-constexpr std::size_t large_group = 64;		// ... while there is still something to send
+constexpr std::size_t large_group = 32;		// ... while others wait to be sent
 constexpr milliseconds group_age{5};		// or as old as this
 constexpr milliseconds longest_wait{1'000}; // deaf at most so long
 constexpr milliseconds drain_time{5'000};
@@ -90,8 +90,7 @@ void Worker::run()
 			turn(Mode::sending);
 		if (steps_are_due())
 			take_steps();
-		transfers_.drive();
-		collect();
+		collect(transfers_.take_finished());
 		pg::report_alive();
 		pg::report_in_flight(flights_.size());
 		if (!turn_is_due() && !steps_are_due())
@@ -162,7 +161,7 @@ bool Worker::turn_is_due()
 		look_ = true;
 	if (now < not_before_)
 		return false;
-	return look_ || settlements_.size() >= (runway_.is_empty() ? group_size : large_group) ||
+	return look_ || settlements_.size() >= (waiting_ > 0 ? large_group : group_size) ||
 		(!settlements_.empty() && now - settled_first_at_ >= group_age);
 }
 
@@ -179,8 +178,7 @@ milliseconds Worker::time_to_wait() const
 		wait = std::min(wait, until(*next_due_));
 	if (!settlements_.empty())
 		wait = std::min(wait, until(settled_first_at_ + group_age));
-	wait = std::max(std::min(wait, until(next_step_)), until(not_before_));
-	return std::min(wait, transfers_.next_timer().value_or(longest_wait));
+	return std::max(std::min(wait, until(next_step_)), until(not_before_));
 }
 
 // What is under way may come to its end, for a while; then it is recorded as what it is: unknown,
@@ -192,15 +190,11 @@ void Worker::drain(pg::Waiting &waiting)
 	while (!extension_gone_ && transfers_.active() > 0 && Clock::now() < end) {
 		waiting.wait(std::min({time_to_wait(), until(end), group_age}));
 		pg::serve_requests();
-		transfers_.drive();
-		collect();
+		collect(transfers_.take_finished());
 		if (settlements_.size() >= group_size)
 			turn(Mode::draining);
 	}
-	while (transfers_.active() > 0) { // again, as long as others take off in their place
-		transfers_.cancel_all();
-		collect();
-	}
+	collect(transfers_.cancel_all());
 	if (!settlements_.empty() && !extension_gone_)
 		turn(Mode::draining);
 }

@@ -6,7 +6,7 @@
 #include "worker/directory.hpp"
 #include "worker/flight.hpp"
 #include "worker/outbox.hpp"
-#include "worker/runway.hpp"
+#include "worker/pace.hpp"
 #include "worker/traffic.hpp"
 #include "worker/transfer.hpp"
 
@@ -38,7 +38,7 @@ private:
 		Claim claim;
 		const Contact *contact; // these two are good until the next transaction
 		const Course *course;
-		bool waits; // for a place
+		Network::Place place;
 	};
 
 	bool wait_for_predecessor(pg::Waiting &waiting);
@@ -53,15 +53,17 @@ private:
 	std::vector<Task> claim(const std::string &now_visible);
 	int claim(Lane &lane, int places, const std::string &now_visible, core::Occupancy &occupancy,
 		std::vector<Task> &tasks);
-	void find_lanes();
+	int ahead(const Lane &lane, const Course &course, const std::vector<Task> &tasks) const;
+	std::vector<Task> claim_from_lanes(const std::string &now_visible);
+	void follow_channels();
+	bool find_lanes();
 	Traffic::Room room_in(const Lane &lane, const core::Occupancy &occupancy);
 	void save(const std::vector<Task> &tasks);
 	void after_failure(const pg::Error &error);
 	void send(const Task &task);
-	void take_off(const Flight &flight, Runway::Departure departure);
-	void take_off_next(pg::Oid server);
+	void collect(const std::vector<Finished> &finished);
+	void take_place(const Flight &flight);
 	void turn_back(const Flight &flight);
-	void collect();
 	void settle(const Flight &flight, const core::Verdict &verdict, const core::Reply &reply);
 	void drain(pg::Waiting &waiting);
 
@@ -72,8 +74,9 @@ private:
 	Transfers transfers_;
 	core::Occupancy occupancy_;
 	Traffic traffic_;
-	Runway runway_;
+	Pace pace_;
 	std::map<std::int64_t, Flight> flights_; // by attempt
+	int waiting_ = 0;						 // of them, for a place
 	std::vector<Settlement> settlements_;	 // to be recorded
 	std::int64_t last_attempt_ = 0;
 

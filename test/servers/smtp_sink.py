@@ -2,7 +2,7 @@
 """An SMTP server that keeps what it is sent and answers as the recipient tells it to.
 
 Each message becomes one JSON line: from, to, message (as it came, headers and all), headers, subject,
-parts (type, text), helo, tls (the protocol, or null), auth (the user, or null), status.
+parts (type, text), helo, tls (the protocol, or null), auth (the user, or null), connection (the client's port), status.
 
 The recipient's local part tells what to answer; "+anything" behind it makes addresses differ. A
 sender's reject550@ and tempfail451@ are the answers to MAIL FROM:
@@ -70,6 +70,7 @@ def kept(envelope, session, transport):
         "helo": session.host_name,
         "tls": cipher.version() if cipher else None,
         "auth": session.auth_data.login.decode() if session.auth_data else None,
+        "connection": session.peer[1],
         "status": 250,
     }
 

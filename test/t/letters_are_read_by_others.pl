@@ -136,6 +136,13 @@ $server->ask("INSERT INTO visit VALUES (5, 'BOB\@x.example', 'More news', NULL, 
 like($server->ask("SELECT status, reason FROM automation.step_log WHERE key = '5'"), qr/^suppressed\|consent: marketing messages refused on .* \(unsubscribe link\)$/,
 	'and obeyed');
 
+# Letters of one channel follow each other over one connection, until what is allowed changes.
+my %connections = map { $_->{connection} => 1 } $mail->received;
+is(scalar keys %connections, 1, 'one connection has carried them all');
+$server->ask(q{ALTER FOREIGN DATA WRAPPER pg_automation OPTIONS (SET allowed_networks '127.0.0.0/9')});
+letter("INSERT INTO visit VALUES (7, 'ann\@x.example', 'x', 'y', now(), NULL, '\\x00')");
+ok(!$connections{ ($mail->received)[-1]{connection} }, 'which is not used once the policy is another one');
+
 # A document that goes before the message does.
 $server->ask(q{SELECT automation.pause_channel('office'); SELECT automation.add_document('visit', '6', 'plan.bin', '\x00')});
 $server->ask(q{INSERT INTO visit VALUES (6, 'ann@x.example', 'x', 'y', now(), NULL, '\x00')});

@@ -149,7 +149,6 @@ core::Reply reply_of(worker::Transfers &transfers)
 	for (;;) {
 		pollfd wait{transfers.descriptor(), POLLIN, 0};
 		poll(&wait, 1, 5);
-		transfers.drive();
 		if (auto finished = transfers.take_finished(); !finished.empty())
 			return finished.front().reply;
 	}
@@ -159,9 +158,9 @@ core::Reply call(const std::string &url, const core::Egress &egress)
 {
 	worker::Transfers transfers(4);
 	transfers.obey(egress);
-	transfers.start(1, request_to(url),
-		{.connect = milliseconds(300), .request = milliseconds(2'000)},
-		worker::Connection::its_own);
+	transfers.start(1, 1, request_to(url),
+		{.connect = milliseconds(300), .request = milliseconds(2'000)}, worker::Connection::its_own,
+		worker::Network::Place::its_own);
 	return reply_of(transfers);
 }
 
@@ -238,8 +237,8 @@ TEST(Egress, a_connection_of_another_policy_is_not_used_again)
 	Listener inner("127.0.0.1", 0, Listener::lasting);
 	worker::Transfers transfers(4); // gone first: then nobody is visiting any more
 	const auto send = [&] {
-		transfers.start(1, request_to("http://127.0.0.1:" + std::to_string(inner.port())), {},
-			worker::Connection::reusable);
+		transfers.start(1, 1, request_to("http://127.0.0.1:" + std::to_string(inner.port())), {},
+			worker::Connection::reusable, worker::Network::Place::its_own);
 		return reply_of(transfers);
 	};
 	transfers.obey(allowing("127.0.0.0/8"));
