@@ -101,12 +101,17 @@ END;
 COMMENT ON FUNCTION automation._new_batch() IS 'This transaction has set off too much';
 
 CREATE FUNCTION automation._suppress(deliveries bigint[], outcome text, reason text) RETURNS void
-LANGUAGE sql
-BEGIN ATOMIC
-	INSERT INTO automation.attempt (delivery_id, number, epoch, finished_at, outcome, reason)
-	SELECT d, 1, 0, automation._now(), _suppress.outcome, _suppress.reason FROM unnest(deliveries) AS d;
-	SELECT automation._advance(deliveries);
-END;
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	EXECUTE format('INSERT INTO %s (id, delivery_id, number, epoch, started_at, finished_at, outcome, reason) OVERRIDING SYSTEM VALUE
+			SELECT nextval(''automation.attempt_id_seq''), d.id, 1, 0, n.now, n.now, $2, $3
+			FROM unnest($1) AS d(id), (SELECT automation._now()) AS n(now)', automation._written('attempt'))
+		USING deliveries, outcome, reason;
+	PERFORM automation._advance(deliveries);
+END
+$$;
 COMMENT ON FUNCTION automation._suppress(bigint[], text, text) IS 'Ends messages that no channel looks after any more';
 
 CREATE FUNCTION automation._hold_back() RETURNS bigint
@@ -304,15 +309,15 @@ DECLARE
 	discarded automation.batch := automation._pending_batch(batch);
 	reason text := format('batch %s discarded by %s', batch, caller);
 BEGIN
-	INSERT INTO automation.run (id, rule_id, version, entity_id, key, event, status, reason, actor)
-	OVERRIDING SYSTEM VALUE
-	SELECT nextval('automation.run_id_seq'), h.rule_id, coalesce(max(r.version), 0), coalesce(max(e.id), max(h.entity_id)), '',
-		'discarded', 'suppressed', format('bulk: %s matches, %s', count(*), reason), session_user
-	FROM automation.held AS h
-	LEFT JOIN automation.rule AS r ON r.id = h.rule_id
-	LEFT JOIN automation.entity AS e ON e.relation = r.relation
-	WHERE h.batch_id = batch
-	GROUP BY h.rule_id;
+	EXECUTE format('INSERT INTO %s (id, at, rule_id, version, entity_id, key, event, status, reason, actor) OVERRIDING SYSTEM VALUE
+			SELECT nextval(''automation.run_id_seq''), automation._now(), h.rule_id, coalesce(max(r.version), 0), coalesce(max(e.id), max(h.entity_id)), '''',
+				''discarded'', ''suppressed'', format(''bulk: %%s matches, %%s'', count(*), $2), session_user
+			FROM automation.held AS h
+			LEFT JOIN automation.rule AS r ON r.id = h.rule_id
+			LEFT JOIN automation.entity AS e ON e.relation = r.relation
+			WHERE h.batch_id = $1
+			GROUP BY h.rule_id', automation._written('run'))
+		USING batch, reason;
 	DELETE FROM automation.held AS h WHERE h.batch_id = batch;
 	PERFORM automation._suppress(automation._held_messages(discarded), 'cancelled', reason);
 	PERFORM automation._cancel(p.place, reason)

@@ -100,15 +100,19 @@ END;
 COMMENT ON FUNCTION automation._keyword(text) IS 'What a text message that consists of one word asks for';
 
 CREATE FUNCTION automation._reply(server oid, recipient text, meaning text) RETURNS void
-LANGUAGE sql
-BEGIN ATOMIC
-	INSERT INTO automation.delivery (at, txid, rule_owner, server, channel, kind, recipient, message)
-	SELECT automation._now(), pg_current_xact_id(), c.owner, c.server, c.name, 'sms', _reply.recipient,
-		jsonb_build_object('body', c.options ->> (_reply.meaning || '_reply'), 'class', 'compliance')
-	FROM automation.channels AS c
-	WHERE c.server = _reply.server AND c.options ? (_reply.meaning || '_reply');
-	SELECT automation._wake_worker();
-END;
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	EXECUTE format('INSERT INTO %s (id, at, txid, rule_owner, server, channel, kind, recipient, message) OVERRIDING SYSTEM VALUE
+			SELECT nextval(''automation.delivery_id_seq''), automation._now(), pg_current_xact_id(), c.owner, c.server, c.name, ''sms'', $2,
+				jsonb_build_object(''body'', c.options ->> $3, ''class'', ''compliance'')
+			FROM automation.channels AS c
+			WHERE c.server = $1 AND c.options ? $3', automation._written('delivery'))
+		USING server, recipient, meaning || '_reply';
+	PERFORM automation._wake_worker();
+END
+$$;
 COMMENT ON FUNCTION automation._reply(oid, text, text) IS 'Sends the stop_reply, start_reply or help_reply of a channel, if it has one';
 
 CREATE FUNCTION automation._understand(server oid, sender text, body text, told text) RETURNS text
