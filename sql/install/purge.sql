@@ -22,7 +22,7 @@ BEGIN
 		AND NOT EXISTS (SELECT FROM automation.attempt AS n WHERE n.delivery_id = a.delivery_id AND n.id > a.id)
 	UNION
 	SELECT d.id FROM automation.batch AS b
-	JOIN automation.delivery AS d ON d.server = 0 AND d.priority IN (0, 1, 2) AND d.txid = b.txid
+	JOIN automation.delivery AS d ON d.server = 0 AND d.priority IN (0, 1, 2) AND d.txid = b.txid AND d.at <= b.at
 	WHERE b.state IN ('held', 'releasing')
 		AND NOT EXISTS (SELECT FROM automation.attempt AS a WHERE a.delivery_id = d.id);
 	LOOP

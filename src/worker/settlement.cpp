@@ -21,18 +21,19 @@ void pause(pg::Oid server, const std::string &reason)
 void keep_provider_ids(const std::vector<Settlement> &settlements)
 {
 	static Statement insert(R"(
-		INSERT INTO automation.receipt (provider_id, delivery_id)
-		SELECT * FROM unnest($1::text[], $2::bigint[])
+		INSERT INTO automation.receipt (server, provider_id, delivery_id)
+		SELECT * FROM unnest($1::oid[], $2::text[], $3::bigint[])
 		ON CONFLICT DO NOTHING)");
-	Array ids, deliveries;
+	Array servers, ids, deliveries;
 	for (const Settlement &settlement : settlements) {
 		if (settlement.provider_id.empty())
 			continue;
+		servers.add(static_cast<std::int64_t>(settlement.server));
 		ids.add(settlement.provider_id);
 		deliveries.add(settlement.delivery);
 	}
 	if (!ids.is_empty())
-		insert.execute({ids.value(), deliveries.value()});
+		insert.execute({servers.value(), ids.value(), deliveries.value()});
 }
 
 void opt_out(const Settlement &settlement)
