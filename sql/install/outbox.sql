@@ -270,6 +270,13 @@ CREATE FUNCTION automation._wake_worker() RETURNS void
 LANGUAGE C AS 'MODULE_PATHNAME', 'automation_wake_worker';
 COMMENT ON FUNCTION automation._wake_worker() IS 'Makes the worker of this database, should there be one, look at what is to be done once this transaction commits';
 
+CREATE FUNCTION automation._mind_locks() RETURNS void
+LANGUAGE sql
+BEGIN ATOMIC
+	SELECT pg_advisory_xact_lock_shared(28775, 1);
+END;
+COMMENT ON FUNCTION automation._mind_locks() IS 'Until this transaction ends, the worker claims no message that it has locked; waits for the claim that is under way, if there is one';
+
 CREATE FUNCTION automation._require_worker() RETURNS void
 LANGUAGE C AS 'MODULE_PATHNAME', 'automation_require_worker';
 COMMENT ON FUNCTION automation._require_worker() IS 'Raises an error unless the library is preloaded: without it nothing can be sent';
