@@ -309,6 +309,7 @@ BEGIN
 		SELECT FROM automation.pending AS p
 		WHERE p.entity_id = t.entity_id AND (p.key = t.key OR t.key IS NULL) AND coalesce(p.run_id, p.id) < t.id);
 	DELETE FROM automation.event AS e WHERE e.at < horizon;
+	DELETE FROM automation.batch AS b WHERE b.ended_at < horizon;
 	DELETE FROM automation.receipt AS r WHERE r.at < horizon;
 	DELETE FROM automation.callback AS c WHERE c.at < horizon;
 	DELETE FROM automation.document AS d

@@ -43,5 +43,13 @@ SELECT is(automation.record_callback('talk', '{"MessageSid": "SM1", "From": "+12
 SELECT is(crm.volumes('delivery'), 'delivery_3 4', 'the answer to him lies there, too');
 SELECT is((SELECT count(DISTINCT id) FROM automation.delivery), 4::bigint, 'under a number of its own');
 
+-- A batch that is over is forgotten with the rest; one that is not, is not.
+
+INSERT INTO automation.batch (at, state, ended_at) VALUES (automation._now(), 'discarded', automation._now()), (automation._now(), 'held', NULL);
+SELECT automation.set_clock('2030-02-01 12:00+00');
+INSERT INTO automation.batch (at, state, ended_at) VALUES (automation._now(), 'released', automation._now());
+SELECT automation.purge_log('10 days');
+SELECT is((SELECT string_agg(state, ', ' ORDER BY at, state) FROM automation.batch), 'held, released', 'batches that have long ended are purged');
+
 SELECT * FROM finish();
 ROLLBACK;
