@@ -251,7 +251,7 @@ BEGIN
 		said.trigger := filled ->> 'trigger';
 		said.params := coalesce(filled -> 'params', '{}');
 		said.condition := filled ->> 'condition';
-		said.steps := automation._flowing(said.name, (
+		said.steps := automation._flowing((
 			SELECT jsonb_agg(jsonb_build_object('action', s.value -> 'action', 'params', s.value -> 'params',
 				'timing', coalesce(s.value -> 'timing', '{}'), 'condition', s.value ->> 'condition') ORDER BY s.place)
 			FROM jsonb_array_elements(filled -> 'steps') WITH ORDINALITY AS s(value, place)));
