@@ -40,18 +40,22 @@ COMMENT ON FUNCTION automation._flowing(jsonb) IS 'Steps of a rule, those behind
 
 -- Who asks
 
+CREATE FUNCTION automation._unquoted(literal text) RETURNS text
+LANGUAGE sql IMMUTABLE
+RETURN CASE WHEN starts_with(literal, 'E') THEN replace(replace(substr(literal, 3, length(literal) - 3), '''''', ''''), '\\', '\')
+	ELSE replace(substr(literal, 2, length(literal) - 2), '''''', '''') END;
+COMMENT ON FUNCTION automation._unquoted(text) IS 'The text that a literal stands for';
+
 CREATE FUNCTION automation._asked(part oid) RETURNS TABLE (decision text, arm text)
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	-- As PostgreSQL prints it, however it was written; a backslash, if there is one, is doubled and E before the quote.
+	-- As PostgreSQL prints it, however it was written.
 	RETURN QUERY
-	SELECT CASE WHEN c.text[1] = 'E' THEN replace(n.names[1], '\\', '\') ELSE n.names[1] END,
-		CASE WHEN c.text[3] = 'E' THEN replace(n.names[2], '\\', '\') ELSE n.names[2] END
+	SELECT automation._unquoted(c.literals[1]), automation._unquoted(c.literals[2])
 	FROM regexp_matches(pg_get_function_sqlbody(part),
-		$re$automation\.took\((?:(E?)'((?:[^']|'')*)'::text, (E?)'((?:[^']|'')*)'::text\)|)$re$, 'g') AS c(text),
-		LATERAL (SELECT ARRAY[replace(c.text[2], '''''', ''''), replace(c.text[4], '''''', '''')]) AS n(names);
+		$re$automation\.took\((?:(E?'(?:[^']|'')*')::text, (E?'(?:[^']|'')*')::text\)|)$re$, 'g') AS c(literals);
 END
 $$;
 COMMENT ON FUNCTION automation._asked(oid) IS 'Decisions that a compiled part of a rule asks for; null where it does not say so with two plain texts';
