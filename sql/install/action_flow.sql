@@ -202,6 +202,24 @@ CREATE FUNCTION automation.took(decision text, arm text) RETURNS boolean
 LANGUAGE C STABLE STRICT AS 'MODULE_PATHNAME', 'automation_took';
 COMMENT ON FUNCTION automation.took(text, text) IS 'In the condition of a step: whether the run went that way at a decision before';
 
+CREATE FUNCTION automation._asked(condition text) RETURNS TABLE (decision text, arm text, is_needed boolean)
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF ltrim(condition) ~ '^\{' THEN
+		RETURN QUERY
+		SELECT t.node ->> 0, t.node ->> 1, NOT jsonb_path_exists(condition::jsonb, '$.** ? (exists (@.not) || exists (@.any) || exists (@.none) || @.combinator == "or")')
+		FROM jsonb_path_query(condition::jsonb, 'strict $.**.took') AS t(node);
+	ELSE
+		RETURN QUERY
+		SELECT replace(t.name[1], '''''', ''''), replace(t.name[2], '''''', ''''), regexp_replace(condition, '''(?:[^'']|'''')*''|\mis\s+not\s+null\M', '', 'gi') !~* '\m(or|not|case|distinct|coalesce|false)\M'
+		FROM regexp_matches(condition, 'automation\.took\(''((?:[^'']|'''')*)'',\s*''((?:[^'']|'''')*)''\)', 'g') AS t(name);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION automation._asked(text) IS 'Decisions that the condition of a step asks for; is_needed: the step is only taken on that way, as far as the text shows';
+
 CREATE FUNCTION automation._flowing(rule text, steps jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
@@ -218,10 +236,7 @@ BEGIN
 			step := jsonb_set(step, '{timing}', step -> 'timing' || '{"after_previous": true}');
 		END IF;
 		has_waited := has_waited OR step ->> 'action' IN ('wait', 'wait_until');
-		SELECT replace(t.name[1], '''''', '''') INTO unknown
-		FROM regexp_matches(step ->> 'condition', 'automation\.took\(''((?:[^'']|'''')*)''', 'g') AS t(name)
-		WHERE replace(t.name[1], '''''', '''') <> ALL (decisions)
-		LIMIT 1;
+		SELECT a.decision INTO unknown FROM automation._asked(step ->> 'condition') AS a WHERE a.decision <> ALL (decisions) LIMIT 1;
 		IF unknown IS NOT NULL THEN
 			PERFORM automation._fail('42704', format('rule "%s" asks for a decision "%s" that no step before has made', rule, unknown),
 				hint => automation._perhaps(unknown, decisions));
