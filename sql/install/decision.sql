@@ -46,7 +46,25 @@ RETURN CASE WHEN starts_with(literal, 'E') THEN replace(replace(substr(literal, 
 	ELSE replace(substr(literal, 2, length(literal) - 2), '''''', '''') END;
 COMMENT ON FUNCTION automation._unquoted(text) IS 'The text that a literal stands for';
 
-CREATE FUNCTION automation._asked(part oid) RETURNS TABLE (decision text, arm text)
+CREATE FUNCTION automation._asked(condition text) RETURNS TABLE (decision text, arm text, is_needed boolean)
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF ltrim(condition) ~ '^\{' THEN
+		RETURN QUERY
+		SELECT t.node ->> 0, t.node ->> 1, NOT jsonb_path_exists(condition::jsonb, '$.** ? (exists (@.not) || exists (@.any) || exists (@.none) || @.combinator == "or")')
+		FROM jsonb_path_query(condition::jsonb, 'strict $.**.took') AS t(node);
+	ELSE
+		RETURN QUERY
+		SELECT replace(t.name[1], '''''', ''''), replace(t.name[2], '''''', ''''), regexp_replace(condition, '''(?:[^'']|'''')*''|\mis\s+not\s+null\M', '', 'gi') !~* '\m(or|not|case|distinct|coalesce|false)\M'
+		FROM regexp_matches(condition, 'automation\.took\(''((?:[^'']|'''')*)'',\s*''((?:[^'']|'''')*)''\)', 'g') AS t(name);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION automation._asked(text) IS 'Decisions that the condition of a step asks for; is_needed: the step is only taken on that way, as far as the text shows';
+
+CREATE FUNCTION automation._asks(part oid) RETURNS TABLE (decision text, arm text)
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -58,7 +76,7 @@ BEGIN
 		$re$automation\.took\((?:(E?'(?:[^']|'')*')::text, (E?'(?:[^']|'')*')::text\)|)$re$, 'g') AS c(literals);
 END
 $$;
-COMMENT ON FUNCTION automation._asked(oid) IS 'Decisions that a compiled part of a rule asks for; null where it does not say so with two plain texts';
+COMMENT ON FUNCTION automation._asks(oid) IS 'Decisions that a compiled part of a rule asks for; null where it does not say so with two plain texts';
 
 CREATE FUNCTION automation._check_asked(rule text, decision text, arm text, made jsonb) RETURNS void
 LANGUAGE plpgsql
@@ -89,7 +107,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	IF EXISTS (SELECT FROM unnest(parts) AS p, LATERAL automation._asked(automation._rule_part(rule.id, rule.version, p))) THEN
+	IF EXISTS (SELECT FROM unnest(parts) AS p, LATERAL automation._asks(automation._rule_part(rule.id, rule.version, p))) THEN
 		PERFORM automation._fail('0A000', format('%s cannot ask for a decision', what),
 			'Only while its steps are taken does a run know which way it goes.', 'Make it the condition of a step: automation.only_if() or automation.in_arm().');
 	END IF;
@@ -112,7 +130,7 @@ BEGIN
 		PERFORM automation._check_asks_nothing(rule, ARRAY(SELECT p FROM unnest(automation._parts_of_step(step.place::integer)) AS p WHERE p !~ '^(if|step)_'),
 			format('what step %s of rule "%s" waits for', step.place, rule.name));
 		PERFORM automation._check_asked(rule.name, a.decision, a.arm, made)
-		FROM unnest('{if,step}'::text[]) AS p, LATERAL automation._asked(automation._rule_part(rule.id, rule.version, format('%s_%s', p, step.place))) AS a;
+		FROM unnest('{if,step}'::text[]) AS p, LATERAL automation._asks(automation._rule_part(rule.id, rule.version, format('%s_%s', p, step.place))) AS a;
 		SELECT d.decision, d.ways INTO decision, ways FROM automation._decided_by(step.value) AS d;
 		IF made ? decision THEN
 			PERFORM automation._fail('42710', format('rule "%s" has two decisions "%s"', rule.name, decision), hint => 'Name them: decision => ....');

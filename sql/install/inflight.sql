@@ -157,7 +157,7 @@ CREATE FUNCTION automation._may_take(run_id bigint, part oid, still_decided text
 LANGUAGE sql STABLE
 BEGIN ATOMIC
 	SELECT coalesce(bool_and(coalesce(automation._arm(_may_take.run_id, a.decision) = a.arm, a.decision = ANY (still_decided))), true)
-	FROM automation._asked(part) AS a;
+	FROM automation._asks(part) AS a;
 END;
 COMMENT ON FUNCTION automation._may_take(bigint, oid, text[]) IS 'Whether a run went, or may still go, every way that the condition of a step asks for';
 
@@ -176,8 +176,8 @@ BEGIN
 		FROM unnest(passages) AS p
 		WINDOW run AS (PARTITION BY p.run_id)
 	) AS p
-	CROSS JOIN LATERAL automation._asked(p.asks) AS a
-	LEFT JOIN LATERAL automation._asked(p.asked) AS w ON w.decision NOT IN (SELECT n.decision FROM automation._asked(p.asks) AS n)
+	CROSS JOIN LATERAL automation._asks(p.asks) AS a
+	LEFT JOIN LATERAL automation._asks(p.asked) AS w ON w.decision NOT IN (SELECT n.decision FROM automation._asks(p.asks) AS n)
 	WHERE p.becomes IS NOT NULL AND automation._may_take(p.run_id, p.asked, p.was_decided) AND NOT automation._may_take(p.run_id, p.asks, p.is_decided)
 		AND coalesce(automation._arm(p.run_id, a.decision) <> a.arm, a.decision <> ALL (p.is_decided))
 	ORDER BY p.run_id, p.becomes
