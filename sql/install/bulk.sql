@@ -83,6 +83,7 @@ WHERE b.state IN ('held', 'releasing')
 GROUP BY b.id, r.id
 ORDER BY b.id, r.position, r.id;
 COMMENT ON VIEW automation.pending_batches IS 'Transactions that have set off too much, and by which rules: until release_batch() or discard_batch()';
+COMMENT ON COLUMN automation.pending_batches.at IS 'When';
 COMMENT ON COLUMN automation.pending_batches.rate IS 'Matches a second, once it is released';
 COMMENT ON COLUMN automation.pending_batches.rule IS 'Null: it has been dropped since';
 COMMENT ON COLUMN automation.pending_batches.matches IS 'Rows for which the rule is still to run';
