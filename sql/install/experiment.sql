@@ -9,7 +9,9 @@ CREATE TABLE automation.experiment (
 	succeeded_at text,
 	control text NOT NULL,
 	created_by regrole NOT NULL,
-	created_at timestamptz NOT NULL DEFAULT automation._now()
+	created_at timestamptz NOT NULL DEFAULT automation._now(),
+	ended_at timestamptz,
+	promoted text
 );
 COMMENT ON TABLE automation.experiment IS 'What is measured of the ways of a split';
 COMMENT ON COLUMN automation.experiment.name IS 'What users call it';
@@ -21,9 +23,11 @@ COMMENT ON COLUMN automation.experiment.succeeded_at IS 'Column that tells when 
 COMMENT ON COLUMN automation.experiment.control IS 'The way that the others are compared with';
 COMMENT ON COLUMN automation.experiment.created_by IS 'Who made it';
 COMMENT ON COLUMN automation.experiment.created_at IS 'When; runs before do not count';
+COMMENT ON COLUMN automation.experiment.ended_at IS 'When a way was promoted; runs after it do not count';
+COMMENT ON COLUMN automation.experiment.promoted IS 'The way that the rule goes since then';
 
 CREATE VIEW automation.experiments AS
-SELECT x.name, r.name AS rule, r.relation, x.decision, x.success, x.period, x.succeeded_at, x.control, x.created_by, x.created_at
+SELECT x.name, r.name AS rule, r.relation, x.decision, x.success, x.period, x.succeeded_at, x.control, x.created_by, x.created_at, x.ended_at, x.promoted
 FROM automation.experiment AS x
 JOIN automation.rule AS r ON r.id = x.rule_id;
 COMMENT ON VIEW automation.experiments IS 'What is measured of the ways of splits: experiment_report() tells the result';
@@ -37,6 +41,8 @@ COMMENT ON COLUMN automation.experiments.period IS 'How long after the run it is
 COMMENT ON COLUMN automation.experiments.succeeded_at IS 'Column that tells when it succeeded';
 COMMENT ON COLUMN automation.experiments.control IS 'The way that the others are compared with';
 COMMENT ON COLUMN automation.experiments.created_at IS 'When it was made; runs before do not count';
+COMMENT ON COLUMN automation.experiments.ended_at IS 'When a way was promoted; runs after it do not count';
+COMMENT ON COLUMN automation.experiments.promoted IS 'The way that the rule goes since then';
 
 -- Statistics
 
@@ -79,14 +85,48 @@ COMMENT ON FUNCTION automation._two_proportions(bigint, bigint, bigint, bigint) 
 
 -- Measuring
 
-CREATE FUNCTION automation._weights(rule automation.rule, decision text) RETURNS jsonb
+CREATE FUNCTION automation._verdict(
+	successes bigint,
+	runs bigint,
+	other_successes bigint,
+	other_runs bigint,
+	p_value double precision,
+	comparisons bigint,
+	OUT verdict text,
+	OUT needed bigint)
+LANGUAGE sql IMMUTABLE
+-- Of several ways one is better by chance more easily: Bonferroni divides the 5 % among them. Under five
+-- successes or failures the normal distribution that the test supposes is far away (NIST, 7.2.4.1).
+-- 7.849 = (1.95996 + 0.84162)^2: what it takes to find such a difference four times out of five.
+BEGIN ATOMIC
+	SELECT CASE
+			WHEN p.least_successes IS NULL OR p.least_successes < 5 THEN 'too few'
+			WHEN p_value < 0.05 / comparisons THEN CASE WHEN p.other > p.one THEN 'better' ELSE 'worse' END
+			ELSE 'not significant'
+		END,
+		CASE WHEN (p_value < 0.05 / comparisons) IS NOT TRUE AND p.other <> p.one
+			THEN ceil(7.849 * (p.one * (1 - p.one) + p.other * (1 - p.other)) / (p.other - p.one) ^ 2)::bigint END
+	FROM (
+		SELECT q.one, q.other, least(q.pooled, 1 - q.pooled) * least(runs, other_runs) AS least_successes
+		FROM (SELECT successes::double precision / nullif(runs, 0), other_successes::double precision / nullif(other_runs, 0),
+			(successes + other_successes)::double precision / nullif(runs + other_runs, 0)) AS q(one, other, pooled)
+	) AS p;
+END;
+COMMENT ON FUNCTION automation._verdict(bigint, bigint, bigint, bigint, double precision, bigint)
+	IS 'What the test comes to: better, worse, not significant or too few; and how many records each way it would take to tell';
+
+-- Measuring
+
+CREATE FUNCTION automation._weights(rule_id integer, decision text, OUT weights jsonb, OUT version integer)
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-	SELECT s.step #> '{params,weights}'
-	FROM automation._version((rule).id, (rule).version) AS v, jsonb_array_elements(v.steps) AS s(step)
-	WHERE s.step ->> 'action' = 'split' AND s.step #>> '{params,decision}' = _weights.decision;
+	SELECT s.step #> '{params,weights}', v.version
+	FROM automation.rule_version AS v, jsonb_array_elements(v.steps) AS s(step)
+	WHERE v.rule_id = _weights.rule_id AND s.step ->> 'action' = 'split' AND s.step #>> '{params,decision}' = _weights.decision
+	ORDER BY v.version DESC
+	LIMIT 1;
 END;
-COMMENT ON FUNCTION automation._weights(automation.rule, text) IS 'The ways of a split, and how many go each; null when there is no such split';
+COMMENT ON FUNCTION automation._weights(integer, text) IS 'The ways of a split, how many go each, and the last version of the rule that has it';
 
 CREATE FUNCTION automation._success_query(rule automation.rule, experiment automation.experiment) RETURNS text
 LANGUAGE sql STABLE
@@ -112,7 +152,7 @@ BEGIN ATOMIC
 			WHERE s.step #>> '{result,decision}' = (experiment).decision
 		), automation._arm(u.id, (experiment).decision)), u.at
 	FROM automation.run AS u
-	WHERE u.rule_id = (rule).id AND u.at >= (experiment).created_at AND u.steps <> '[]'
+	WHERE u.rule_id = (rule).id AND u.at >= (experiment).created_at AND u.at <= coalesce((experiment).ended_at, 'infinity') AND u.steps <> '[]'
 	ORDER BY u.key, u.id;
 END;
 COMMENT ON FUNCTION automation._assigned(automation.rule, automation.experiment) IS 'Which way each record has gone, and since when';
@@ -139,10 +179,10 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	measured CONSTANT automation.rule := automation._own_rule(caller, rule);
-	weights CONSTANT jsonb := automation._weights(measured, decision);
+	weights CONSTANT jsonb := (SELECT w.weights FROM automation._weights(measured.id, decision) AS w WHERE w.version = measured.version);
 	made CONSTANT automation.experiment := ROW(name, measured.id, decision, success, period,
 		CASE WHEN succeeded_at IS NOT NULL THEN (automation._column(measured.owner, measured.relation, succeeded_at, 'SELECT')).attname END,
-		coalesce(control, (SELECT min(w) FROM jsonb_object_keys(weights) AS w)), caller, automation._now());
+		coalesce(control, (SELECT min(w) FROM jsonb_object_keys(weights) AS w)), caller, automation._now(), NULL, NULL);
 BEGIN
 	IF weights IS NULL THEN
 		PERFORM automation._fail('42704', format('rule "%s" has no split "%s"', rule, decision), hint => 'Give it one: automation.split(decision, weights).');
@@ -199,14 +239,14 @@ COMMENT ON FUNCTION automation._drop_experiment(regrole, text) IS 'automation.dr
 
 CREATE FUNCTION automation.experiment_report(name text)
 RETURNS TABLE (arm text, runs bigint, still_open bigint, successes bigint, rate double precision,
-	difference double precision, low double precision, high double precision, p_value double precision)
+	difference double precision, low double precision, high double precision, p_value double precision, verdict text, needed bigint)
 LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
 COMMENT ON FUNCTION automation.experiment_report(text)
-	IS 'Of each way of an experiment, the control first: records whose period is over, those whose is not, how many succeeded; how much more often than the control, the limits of that (95 %), and how likely so great a difference is by chance (two-proportion z-test)';
+	IS 'Of each way of an experiment, the control first: records whose period is over, those whose is not, how many succeeded; how much more often than the control, the limits of that (95 %), how likely so great a difference is by chance (two-proportion z-test), and what that comes to: better, worse, not significant, or too few; needed: records each way that would tell';
 
 CREATE FUNCTION automation._experiment_report(caller regrole, name text)
 RETURNS TABLE (arm text, runs bigint, still_open bigint, successes bigint, rate double precision,
-	difference double precision, low double precision, high double precision, p_value double precision)
+	difference double precision, low double precision, high double precision, p_value double precision, verdict text, needed bigint)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 SET jit = off
@@ -234,12 +274,14 @@ BEGIN
 			(SELECT count(*) FROM jsonb_array_elements(judged) AS j(item) WHERE j.item ->> 'arm' = w.arm) AS runs,
 			(SELECT count(*) FROM jsonb_array_elements_text(open) AS o(arm) WHERE o.arm = w.arm) AS still_open,
 			coalesce((succeeded ->> w.arm)::bigint, 0) AS successes
-		FROM jsonb_object_keys(automation._weights(rule, experiment.decision)) AS w(arm)
+		FROM jsonb_object_keys((automation._weights(rule.id, experiment.decision)).weights) AS w(arm)
 	)
-	SELECT a.arm, a.runs, a.still_open, a.successes, a.successes::double precision / nullif(a.runs, 0), t.difference, t.low, t.high, t.p_value
+	SELECT a.arm, a.runs, a.still_open, a.successes, a.successes::double precision / nullif(a.runs, 0), t.difference, t.low, t.high, t.p_value,
+		CASE WHEN a.is_control THEN 'control' ELSE v.verdict END, v.needed
 	FROM arms AS a
 	LEFT JOIN arms AS c ON c.is_control AND NOT a.is_control
 	LEFT JOIN LATERAL automation._two_proportions(c.successes, c.runs, a.successes, a.runs) AS t ON true
+	LEFT JOIN LATERAL automation._verdict(c.successes, c.runs, a.successes, a.runs, t.p_value, (SELECT count(*) - 1 FROM arms)) AS v ON NOT a.is_control
 	ORDER BY a.is_control DESC, a.arm;
 END
 $$;

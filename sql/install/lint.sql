@@ -186,6 +186,8 @@ BEGIN ATOMIC
 	JOIN automation.rule_version AS v ON v.rule_id = r.id AND v.version = r.version
 	CROSS JOIN LATERAL jsonb_array_elements(v.steps) WITH ORDINALITY AS s(step, place)
 	WHERE r.state <> 'disabled' AND s.step -> 'timing' ?| '{delay,at,workdays,time_of_day}' AND NOT s.step -> 'timing' ?| '{cancel_if_changed,cancel_when}'
+		-- What its timing says is the longest that it waits: it is the row that ends it.
+		AND s.step ->> 'action' <> 'wait_until'
 	UNION ALL
 	SELECT r.id, 'superuser', format('its owner %s may do everything, and so may the rule', r.owner)
 	FROM automation.rule AS r
@@ -197,35 +199,3 @@ BEGIN ATOMIC
 	WHERE p.problem IS NOT NULL;
 END;
 COMMENT ON FUNCTION automation._lint_steps() IS 'What may go wrong in single steps';
-
-CREATE FUNCTION automation.lint(rule text DEFAULT NULL)
-RETURNS TABLE (rule_name text, severity text, finding text, detail text)
-LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
-COMMENT ON FUNCTION automation.lint(text)
-	IS 'What is probably wrong with rules: cycle, unreachable, shadowed, two writers, missing fallback, never cancelled, superuser, cannot run';
-
-CREATE FUNCTION automation._lint(caller regrole, rule text)
-RETURNS TABLE (rule_name text, severity text, finding text, detail text)
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-SET jit = off
-AS $$
-BEGIN
-	IF rule IS NOT NULL THEN
-		PERFORM automation._rule(rule);
-	END IF;
-	RETURN QUERY
-	SELECT r.name, CASE WHEN f.finding IN ('cycle', 'unreachable', 'cannot run') THEN 'error'
-		WHEN f.finding IN ('two writers', 'shadowed', 'superuser', 'missing fallback') THEN 'warning' ELSE 'notice' END,
-		f.finding, f.detail
-	FROM (
-		SELECT c.* FROM automation._lint_cycles() AS c
-		UNION ALL SELECT c.* FROM automation._lint_conditions() AS c
-		UNION ALL SELECT c.* FROM automation._lint_steps() AS c
-	) AS f
-	JOIN automation.rule AS r ON r.id = f.rule_id
-	WHERE _lint.rule IS NULL OR r.name = _lint.rule OR f.finding = 'cycle' AND strpos(f.detail, '"' || _lint.rule || '"') > 0
-	ORDER BY r.position, r.id, f.finding, f.detail;
-END
-$$;
-COMMENT ON FUNCTION automation._lint(regrole, text) IS 'automation.lint()';

@@ -18,7 +18,7 @@ BEGIN ATOMIC
 			add_tag,remove_tag,set_stage,set_priority,add_note,raise_flag,clear_flag,attach_checklist,require_evidence,emit_event,
 			create_invoice,create_estimate,add_line_item,wait,wait_until,branch,split,in_arm,escalate,record_consent,
 			make_link,create_payment_link,request_approval,start_sla,pause_sla,resume_sla,stop_sla,
-			call_function,start_rule,stop_rule,refuse,only_if,after_previous,after,at,stop_item,resume_item,cancel,undo_run,recall,set_test_mode,create_experiment,drop_experiment,experiment_report,
+			call_function,start_rule,stop_rule,refuse,only_if,after_previous,after,at,stop_item,resume_item,cancel,undo_run,recall,set_test_mode,create_experiment,drop_experiment,promote_experiment,experiment_report,
 			matching_rows,cancel_activation,install_playbook,playbook_diff,apply_rules,whatif,watch,test_rule,cascade,why_not,told,messages,plans,lint,rule_to_text,rule_to_mermaid,report_html,export_rules,rule_schema,
 			fires_ok,fires_not_ok,sends_ok,due_ok,cancelled_ok,explains_like}'),
 		('operator', '{describe_action,item_status,explain,check,preview_template,matches,rule_diff,playbook_diff,whatif,watch,test_rule,cascade,why_not,told,messages,plans,lint,rule_to_text,rule_to_mermaid,report_html,export_rules,rule_schema,
@@ -123,14 +123,14 @@ $$;
 COMMENT ON FUNCTION automation._revoke_access(regrole, regrole) IS 'automation.revoke_access()';
 
 -- Views call these for their readers, who may not read what the functions read. Their bodies are bound to
--- what they name when they are made: no search path can change that.
+-- what they name when they are made: no search path can change that. Whoever reads the views may call them
+-- with anything, so they take what names a row and never the row, and answer what the views show to all.
 ALTER FUNCTION automation._key(regclass) SECURITY DEFINER;
 ALTER FUNCTION automation._roles(regclass) SECURITY DEFINER;
 ALTER FUNCTION automation._links(regclass) SECURITY DEFINER;
-ALTER FUNCTION automation._needs(regclass, automation.trigger_definition) SECURITY DEFINER;
-ALTER FUNCTION automation._playbook_needs(automation.playbook) SECURITY DEFINER;
-ALTER FUNCTION automation._playbook_schema(automation.playbook) SECURITY DEFINER;
-ALTER FUNCTION automation._delivery_called(text) SECURITY DEFINER;
+ALTER FUNCTION automation._needs(regclass, text) SECURITY DEFINER;
+ALTER FUNCTION automation._playbook_card(text) SECURITY DEFINER;
+ALTER FUNCTION automation._delivery_called(oid, text) SECURITY DEFINER;
 ALTER FUNCTION automation._is_copy() SECURITY DEFINER;
 ALTER FUNCTION automation._unclaimed(oid) SECURITY DEFINER;
 ALTER FUNCTION automation._awaiting_retry(oid) SECURITY DEFINER;

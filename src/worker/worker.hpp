@@ -13,6 +13,7 @@
 #include <chrono>
 #include <map>
 #include <optional>
+#include <span>
 #include <vector>
 
 namespace automation::pg {
@@ -58,7 +59,7 @@ private:
 	void follow_channels();
 	bool find_lanes();
 	Traffic::Room room_in(const Lane &lane, const core::Occupancy &occupancy);
-	void save(const std::vector<Task> &tasks);
+	void save(const std::vector<Task> &tasks, std::span<const Settlement> locked);
 	void after_failure(const pg::Error &error);
 	void send(const Task &task);
 	void collect(const std::vector<Finished> &finished);
