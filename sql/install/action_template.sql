@@ -32,7 +32,8 @@ BEGIN
 		PERFORM automation._fail('0A000', 'an action template cannot use another one');
 	ELSIF says #>> '{step,action}' IN ('wait', 'wait_until', 'branch', 'split') THEN
 		PERFORM automation._fail('0A000', 'an action template cannot decide how the steps behind it go on',
-			format('Its action is "%s".', says #>> '{step,action}'));
+			format('What stands behind "%s" in a rule is planned by it; another version of the template would change that in rules that nobody looks at.', says #>> '{step,action}'),
+			'Write it into the rule. What is done before and behind it may be action templates, and so may a step that waits by itself: automation.after().');
 	END IF;
 	PERFORM automation._action(says -> 'step' ->> 'action');
 	IF says #> '{step,params}' ? 'template' THEN
