@@ -102,6 +102,15 @@ END
 $$;
 COMMENT ON FUNCTION automation._try_rule(text, regclass, automation.rule_version) IS 'What keeps a rule from being made, or null; it is not made';
 
+CREATE FUNCTION automation._stand_ins(steps jsonb, place bigint) RETURNS jsonb
+LANGUAGE sql IMMUTABLE
+RETURN (
+	SELECT coalesce(jsonb_agg(automation._step_json(automation.split(d.decision, (SELECT jsonb_object_agg(w, 1) FROM unnest(d.ways) AS w))) ORDER BY s.place), '[]')
+	FROM jsonb_array_elements(steps) WITH ORDINALITY AS s(value, place), LATERAL automation._decided_by(s.value) AS d
+	WHERE s.place < _stand_ins.place AND d.decision IS NOT NULL
+);
+COMMENT ON FUNCTION automation._stand_ins(jsonb, bigint) IS 'Steps that decide what a step may ask for, and fit on any table';
+
 CREATE FUNCTION automation._report_copy(search_path text, relation regclass, version automation.rule_version)
 RETURNS TABLE (part text, says text, fits boolean, problem text, hint text)
 LANGUAGE plpgsql
@@ -133,7 +142,7 @@ BEGIN
 		RETURN NEXT;
 	END IF;
 	FOR step IN SELECT s.value, s.place FROM jsonb_array_elements(version.steps) WITH ORDINALITY AS s(value, place) LOOP
-		tried.steps := jsonb_build_array(step.value);
+		tried.steps := automation._stand_ins(version.steps, step.place) || jsonb_build_array(step.value);
 		part := format('step %s', step.place);
 		says := automation._action_text(step.value);
 		SELECT t.problem, t.hint, t.problem IS NULL INTO problem, hint, fits FROM automation._try_rule(_report_copy.search_path, relation, tried) AS t;

@@ -347,7 +347,7 @@ BEGIN
 		'subject', jsonb_build_object('relation', relation, 'key', key),
 		'runs', (
 			SELECT coalesce(jsonb_agg(to_jsonb(l) || jsonb_build_object('changes', u.changes, 'steps', (
-				SELECT jsonb_agg(to_jsonb(s) ORDER BY s.step) FROM automation._steps_now(u) AS s)) ORDER BY l.id), '[]')
+				SELECT jsonb_agg(to_jsonb(s) ORDER BY s.step) FROM automation._steps_now(u.id) AS s)) ORDER BY l.id), '[]')
 			FROM automation.execution_log AS l JOIN automation.run AS u ON u.id = l.id
 			WHERE l.id = ANY (runs)),
 		'plans', (
