@@ -101,8 +101,7 @@ COMMENT ON FUNCTION automation._sla_share_sql(automation._scope, numeric) IS 'SQ
 
 UPDATE automation.trigger_definition
 SET timing = timing || '{"share": "{pct}"}',
-	params = jsonb_set(jsonb_set(params, '{required}', '[]'), '{properties,pct}', '{"type": "number", "description": "so many per cent of the time have passed, instead: a clock with pauses and a calendar"}'),
-	example = $$trigger => 'sla.warning', params => '{"pct": 80}'$$
+	params = jsonb_set(jsonb_set(params, '{required}', '[]'), '{properties,pct}', '{"type": "number", "description": "so many per cent of the time have passed, instead: a clock with pauses and a calendar"}')
 WHERE name = 'sla.warning';
 
 -- Actions
