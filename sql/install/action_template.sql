@@ -59,22 +59,10 @@ LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
 COMMENT ON FUNCTION automation.create_action_template(text, automation.step, jsonb, text, text)
 	IS 'Makes an action template and answers its version, 1. "${x}" in the step stands for its parameter x; params: a default for each, or {"type": ..., "description": ...} for one that must be given';
 
-CREATE FUNCTION automation._create_action_template(
-	caller regrole,
-	name text,
-	step automation.step,
-	params jsonb,
-	folder text,
-	description text)
+CREATE FUNCTION automation._create_action_template(caller regrole, name text, step automation.step, params jsonb, folder text, description text)
 RETURNS integer
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	RETURN automation._create_component(caller, 'action_template', name, NULL, folder, description,
-		automation._action_template_says(step, params));
-END
-$$;
+LANGUAGE sql
+RETURN automation._create_component(caller, 'action_template', name, NULL, folder, description, automation._action_template_says(step, params));
 COMMENT ON FUNCTION automation._create_action_template(regrole, text, automation.step, jsonb, text, text) IS 'automation.create_action_template()';
 
 CREATE FUNCTION automation.alter_action_template(

@@ -72,33 +72,6 @@ COMMENT ON FUNCTION automation._export_rules(regrole, text) IS 'automation.expor
 
 -- What is wrong with a document
 
-CREATE FUNCTION automation._check_keys(subject text, schema jsonb, document jsonb) RETURNS void
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	valid text[] := ARRAY(SELECT jsonb_object_keys(schema -> 'properties') ORDER BY 1);
-	key text;
-BEGIN
-	IF jsonb_typeof(document) IS DISTINCT FROM 'object' THEN
-		PERFORM automation._fail('22023', format('%s must be a JSON object', subject));
-	END IF;
-	FOR key IN SELECT jsonb_object_keys(document) LOOP
-		IF key <> ALL (valid) THEN
-			PERFORM automation._fail('22023', format('unrecognized key "%s" in %s', key, subject),
-				hint => coalesce(automation._perhaps(key, valid), format('Valid keys are: %s.', automation._list(valid))));
-		END IF;
-		PERFORM automation._check_param(format('"%s" in %s', key, subject), schema -> 'properties' -> key, document -> key);
-	END LOOP;
-	FOR key IN SELECT jsonb_array_elements_text(schema -> 'required') LOOP
-		IF NOT document ? key THEN
-			PERFORM automation._fail('22023', format('%s has no "%s"', subject, key));
-		END IF;
-	END LOOP;
-END
-$$;
-COMMENT ON FUNCTION automation._check_keys(text, jsonb, jsonb) IS 'Raises what is wrong with an object of a document';
-
 CREATE FUNCTION automation._check_once(kind text, items jsonb) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -132,27 +105,27 @@ BEGIN
 		PERFORM automation._fail('0A000', format('rule format version %s is not supported', document ->> 'format'),
 			hint => 'This version reads format 1.');
 	END IF;
-	PERFORM automation._check_keys('the document', schema, document);
+	PERFORM automation._check_params('the document', schema, document, 'key');
 	FOR item IN SELECT r FROM jsonb_array_elements(document -> 'rules') AS r LOOP
 		subject := format('rule "%s"', item ->> 'name');
-		PERFORM automation._check_keys(subject, rule_schema, item);
+		PERFORM automation._check_params(subject, rule_schema, item, 'key');
 		PERFORM automation._check_name('rule', item ->> 'name');
-		PERFORM automation._check_keys('a step of ' || subject, rule_schema #> '{properties,steps,items}', s)
+		PERFORM automation._check_params('a step of ' || subject, rule_schema #> '{properties,steps,items}', s, 'key')
 		FROM jsonb_array_elements(item -> 'steps') AS s;
 		CONTINUE WHEN jsonb_typeof(item -> 'draft') IS DISTINCT FROM 'object';
-		PERFORM automation._check_keys('the draft of ' || subject, rule_schema #> '{properties,draft}', item -> 'draft');
-		PERFORM automation._check_keys('a step of the draft of ' || subject, rule_schema #> '{properties,steps,items}', s)
+		PERFORM automation._check_params('the draft of ' || subject, rule_schema #> '{properties,draft}', item -> 'draft', 'key');
+		PERFORM automation._check_params('a step of the draft of ' || subject, rule_schema #> '{properties,steps,items}', s, 'key')
 		FROM jsonb_array_elements(item #> '{draft,steps}') AS s;
 	END LOOP;
 	PERFORM automation._check_once('rule', document -> 'rules');
 	FOREACH section IN ARRAY automation._sections() LOOP
 		kind := automation._kind_name(rtrim(section, 's'));
-		PERFORM automation._check_keys(format('%s "%s"', kind, i ->> 'name'), schema -> 'properties' -> section -> 'items', i)
+		PERFORM automation._check_params(format('%s "%s"', kind, i ->> 'name'), schema -> 'properties' -> section -> 'items', i, 'key')
 		FROM jsonb_array_elements(document -> section) AS i;
 		PERFORM automation._check_once(kind, document -> section);
 	END LOOP;
-	PERFORM automation._check_keys('folder', schema #> '{properties,folders,items}', f) FROM jsonb_array_elements(document -> 'folders') AS f;
-	PERFORM automation._check_keys(format('the step of action template "%s"', i ->> 'name'), rule_schema #> '{properties,steps,items}', i -> 'step')
+	PERFORM automation._check_params('folder', schema #> '{properties,folders,items}', f, 'key') FROM jsonb_array_elements(document -> 'folders') AS f;
+	PERFORM automation._check_params(format('the step of action template "%s"', i ->> 'name'), rule_schema #> '{properties,steps,items}', i -> 'step', 'key')
 	FROM jsonb_array_elements(document -> 'action_templates') AS i;
 END
 $$;

@@ -75,9 +75,9 @@ SELECT is(crm.publishable('drafted'), NULL, 'drafts, too');
 -- What is refused
 
 SELECT throws_ok(format('SELECT automation.apply_rules(crm.edited(%L, %L))', path, value), code, message, message) FROM (VALUES
-	('{rules,1,draft}', '{"trigger": "created"}', '22023', 'the draft of rule "drafted" has no "steps"'),
-	('{rules,1,draft,conditions}', '"x"', '22023', 'unrecognized key "conditions" in the draft of rule "drafted"'),
-	('{rules,1,draft,steps,0,when}', '"x"', '22023', 'unrecognized key "when" in a step of the draft of rule "drafted"'),
+	('{rules,1,draft}', '{"trigger": "created"}', '22023', 'the draft of rule "drafted" needs the key "steps"'),
+	('{rules,1,draft,conditions}', '"x"', '22023', 'unrecognized key "conditions" of the draft of rule "drafted"'),
+	('{rules,1,draft,steps,0,when}', '"x"', '22023', 'unrecognized key "when" of a step of the draft of rule "drafted"'),
 	('{rules,1,draft,condition}', '"new.nope > 1"', '42703', 'column new.nope does not exist')) AS v(path, value, code, message);
 
 SELECT * FROM finish();
