@@ -58,10 +58,8 @@ BEGIN
 		PERFORM automation._fail('22023', format('invalid kind: "%s"', kind),
 			hint => 'Valid kinds are: rule, template, action_template, filter.');
 	ELSIF NOT FOUND THEN
-		PERFORM automation._fail('42704', format('%s "%s" does not exist', automation._kind_name(kind), name),
-			hint => coalesce(
-				automation._perhaps(name, ARRAY(SELECT c.name FROM automation.component AS c WHERE c.kind = _component.kind)),
-				format('The view automation.%ss lists them.', kind)));
+		PERFORM automation._no_such(automation._kind_name(kind), name,
+			ARRAY(SELECT c.name FROM automation.component AS c WHERE c.kind = _component.kind), kind || 's');
 	END IF;
 	RETURN component;
 END

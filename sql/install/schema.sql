@@ -141,10 +141,11 @@ LANGUAGE sql IMMUTABLE
 RETURN 'Perhaps you meant "' || automation._suggest(name, candidates) || '".';
 COMMENT ON FUNCTION automation._perhaps(text, text[]) IS 'Hint with the candidate that was probably meant, or null';
 
-CREATE FUNCTION automation._no_such(kind text, name text, candidates text[]) RETURNS void
+CREATE FUNCTION automation._no_such(kind text, name text, candidates text[], listed_in text DEFAULT NULL) RETURNS void
 LANGUAGE sql
-RETURN automation._fail('42704', format('%s "%s" does not exist', kind, name), hint => automation._perhaps(name, candidates));
-COMMENT ON FUNCTION automation._no_such(text, text, text[]) IS 'Raises the error for a name that nothing of its kind has';
+RETURN automation._fail('42704', format('%s "%s" does not exist', kind, name),
+	hint => coalesce(automation._perhaps(name, candidates), 'The view automation.' || listed_in || ' lists them.'));
+COMMENT ON FUNCTION automation._no_such(text, text, text[], text) IS 'Raises the error for a name that nothing of its kind has';
 
 CREATE FUNCTION automation._list(names text[]) RETURNS text
 LANGUAGE sql IMMUTABLE
