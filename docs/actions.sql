@@ -54,7 +54,9 @@ Steps are one flat list: `branch` and `wait_until` answer several, to be joined 
 the steps of a way have the condition `automation.took(decision, way)`, `{"took": [decision, way]}` in JSON. So all of them go the same way, whatever the row has
 become when a later one is due, and a run goes on by the version of the rule it began with.
 
-* What stands behind a `wait` or `wait_until` comes after it, one step after the other; what fails there ends the rest.
+* What stands behind a `wait`, a `wait_until`, or a `branch` or `split` with a time of its own comes after it, one step after the other; what fails there ends the rest.
+* A decision that no step before has made, or a way that it has not, is an error when the rule is made. `automation.took()` takes two plain texts, and has its place in
+  steps: neither the condition of a rule nor `cancel_when` can ask for what a run decides.
 * `wait_until` is judged when a column of the record that is in its condition changes, and when its time is up; of related rows it only looks at that time.
 * `split` goes the same way for the same record each time, by a hash of its key (or of `by`): nothing is stored for it.
 * `escalate('[{"to": "owner"}, {"after": "30 minutes", "to": "+12025550100", "sms": "twilio"}]', text, cancel_if_changed)` answers the steps that tell one

@@ -2,7 +2,7 @@
 --
 -- Steps are one flat list. A step that decides (branch, split, wait_until) leaves its choice, the arm, in the
 -- log of the run, and steps that belong to an arm have the condition automation.took(decision, arm): so
--- they all go the same way, whatever the row has become when a later one is due.
+-- they all go the same way, whatever the row has become when a later one is due (decision.sql).
 
 INSERT INTO automation.action_definition (name, category, kind, undo, channel_kind, message_class, compiler, params, description) VALUES
 ('start_rule', 'flow', 'engine', 'final', NULL, NULL, '_compile_other_rule', '{
@@ -195,62 +195,3 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION automation._compile_split(automation._scope, automation._site, jsonb) IS 'Query for split: by a hash, so that nothing has to be kept for it to stay the same';
-
--- What it asks
-
-CREATE FUNCTION automation.took(decision text, arm text) RETURNS boolean
-LANGUAGE C STABLE STRICT AS 'MODULE_PATHNAME', 'automation_took';
-COMMENT ON FUNCTION automation.took(text, text) IS 'In the condition of a step: whether the run went that way at a decision before';
-
-CREATE FUNCTION automation._asked(condition text) RETURNS TABLE (decision text, arm text, is_needed boolean)
-LANGUAGE plpgsql IMMUTABLE
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	IF ltrim(condition) ~ '^\{' THEN
-		RETURN QUERY
-		SELECT t.node ->> 0, t.node ->> 1, NOT jsonb_path_exists(condition::jsonb, '$.** ? (exists (@.not) || exists (@.any) || exists (@.none) || @.combinator == "or")')
-		FROM jsonb_path_query(condition::jsonb, 'strict $.**.took') AS t(node);
-	ELSE
-		RETURN QUERY
-		SELECT replace(t.name[1], '''''', ''''), replace(t.name[2], '''''', ''''), regexp_replace(condition, '''(?:[^'']|'''')*''|\mis\s+not\s+null\M', '', 'gi') !~* '\m(or|not|case|distinct|coalesce|false)\M'
-		FROM regexp_matches(condition, 'automation\.took\(''((?:[^'']|'''')*)'',\s*''((?:[^'']|'''')*)''\)', 'g') AS t(name);
-	END IF;
-END
-$$;
-COMMENT ON FUNCTION automation._asked(text) IS 'Decisions that the condition of a step asks for; is_needed: the step is only taken on that way, as far as the text shows';
-
-CREATE FUNCTION automation._flowing(rule text, steps jsonb) RETURNS jsonb
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	flowing jsonb := '[]';
-	decisions text[] := '{}';
-	has_waited boolean := false;
-	step jsonb;
-	unknown text;
-BEGIN
-	FOR step IN SELECT s.value FROM jsonb_array_elements(steps) WITH ORDINALITY AS s(value, place) ORDER BY s.place LOOP
-		IF has_waited THEN
-			step := jsonb_set(step, '{timing}', step -> 'timing' || '{"after_previous": true}');
-		END IF;
-		has_waited := has_waited OR step ->> 'action' IN ('wait', 'wait_until');
-		SELECT a.decision INTO unknown FROM automation._asked(step ->> 'condition') AS a WHERE a.decision <> ALL (decisions) LIMIT 1;
-		IF unknown IS NOT NULL THEN
-			PERFORM automation._fail('42704', format('rule "%s" asks for a decision "%s" that no step before has made', rule, unknown),
-				hint => automation._perhaps(unknown, decisions));
-		END IF;
-		IF step ->> 'action' IN ('branch', 'split', 'wait_until') THEN
-			IF automation._decision(step #>> '{params,decision}', step #>> '{params,condition}') = ANY (decisions) THEN
-				PERFORM automation._fail('42710', format('rule "%s" has two decisions "%s"', rule,
-					automation._decision(step #>> '{params,decision}', step #>> '{params,condition}')), hint => 'Name them: decision => ....');
-			END IF;
-			decisions := decisions || automation._decision(step #>> '{params,decision}', step #>> '{params,condition}');
-		END IF;
-		flowing := flowing || jsonb_build_array(step);
-	END LOOP;
-	RETURN flowing;
-END
-$$;
-COMMENT ON FUNCTION automation._flowing(text, jsonb) IS 'Steps of a rule, those behind one that waits made to come after it; raises an error for a decision that is asked for and not made, or made twice';

@@ -344,7 +344,7 @@ END
 $$;
 COMMENT ON FUNCTION automation._approve(regrole, text, text, text, text, text) IS 'automation.approve()';
 
-CREATE VIEW automation.tokens AS
+CREATE VIEW automation.tokens WITH (security_barrier) AS
 SELECT
 	t.id,
 	t.purpose,
@@ -357,8 +357,9 @@ SELECT
 	t.most_uses,
 	CASE WHEN t.uses >= t.most_uses THEN 'used' WHEN t.expires_at <= automation._now() THEN 'expired' ELSE 'valid' END AS state
 FROM automation.token AS t
-LEFT JOIN automation.entity AS e ON e.id = t.entity_id;
-COMMENT ON VIEW automation.tokens IS 'Links that were made, and whether they are valid; the tokens themselves are not kept';
+LEFT JOIN automation.entity AS e ON e.id = t.entity_id
+WHERE pg_has_role(t.role, 'USAGE') OR (SELECT automation._is_operator(quote_ident(current_user)::regrole));
+COMMENT ON VIEW automation.tokens IS 'Links that rules of yours and of roles you are a member of have made, or those of all rules for an operator, and whether they are valid; the tokens themselves are not kept';
 COMMENT ON COLUMN automation.tokens.relation IS 'Attached table of the record';
 COMMENT ON COLUMN automation.tokens.state IS 'valid, used or expired';
 COMMENT ON COLUMN automation.tokens.id IS 'Number of the link';

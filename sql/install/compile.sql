@@ -336,6 +336,7 @@ BEGIN
 			PERFORM automation._keep_parts(rule, unchanged, automation._parts_of_step(step.number));
 		END IF;
 	END LOOP;
+	PERFORM automation._check_decisions(rule, version.steps);
 END
 $$;
 COMMENT ON FUNCTION automation._compile_rule(integer) IS 'Compiles the present version of a rule, but for what an earlier one says likewise';

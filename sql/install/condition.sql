@@ -720,6 +720,10 @@ BEGIN
 	WHEN 'any', 'none' THEN
 		RETURN automation._group_sql(scope, node -> shape, 'or', 'false', depth);
 	WHEN 'took' THEN
+		IF NOT jsonb_path_exists(node, 'strict $.took ? (@.type() == "array" && @.size() == 2 && @[0].type() == "string" && @[1].type() == "string")', silent => true) THEN
+			PERFORM automation._fail('22023', format('"took" of a condition must be a decision and one of its ways, not %s', left((node -> 'took')::text, 100)),
+				hint => 'For example: {"took": ["new.amount > 100", "then"]}.');
+		END IF;
 		RETURN format('automation.took(%L, %L)', node -> 'took' ->> 0, node -> 'took' ->> 1);
 	WHEN 'became' THEN
 		RETURN automation._became_sql(scope, node -> 'became', depth);

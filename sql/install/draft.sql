@@ -144,12 +144,13 @@ END
 $$;
 COMMENT ON FUNCTION automation._discard_draft(regrole, text) IS 'automation.discard_draft()';
 
-CREATE VIEW automation.drafts AS
+CREATE VIEW automation.drafts WITH (security_barrier) AS
 SELECT r.name AS rule, d.based_on, d.based_on = r.version AS publishable, d.author, d.reason, d.created_at, d.says
 FROM automation.rule_draft AS d
 JOIN automation.rule AS r ON r.id = d.rule_id
+WHERE pg_has_role(r.owner, 'USAGE') OR (SELECT automation._is_operator(quote_ident(current_user)::regrole))
 ORDER BY r.position, r.id;
-COMMENT ON VIEW automation.drafts IS 'Changes of rules that are not published; not publishable: the rule has changed since';
+COMMENT ON VIEW automation.drafts IS 'Changes, not published, of your own rules and of those of roles you are a member of, or of all rules for an operator; not publishable: the rule has changed since';
 COMMENT ON COLUMN automation.drafts.rule IS 'What the rule is called';
 COMMENT ON COLUMN automation.drafts.publishable IS 'Whether the rule is still as it was when the draft was begun';
 

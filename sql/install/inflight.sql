@@ -100,22 +100,22 @@ CREATE TYPE automation._passage AS (
 	place tid,
 	run_id bigint,
 	key text,
-	step integer,
-	action text,
 	due_at timestamptz,
+	version integer,
+	step integer,
+	was jsonb,
 	becomes integer,
-	was_timing jsonb,
-	timing jsonb
+	"is" jsonb
 );
 COMMENT ON TYPE automation._passage IS 'A step that waits, of a run of an earlier version of its rule, and the step that is to go on for it';
 
 CREATE FUNCTION automation._in_flight(rule_id integer, step_map jsonb) RETURNS SETOF automation._passage
 LANGUAGE sql
 BEGIN ATOMIC
-	SELECT p.place, p.run_id, p.key, p.step, was.steps -> (p.step - 1) ->> 'action', p.due_at,
+	SELECT p.place, p.run_id, p.key, p.due_at, p.version, p.step, was.steps -> (p.step - 1),
 		CASE WHEN EXISTS (SELECT FROM automation.step_run AS t WHERE t.run_id = p.run_id AND t.step = s.becomes AND t.step <> p.step) THEN NULL
 			WHEN now.steps -> (s.becomes - 1) -> 'timing' <> '{}' THEN s.becomes END,
-		was.steps -> (p.step - 1) -> 'timing', now.steps -> (s.becomes - 1) -> 'timing'
+		now.steps -> (s.becomes - 1)
 	FROM (SELECT d.ctid AS place, d.* FROM automation.pending AS d WHERE d.rule_id = _in_flight.rule_id AND d.step > 0 FOR UPDATE) AS p
 	JOIN automation.rule AS r ON r.id = p.rule_id AND p.version < r.version
 	JOIN automation.rule_version AS was ON was.rule_id = p.rule_id AND was.version = p.version
@@ -133,15 +133,16 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	differs CONSTANT text[] := '{cancel_mode,cancel_if_changed}';
+	was CONSTANT jsonb := passage.was -> 'timing';
+	timing CONSTANT jsonb := passage."is" -> 'timing';
 BEGIN
 	IF passage.becomes <> passage.step
-		AND (passage.was_timing @> '{"after_previous": true}' OR passage.timing @> '{"after_previous": true}' OR 'previous' IN (passage.was_timing ->> 'anchor', passage.timing ->> 'anchor'))
+		AND (was @> '{"after_previous": true}' OR timing @> '{"after_previous": true}' OR 'previous' IN (was ->> 'anchor', timing ->> 'anchor'))
 	THEN
 		PERFORM automation._fail('0A000', format('step %s of rule "%s" waits for the step before it, and cannot become another one', passage.step, name),
 			hint => 'Map it to null, or let these runs finish.');
-	ELSIF passage.timing ->> 'cancel_mode' = 'differs'
-		AND (passage.timing -> 'cancel_mode', passage.timing -> 'cancel_if_changed') IS DISTINCT FROM (passage.was_timing -> 'cancel_mode', passage.was_timing -> 'cancel_if_changed')
+	ELSIF timing ->> 'cancel_mode' = 'differs'
+		AND (timing -> 'cancel_mode', timing -> 'cancel_if_changed') IS DISTINCT FROM (was -> 'cancel_mode', was -> 'cancel_if_changed')
 	THEN
 		PERFORM automation._fail('0A000', format('step %s of rule "%s" would compare values that nobody has noted', passage.becomes, name),
 			'It has another cancel_mode or other columns than the step that waits.', 'Map it to null, or let these runs finish.');
@@ -150,15 +151,60 @@ END
 $$;
 COMMENT ON FUNCTION automation._check_passage(text, automation._passage) IS 'Raises an error where a step cannot go on as another one';
 
+-- What a step asks for must be known of the run, or be decided by a step that goes on too: else nobody would ever take it.
+
+CREATE FUNCTION automation._may_take(run_id bigint, part oid, still_decided text[]) RETURNS boolean
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT coalesce(bool_and(coalesce(automation._arm(_may_take.run_id, a.decision) = a.arm, a.decision = ANY (still_decided))), true)
+	FROM automation._asks(part) AS a;
+END;
+COMMENT ON FUNCTION automation._may_take(bigint, oid, text[]) IS 'Whether a run went, or may still go, every way that the condition of a step asks for';
+
+CREATE FUNCTION automation._check_ways(rule automation.rule, passages automation._passage[]) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	lost record;
+BEGIN
+	SELECT p.run_id, p.becomes, a.decision, a.arm, automation._arm(p.run_id, a.decision) AS went, w.decision AS formerly INTO lost
+	FROM (
+		SELECT p.*, automation._rule_part(rule.id, p.version, 'if_' || p.step) AS asked, automation._rule_part(rule.id, rule.version, 'if_' || p.becomes) AS asks,
+			array_remove(array_agg((automation._decided_by(p.was)).decision) OVER run, NULL) AS was_decided,
+			array_remove(array_agg((automation._decided_by(p."is")).decision) FILTER (WHERE p.becomes IS NOT NULL) OVER run, NULL) AS is_decided
+		FROM unnest(passages) AS p
+		WINDOW run AS (PARTITION BY p.run_id)
+	) AS p
+	CROSS JOIN LATERAL automation._asks(p.asks) AS a
+	LEFT JOIN LATERAL automation._asks(p.asked) AS w ON w.decision NOT IN (SELECT n.decision FROM automation._asks(p.asks) AS n)
+	WHERE p.becomes IS NOT NULL AND automation._may_take(p.run_id, p.asked, p.was_decided) AND NOT automation._may_take(p.run_id, p.asks, p.is_decided)
+		AND coalesce(automation._arm(p.run_id, a.decision) <> a.arm, a.decision <> ALL (p.is_decided))
+	ORDER BY p.run_id, p.becomes
+	LIMIT 1;
+	IF lost.went IS NOT NULL THEN
+		PERFORM automation._fail('0A000', format('run %s would lose step %s of rule "%s"', lost.run_id, lost.becomes, rule.name),
+			format('The step is on the way "%s" of decision "%s", and the run went the way "%s".', lost.arm, lost.decision, lost.went),
+			'Map it to null, or let these runs finish.');
+	ELSIF lost.decision IS NOT NULL THEN
+		PERFORM automation._fail('0A000', format('run %s would lose step %s of rule "%s"', lost.run_id, lost.becomes, rule.name),
+			format('The step asks for a decision "%s" that the run has not made.', lost.decision),
+			CASE WHEN lost.formerly IS NULL THEN 'Map' ELSE format('Name the decision as it was called, decision => %L; or map', lost.formerly) END || ' the step to null, or let these runs finish.');
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION automation._check_ways(automation.rule, automation._passage[]) IS 'Raises an error where a step would go on that its run could not take, though it could before';
+
 CREATE FUNCTION automation._migrate(passage automation._passage, version integer) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	anchor CONSTANT text := coalesce(passage.timing ->> 'anchor', 'trigger');
-	waits_for_another CONSTANT boolean := anchor = 'previous' OR passage.timing @> '{"after_previous": true}';
-	is_as_it_was CONSTANT boolean := passage.timing - '{cancel_if_changed,cancel_mode,cancel_when}'::text[]
-		= passage.was_timing - '{cancel_if_changed,cancel_mode,cancel_when}'::text[] OR waits_for_another;
+	timing CONSTANT jsonb := passage."is" -> 'timing';
+	anchor CONSTANT text := coalesce(timing ->> 'anchor', 'trigger');
+	waits_for_another CONSTANT boolean := anchor = 'previous' OR timing @> '{"after_previous": true}';
+	is_as_it_was CONSTANT boolean := timing - '{cancel_if_changed,cancel_mode,cancel_when}'::text[]
+		= (passage.was -> 'timing') - '{cancel_if_changed,cancel_mode,cancel_when}'::text[] OR waits_for_another;
 BEGIN
 	UPDATE automation.pending AS p
 	SET version = _migrate.version, step = passage.becomes,
@@ -183,17 +229,21 @@ DECLARE
 	present CONSTANT automation.rule := (SELECT r FROM automation.rule AS r WHERE r.id = _carry_over.rule_id);
 	now CONSTANT automation.rule_version := automation._version(present.id, present.version);
 	bad text := (SELECT m.value FROM jsonb_each_text(step_map) AS m WHERE m.value::integer NOT BETWEEN 1 AND jsonb_array_length(now.steps) LIMIT 1);
+	-- All of them are looked at before any is moved: two may change places.
+	passages CONSTANT automation._passage[] := ARRAY(SELECT f FROM automation._in_flight(present.id, step_map) AS f);
 	passage automation._passage;
 BEGIN
 	IF bad IS NOT NULL THEN
 		PERFORM automation._fail('22023', format('rule "%s" has no step %s', present.name, bad));
 	END IF;
-	-- All of them are looked at before any is moved: two may change places.
-	FOREACH passage IN ARRAY ARRAY(SELECT f FROM automation._in_flight(present.id, step_map) AS f) LOOP
+	IF in_flight = 'migrate' THEN
+		PERFORM automation._check_ways(present, passages);
+	END IF;
+	FOREACH passage IN ARRAY passages LOOP
 		run_id := passage.run_id;
 		key := passage.key;
 		step := passage.step;
-		action := passage.action;
+		action := passage.was ->> 'action';
 		due_at := passage.due_at;
 		IF in_flight = 'finish' THEN
 			effect := 'finishes as it was';

@@ -35,11 +35,6 @@ COMMENT ON FUNCTION automation._move_rule(regrole, text, text, text) IS 'automat
 
 -- States
 
-CREATE FUNCTION automation._is_operator(role regrole) RETURNS boolean
-LANGUAGE sql STABLE
-RETURN has_function_privilege(role, 'automation.purge_log(interval, text[])', 'EXECUTE');
-COMMENT ON FUNCTION automation._is_operator(regrole) IS 'Whether the role may stop and restart rules of others';
-
 CREATE FUNCTION automation._set_state(caller regrole, name text, "from" text[], "to" text) RETURNS text
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp

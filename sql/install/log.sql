@@ -70,9 +70,24 @@ END
 $$;
 COMMENT ON FUNCTION automation._deliveries_now(jsonb) IS 'How these messages stand now, all together';
 
+CREATE FUNCTION automation._is_readable(reader regrole, relation regclass) RETURNS boolean
+LANGUAGE sql STABLE
+-- A table that is gone has nobody left who may read it but who may read everything here.
+RETURN coalesce(has_table_privilege(reader, relation, 'SELECT'), has_table_privilege(reader, 'automation.run', 'SELECT'));
+COMMENT ON FUNCTION automation._is_readable(regrole, regclass) IS 'Whether a role may see values of a table';
+
+CREATE FUNCTION automation._readable_reason(reader regrole, relation regclass, status text, reason text) RETURNS text
+LANGUAGE sql STABLE
+RETURN CASE
+	WHEN automation._is_readable(reader, relation) THEN reason
+	WHEN status IN ('failed', 'dead') AND reason IS NOT NULL THEN concat(substring(reason FROM '^step [0-9]+: '), 'error, not shown without SELECT on the table')
+	ELSE coalesce(substring(reason FROM '^(?:step [0-9]+: )?field .*? changed'), reason)
+END;
+COMMENT ON FUNCTION automation._readable_reason(regrole, regclass, text, text) IS 'A reason without the values of columns that PostgreSQL''s messages and changes of fields have in them, unless the reader may read the table';
+
 -- A function, so that the cost of a look at one run does not depend on what PostgreSQL thinks of tables
 -- that were never analyzed: it would compile the query (jit), which takes longer than to execute it.
-CREATE FUNCTION automation._steps_now(run automation.run)
+CREATE FUNCTION automation._steps_now(run_id bigint)
 RETURNS TABLE (
 	step smallint,
 	action text,
@@ -83,7 +98,21 @@ RETURNS TABLE (
 	deliveries bigint[],
 	next_at timestamptz,
 	last_at timestamptz)
-LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 3 COST 500 -- for readers of the log
+LANGUAGE C STABLE ROWS 3 COST 500 AS 'MODULE_PATHNAME', 'automation_call';
+COMMENT ON FUNCTION automation._steps_now(bigint) IS 'Steps of a run as they stand now: what was known at commit, and what the worker has done since. What they wrote and why they failed is for those who may read the table';
+
+CREATE FUNCTION automation.__steps_now(caller regrole, run_id bigint)
+RETURNS TABLE (
+	step smallint,
+	action text,
+	status text,
+	reason text,
+	sqlstate text,
+	result jsonb,
+	deliveries bigint[],
+	next_at timestamptz,
+	last_at timestamptz)
+LANGUAGE plpgsql STABLE ROWS 3
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 SET jit = off
@@ -96,14 +125,16 @@ BEGIN
 		coalesce((
 			SELECT v.steps -> (n.number - 1) ->> 'action' FROM automation.rule_version AS v
 			WHERE v.rule_id = run.rule_id AND v.version = n.version), s.step ->> 'action'),
-		coalesce((automation._statuses())[d.worst], s.step ->> 'status'),
-		coalesce(d.reason, s.step ->> 'reason'),
+		t.status,
+		automation._readable_reason(caller, o.relation, t.status, coalesce(d.reason, s.step ->> 'reason')),
 		s.step ->> 'sqlstate',
-		automation._without_trace(s.step -> 'result'),
+		CASE WHEN automation._is_readable(caller, o.relation) THEN automation._without_trace(s.step -> 'result') END,
 		d.deliveries,
 		coalesce(d.next_at, nullif(p.due_at, 'infinity')),
 		coalesce(d.last_at, l.at)
-	FROM jsonb_array_elements(run.steps) AS e(step)
+	FROM automation.run
+	LEFT JOIN automation.entity AS o ON o.id = run.entity_id
+	CROSS JOIN jsonb_array_elements(run.steps) AS e(step)
 	-- A run that went over to a later version may have other numbers there.
 	LEFT JOIN LATERAL automation._moved_to(run.id, (e.step -> 'step')::smallint) AS n ON e.step ->> 'status' = 'waiting'
 	LEFT JOIN LATERAL (
@@ -119,25 +150,19 @@ BEGIN
 	) AS s(step)
 	LEFT JOIN automation.pending AS p ON s.step ->> 'status' = 'waiting' AND p.entity_id = run.entity_id AND p.key = run.key
 		AND p.run_id = run.id AND p.step = n.number
-	LEFT JOIN LATERAL automation._deliveries_now(s.step -> 'deliveries') AS d ON true;
+	LEFT JOIN LATERAL automation._deliveries_now(s.step -> 'deliveries') AS d ON true
+	CROSS JOIN LATERAL (
+		SELECT coalesce((automation._statuses())[d.worst], s.step ->> 'status')
+	) AS t(status)
+	WHERE run.id = __steps_now.run_id;
 END
 $$;
-COMMENT ON FUNCTION automation._steps_now(automation.run) IS 'Steps of a run as they stand now: what was known at commit, and what the worker has done since';
-
-CREATE FUNCTION automation._readable_reason(reader regrole, relation regclass, status text, reason text) RETURNS text
-LANGUAGE sql STABLE
--- A table that is gone has nobody left who may read it but who may read everything here.
-RETURN CASE
-	WHEN coalesce(has_table_privilege(reader, relation, 'SELECT'), has_table_privilege(reader, 'automation.run', 'SELECT')) THEN reason
-	WHEN status IN ('failed', 'dead') AND reason IS NOT NULL THEN concat(substring(reason FROM '^step [0-9]+: '), 'error, not shown without SELECT on the table')
-	ELSE coalesce(substring(reason FROM '^(?:step [0-9]+: )?field .*? changed'), reason)
-END;
-COMMENT ON FUNCTION automation._readable_reason(regrole, regclass, text, text) IS 'A reason without the values of columns that PostgreSQL''s messages and changes of fields have in them, unless the reader may read the table';
+COMMENT ON FUNCTION automation.__steps_now(regrole, bigint) IS 'automation._steps_now()';
 
 CREATE VIEW automation._step AS
 SELECT u.id AS run_id, s.*
 FROM automation.run AS u
-CROSS JOIN LATERAL automation._steps_now(u) AS s;
+CROSS JOIN LATERAL automation._steps_now(u.id) AS s;
 COMMENT ON VIEW automation._step IS 'Steps of runs as they stand now: what was known at commit, and what the worker has done since';
 
 CREATE VIEW automation.execution_log AS
@@ -205,9 +230,9 @@ SELECT
 	s.action,
 	s.status,
 	automation._status_icon(s.status) AS icon,
-	automation._readable_reason(quote_ident(current_user)::regrole, e.relation, s.status, automation._with_names(s.reason)) AS reason,
+	automation._with_names(s.reason) AS reason,
 	s.sqlstate,
-	CASE WHEN has_table_privilege(e.relation, 'SELECT') THEN s.result END AS result,
+	s.result,
 	coalesce(s.deliveries, '{}') AS deliveries,
 	s.last_at,
 	s.next_at

@@ -24,17 +24,34 @@ LANGUAGE sql IMMUTABLE
 RETURN CASE jsonb_typeof(value) WHEN 'string' THEN value #>> '{}' ELSE value::text END;
 COMMENT ON FUNCTION automation._plain(jsonb) IS 'A value without the quotes of JSON';
 
+CREATE FUNCTION automation._deciding_text(action text, params jsonb) RETURNS text
+LANGUAGE sql IMMUTABLE
+RETURN concat(replace(action, '_', ' '),
+	CASE WHEN params ->> 'decision' <> coalesce(automation._decision(NULL, params ->> 'condition'), '') THEN format(' "%s":', params ->> 'decision')
+		WHEN action = 'branch' THEN ':' END,
+	' ' || automation._condition_text(params ->> 'condition'),
+	' ' || (SELECT string_agg(format('%s %s', w.key, w.value), ', ' ORDER BY w.key) FROM jsonb_each_text(params -> 'weights') AS w),
+	' by ' || (params ->> 'by'));
+COMMENT ON FUNCTION automation._deciding_text(text, jsonb) IS 'What a step that decides does, on one line';
+
 CREATE FUNCTION automation._action_text(step jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE
 -- What every message has is said in words, the rest as it is.
-RETURN concat_ws(' ', step ->> 'action',
-	'through ' || (step -> 'params' ->> 'channel'),
-	'to ' || automation._plain(step -> 'params' -> 'recipient'))
-	|| coalesce(': ' || nullif(concat_ws(' | ', step -> 'params' ->> 'subject', automation._plain(step -> 'params' -> 'body')), ''), '')
-	|| coalesce(' ' || (
-		SELECT string_agg(format('%s = %s', p.key, automation._plain(p.value)), ', ' ORDER BY p.key)
-		FROM jsonb_each((step -> 'params') - '{channel,recipient,subject,body,html}'::text[]) AS p), '');
+RETURN CASE WHEN step ->> 'action' IN ('branch', 'split', 'wait_until') THEN automation._deciding_text(step ->> 'action', step -> 'params')
+	ELSE concat_ws(' ', step ->> 'action',
+		'through ' || (step -> 'params' ->> 'channel'),
+		'to ' || automation._plain(step -> 'params' -> 'recipient'))
+		|| coalesce(': ' || nullif(concat_ws(' | ', step -> 'params' ->> 'subject', automation._plain(step -> 'params' -> 'body')), ''), '')
+		|| coalesce(' ' || (
+			SELECT string_agg(format('%s = %s', p.key, automation._plain(p.value)), ', ' ORDER BY p.key)
+			FROM jsonb_each((step -> 'params') - '{channel,recipient,subject,body,html}'::text[]) AS p), '') END;
 COMMENT ON FUNCTION automation._action_text(jsonb) IS 'What a step does, on one line';
+
+CREATE FUNCTION automation._when_text(step jsonb) RETURNS text
+LANGUAGE sql IMMUTABLE
+RETURN CASE WHEN step ->> 'action' = 'wait_until' THEN regexp_replace(automation._timing_text(step -> 'timing'), '(^|, )after ', '\1at most ')
+	ELSE automation._timing_text(step -> 'timing') END;
+COMMENT ON FUNCTION automation._when_text(jsonb) IS 'When a step is taken, in words; of one that waits for something, how long it does';
 
 CREATE FUNCTION automation._trigger_text(trigger text, params jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE
@@ -42,19 +59,31 @@ RETURN concat_ws(' ', trigger, nullif((
 	SELECT format('(%s)', string_agg(format('%s: %s', p.key, automation._plain(p.value)), ', ' ORDER BY p.key)) FROM jsonb_each(params) AS p), '()'));
 COMMENT ON FUNCTION automation._trigger_text(text, jsonb) IS 'What a rule waits for, on one line';
 
-CREATE VIEW automation._flow AS
-SELECT r.id, r.name, r.folder, r.description, r.state, r.owner, r.position, r.version, r.relation, p.problem,
-	automation._trigger_text(v.trigger, v.params) AS trigger, v.condition, s.step, s.place,
-	automation._timing_text(s.step -> 'timing') AS timing, s.step ->> 'condition' AS only_if, automation._action_text(s.step) AS action
-FROM automation.rule AS r
-JOIN automation.rule_version AS v ON v.rule_id = r.id AND v.version = r.version
-JOIN automation._rule_problem AS p ON p.rule_id = r.id
-CROSS JOIN LATERAL jsonb_array_elements(v.steps) WITH ORDINALITY AS s(step, place);
-COMMENT ON VIEW automation._flow IS 'Steps of rules in words, each with its rule';
-
 CREATE FUNCTION automation.rule_to_text(rule text) RETURNS text
 LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
 COMMENT ON FUNCTION automation.rule_to_text(text) IS 'A rule in words';
+
+CREATE FUNCTION automation._steps_text(steps jsonb) RETURNS text
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	lines text[] := '{}';
+	labels text[] := '{}';
+	w record;
+BEGIN
+	FOR w IN SELECT * FROM automation._walk(steps) LOOP
+		IF w.event = 'open' THEN
+			labels[w.depth + 1] := w.label;
+		ELSIF w.event = 'step' THEN
+			lines := lines || format('%s %s. %s%s', CASE w.place WHEN 1 THEN 'Then' ELSE '    ' END, w.place, repeat('  ', w.depth),
+				concat_ws(': ', labels[w.depth], nullif(concat_ws(', ', automation._when_text(w.step), 'if ' || w.only_if), ''), automation._action_text(w.step)));
+		END IF;
+	END LOOP;
+	RETURN array_to_string(lines, E'\n');
+END
+$$;
+COMMENT ON FUNCTION automation._steps_text(jsonb) IS 'Steps, one a line; those on a way of a decision stand further in and begin with it';
 
 CREATE FUNCTION automation._rule_to_text(caller regrole, rule text) RETURNS text
 LANGUAGE plpgsql STABLE
@@ -62,19 +91,14 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	shown automation.rule := automation._rule(rule);
+	version automation.rule_version := automation._version(shown.id, shown.version);
 BEGIN
-	RETURN (
-		SELECT concat_ws(E'\n',
-			format('Rule "%s" on %s (%s, version %s, acts as %s)', f.name, f.relation, f.state, f.version, f.owner),
-			f.description,
-			'When ' || f.trigger,
-			'If   ' || f.condition,
-			string_agg(format('%s %s. %s', CASE f.place WHEN 1 THEN 'Then' ELSE '    ' END, f.place,
-				concat_ws(', ', f.timing, 'if ' || f.only_if) || CASE WHEN f.timing IS NULL AND f.only_if IS NULL THEN '' ELSE ': ' END || f.action),
-				E'\n' ORDER BY f.place))
-		FROM automation._flow AS f
-		WHERE f.id = shown.id
-		GROUP BY f.name, f.relation, f.state, f.version, f.owner, f.description, f.trigger, f.condition);
+	RETURN concat_ws(E'\n',
+		format('Rule "%s" on %s (%s, version %s, acts as %s)', shown.name, shown.relation, shown.state, shown.version, shown.owner),
+		shown.description,
+		'When ' || automation._trigger_text(version.trigger, version.params),
+		'If   ' || automation._condition_text(version.condition),
+		automation._steps_text(version.steps));
 END
 $$;
 COMMENT ON FUNCTION automation._rule_to_text(regrole, text) IS 'automation.rule_to_text()';
@@ -87,6 +111,57 @@ LANGUAGE sql IMMUTABLE
 RETURN '"' || replace(replace(replace(replace(replace(replace(label, '#', '#35;'), '"', '#quot;'), '<', '#lt;'), '>', '#gt;'), '`', '#96;'), E'\n', '<br>') || '"';
 COMMENT ON FUNCTION automation._mermaid(text) IS 'A label of a node in a Mermaid diagram';
 
+CREATE FUNCTION automation._arrows(tails jsonb, node text, note text DEFAULT NULL) RETURNS text[]
+LANGUAGE sql IMMUTABLE
+RETURN ARRAY(
+	SELECT format('    %s -->%s %s', t.value ->> 0, '|' || automation._mermaid(nullif(concat_ws(', ', t.value ->> 1, note), '')) || '|', node)
+	FROM jsonb_array_elements(tails) WITH ORDINALITY AS t(value, place)
+	ORDER BY t.place
+);
+COMMENT ON FUNCTION automation._arrows(jsonb, text, text) IS 'Edges of a Mermaid diagram to a node, from each [node, label]';
+
+CREATE FUNCTION automation._steps_mermaid(steps jsonb, tails jsonb) RETURNS text[]
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	lines text[] := '{}';
+	nodes jsonb := '{}'; -- of decisions
+	joins jsonb := '{}'; -- where the ways of each have come to
+	note text;
+	w record;
+BEGIN
+	FOR w IN SELECT * FROM automation._walk(steps) LOOP
+		IF w.event = 'open' THEN
+			tails := jsonb_build_array(jsonb_build_array(nodes -> w.decision, w.label));
+			CONTINUE;
+		ELSIF w.event = 'close' THEN
+			tails := (joins -> w.decision) || tails;
+			joins := joins || jsonb_build_object(w.decision, tails);
+			CONTINUE;
+		END IF;
+		note := automation._when_text(w.step);
+		IF w.only_if IS NOT NULL THEN
+			lines := lines || format('    if%s{%s}', w.place, automation._mermaid(w.only_if)) || automation._arrows(tails, 'if' || w.place, note);
+			tails := jsonb_build_array(jsonb_build_array('if' || w.place, 'yes'));
+			note := NULL;
+		END IF;
+		lines := lines || format(CASE WHEN w.decision IS NULL THEN '    step%s[%s]' ELSE '    step%s{%s}' END, w.place,
+			automation._mermaid(format('%s. %s', w.place, automation._action_text(w.step)))) || automation._arrows(tails, 'step' || w.place, note);
+		tails := CASE WHEN w.only_if IS NULL THEN '[]' ELSE jsonb_build_array(jsonb_build_array('if' || w.place, 'no')) END;
+		IF w.decision IS NULL THEN
+			tails := jsonb_build_array(jsonb_build_array('step' || w.place)) || tails;
+		ELSE
+			nodes := nodes || jsonb_build_object(w.decision, 'step' || w.place);
+			joins := joins || jsonb_build_object(w.decision, tails);
+		END IF;
+	END LOOP;
+	-- What ends with a way that does nothing, or a no, has to lead somewhere.
+	RETURN lines || CASE WHEN jsonb_path_exists(tails, 'strict $[*] ? (@.size() > 1)') THEN automation._arrows(tails, 'done') ELSE '{}' END;
+END
+$$;
+COMMENT ON FUNCTION automation._steps_mermaid(jsonb, jsonb) IS 'Nodes and edges of steps in a Mermaid diagram, behind those edges that lead to the first';
+
 CREATE FUNCTION automation.rule_to_mermaid(rule text) RETURNS text
 LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
 COMMENT ON FUNCTION automation.rule_to_mermaid(text) IS 'A rule as a flowchart for Mermaid';
@@ -98,26 +173,15 @@ AS $$
 DECLARE
 	shown automation.rule := automation._rule(rule);
 	version automation.rule_version := automation._version(shown.id, shown.version);
-	lines text[] := ARRAY['flowchart TD', format('    trigger([%s])', automation._mermaid(automation._trigger_text(version.trigger, version.params)))];
-	previous text := 'trigger';
-	f record;
+	has_condition CONSTANT boolean := version.condition IS NOT NULL;
+	lines text[] := ARRAY[format('    trigger([%s])', automation._mermaid(automation._trigger_text(version.trigger, version.params)))];
 BEGIN
-	IF version.condition IS NOT NULL THEN
-		lines := lines || format('    condition{%s}', automation._mermaid(version.condition)) || '    trigger --> condition'::text;
-		previous := 'condition -- yes';
+	IF has_condition THEN
+		lines := lines || format('    condition{%s}', automation._mermaid(automation._condition_text(version.condition))) || '    trigger --> condition'::text;
 	END IF;
-	FOR f IN SELECT * FROM automation._flow AS w WHERE w.id = shown.id ORDER BY w.place LOOP
-		IF f.only_if IS NOT NULL THEN
-			lines := lines || format('    if%s{%s}', f.place, automation._mermaid(f.only_if))
-				|| format('    %s -->%s if%s', previous, CASE WHEN f.timing IS NULL THEN '' ELSE '|' || automation._mermaid(f.timing) || '|' END, f.place);
-			previous := format('if%s -- yes', f.place);
-			f.timing := NULL;
-		END IF;
-		lines := lines || format('    step%s[%s]', f.place, automation._mermaid(format('%s. %s', f.place, f.action)))
-			|| format('    %s -->%s step%s', previous, CASE WHEN f.timing IS NULL THEN '' ELSE '|' || automation._mermaid(f.timing) || '|' END, f.place);
-		previous := format('step%s', f.place);
-	END LOOP;
-	RETURN array_to_string(lines, E'\n');
+	lines := lines || automation._steps_mermaid(version.steps, CASE WHEN has_condition THEN '[["condition", "yes"]]'::jsonb ELSE '[["trigger"]]' END)
+		|| CASE WHEN has_condition THEN automation._arrows('[["condition", "no"]]', 'done') END;
+	RETURN array_to_string('flowchart TD'::text || lines || CASE WHEN EXISTS (SELECT FROM unnest(lines) AS l WHERE l LIKE '% done') THEN '    done(["end"])' END, E'\n');
 END
 $$;
 COMMENT ON FUNCTION automation._rule_to_mermaid(regrole, text) IS 'automation.rule_to_mermaid()';
@@ -161,7 +225,8 @@ p { margin: .2rem 0; color: var(--soft) } .card { background: var(--paper); bord
 .flow { display: flex; flex-wrap: wrap; align-items: flex-start; gap: .6rem 1.5rem; margin-top: .8rem; padding-left: .4rem }
 .box { position: relative; border: 1px solid var(--line); border-radius: 8px; padding: .5rem .7rem; max-width: 17rem; overflow-wrap: anywhere; white-space: pre-wrap }
 .box small { display: block; color: var(--soft) } .when { background: var(--when); border-radius: 1.6rem; padding-inline: 1.1rem } .if { background: var(--if) } .then { background: var(--then) }
-.box + .box::before { content: "→"; position: absolute; left: -1.25rem; top: .9rem; color: var(--soft) }
+.way { flex: 1 1 100%; min-width: 0; box-sizing: border-box; display: flex; flex-wrap: wrap; align-items: flex-start; gap: .6rem 1.5rem; margin-left: 1rem; padding-left: .8rem; border-left: 2px solid var(--line) } .way > b { padding-top: .5rem } .way > .none { padding-top: .5rem }
+.box + .box::before, .way > b + .box::before { content: "→"; position: absolute; left: -1.25rem; top: .9rem; color: var(--soft) }
 .scroll { overflow-x: auto } table { border-collapse: collapse; width: 100%; min-width: 46rem; background: var(--paper); font-size: .9rem } th, td { text-align: left; padding: .35rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top; overflow-wrap: anywhere }
 th { color: var(--soft); font-weight: 600 } th, .short { white-space: nowrap } .status { font-weight: 600; white-space: nowrap } .good { color: var(--good) } .bad { color: var(--bad) } .wait { color: var(--wait) } .none { color: var(--none) }
 .time { color: var(--soft); white-space: nowrap; font-variant-numeric: tabular-nums } ol.line { list-style: none; margin: .6rem 0 0 .4rem; padding: 0 0 0 1rem; border-left: 2px solid var(--line) } ol.line li { margin: .25rem 0; position: relative }
@@ -210,21 +275,43 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION automation._html_chart(integer) IS 'Runs of the last days, as bars';
 
+CREATE FUNCTION automation._html_steps(steps jsonb) RETURNS text
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	html text := '';
+	before text;
+	w record;
+BEGIN
+	FOR w IN SELECT * FROM automation._walk(steps) LOOP
+		html := html || CASE w.event
+			WHEN 'open' THEN format('<div class="way"><b>%s</b>', automation._e(w.label))
+			WHEN 'close' THEN CASE before WHEN 'open' THEN '<span class="none">goes on</span></div>' ELSE '</div>' END
+			ELSE format('<div class="box %s"><small>%s</small>%s</div>', CASE WHEN w.decision IS NULL THEN 'then' ELSE 'if' END,
+				automation._e(concat_ws(' · ', w.place, automation._when_text(w.step), 'if ' || w.only_if)), automation._e(automation._action_text(w.step))) END;
+		before := w.event;
+	END LOOP;
+	RETURN html;
+END
+$$;
+COMMENT ON FUNCTION automation._html_steps(jsonb) IS 'Steps as boxes, each way of a decision in a line of its own';
+
 CREATE FUNCTION automation._html_rule(rule_id integer) RETURNS text
 LANGUAGE sql STABLE
 BEGIN ATOMIC
 	SELECT format('<div class="card"><h3 class="%s">%s</h3><p>%s</p><div class="flow"><div class="box when"><small>when</small>%s</div>%s%s</div></div>',
-		CASE WHEN f.problem IS NOT NULL THEN 'bad' WHEN f.state = 'active' THEN 'good' ELSE 'none' END, automation._e(f.name),
-		automation._e(concat_ws(' · ', f.folder, f.relation::text, f.state, 'version ' || f.version, 'acts as ' || f.owner, f.description, f.problem)),
-		automation._e(f.trigger),
-		CASE WHEN f.condition IS NOT NULL THEN format('<div class="box if"><small>if</small>%s</div>', automation._e(f.condition)) ELSE '' END,
-		string_agg(format('<div class="box then"><small>%s</small>%s</div>',
-			automation._e(concat_ws(' · ', f.place, f.timing, 'if ' || f.only_if)), automation._e(f.action)), '' ORDER BY f.place))
-	FROM automation._flow AS f
-	WHERE f.id = _html_rule.rule_id
-	GROUP BY f.state, f.name, f.folder, f.relation, f.version, f.owner, f.description, f.problem, f.trigger, f.condition;
+		CASE WHEN p.problem IS NOT NULL THEN 'bad' WHEN r.state = 'active' THEN 'good' ELSE 'none' END, automation._e(r.name),
+		automation._e(concat_ws(' · ', r.folder, r.relation::text, r.state, 'version ' || r.version, 'acts as ' || r.owner, r.description, p.problem)),
+		automation._e(automation._trigger_text(v.trigger, v.params)),
+		CASE WHEN v.condition IS NOT NULL THEN format('<div class="box if"><small>if</small>%s</div>', automation._e(automation._condition_text(v.condition))) END,
+		automation._html_steps(v.steps))
+	FROM automation.rule AS r
+	JOIN automation.rule_version AS v ON v.rule_id = r.id AND v.version = r.version
+	JOIN automation._rule_problem AS p ON p.rule_id = r.id
+	WHERE r.id = _html_rule.rule_id;
 END;
-COMMENT ON FUNCTION automation._html_rule(integer) IS 'A rule as a row of boxes';
+COMMENT ON FUNCTION automation._html_rule(integer) IS 'A rule as boxes';
 
 CREATE FUNCTION automation._html_runs(caller regrole, most integer) RETURNS text
 LANGUAGE sql STABLE

@@ -251,7 +251,7 @@ BEGIN
 		said.trigger := filled ->> 'trigger';
 		said.params := coalesce(filled -> 'params', '{}');
 		said.condition := filled ->> 'condition';
-		said.steps := automation._flowing(said.name, (
+		said.steps := automation._flowing((
 			SELECT jsonb_agg(jsonb_build_object('action', s.value -> 'action', 'params', s.value -> 'params',
 				'timing', coalesce(s.value -> 'timing', '{}'), 'condition', s.value ->> 'condition') ORDER BY s.place)
 			FROM jsonb_array_elements(filled -> 'steps') WITH ORDINALITY AS s(value, place)));
@@ -372,6 +372,13 @@ RETURN ARRAY(
 );
 COMMENT ON FUNCTION automation._playbook_needs(automation.playbook) IS 'What is missing before a playbook can be installed: channels, tables, roles of columns';
 
+CREATE FUNCTION automation._playbook_card(key text, OUT schema jsonb, OUT needs text[])
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT automation._playbook_schema(p), automation._playbook_needs(p) FROM automation.playbook AS p WHERE p.key = _playbook_card.key;
+END;
+COMMENT ON FUNCTION automation._playbook_card(text) IS 'What a playbook takes, and what it lacks here';
+
 CREATE VIEW automation.playbooks AS
 SELECT
 	p.key,
@@ -379,9 +386,9 @@ SELECT
 	p.category,
 	p.title,
 	p.description,
-	s.schema -> 'properties' AS params,
-	s.schema -> 'required' AS required,
-	automation._playbook_needs(p) AS needs,
+	c.schema -> 'properties' AS params,
+	c.schema -> 'required' AS required,
+	c.needs,
 	ARRAY(
 		SELECT r.name
 		FROM automation.playbook_rule AS i
@@ -389,8 +396,8 @@ SELECT
 		WHERE i.playbook = p.key
 		ORDER BY r.position, r.id) AS installed,
 	p.rules
-FROM automation.playbook AS p,
-	LATERAL (SELECT automation._playbook_schema(p)) AS s(schema)
+FROM automation.playbook AS p
+CROSS JOIN LATERAL automation._playbook_card(p.key) AS c
 ORDER BY p.category, p.key;
 COMMENT ON VIEW automation.playbooks IS 'Ready rules for automation.install_playbook()';
 COMMENT ON COLUMN automation.playbooks.needs IS 'What is missing before it can be installed; empty: nothing';

@@ -123,14 +123,14 @@ $$;
 COMMENT ON FUNCTION automation._revoke_access(regrole, regrole) IS 'automation.revoke_access()';
 
 -- Views call these for their readers, who may not read what the functions read. Their bodies are bound to
--- what they name when they are made: no search path can change that.
+-- what they name when they are made: no search path can change that. Whoever reads the views may call them
+-- with anything, so they take what names a row and never the row, and answer what the views show to all.
 ALTER FUNCTION automation._key(regclass) SECURITY DEFINER;
 ALTER FUNCTION automation._roles(regclass) SECURITY DEFINER;
 ALTER FUNCTION automation._links(regclass) SECURITY DEFINER;
-ALTER FUNCTION automation._needs(regclass, automation.trigger_definition) SECURITY DEFINER;
-ALTER FUNCTION automation._playbook_needs(automation.playbook) SECURITY DEFINER;
-ALTER FUNCTION automation._playbook_schema(automation.playbook) SECURITY DEFINER;
-ALTER FUNCTION automation._delivery_called(text) SECURITY DEFINER;
+ALTER FUNCTION automation._needs(regclass, text) SECURITY DEFINER;
+ALTER FUNCTION automation._playbook_card(text) SECURITY DEFINER;
+ALTER FUNCTION automation._delivery_called(oid, text) SECURITY DEFINER;
 ALTER FUNCTION automation._is_copy() SECURITY DEFINER;
 ALTER FUNCTION automation._unclaimed(oid) SECURITY DEFINER;
 ALTER FUNCTION automation._awaiting_retry(oid) SECURITY DEFINER;

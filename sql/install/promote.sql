@@ -124,7 +124,7 @@ BEGIN
 		PERFORM automation._fail('55000', format('nothing would be left of rule "%s"', old_rule.name), format('Way "%s" has no steps.', winner),
 			'Use automation.disable_rule() or automation.drop_rule().');
 	END IF;
-	version.steps := automation._resolved_steps(automation._flowing(old_rule.name, version.steps));
+	version.steps := automation._resolved_steps(automation._flowing(version.steps));
 	version.version := old_rule.version + 1;
 	version.author := caller;
 	version.reason := coalesce(reason, format('experiment "%s": way "%s" %s', name, winner, CASE WHEN arm IS NULL THEN 'has won' ELSE 'was chosen' END));

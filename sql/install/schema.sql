@@ -298,3 +298,8 @@ RETURN (
 	FROM jsonb_each_text(fields) AS f
 );
 COMMENT ON FUNCTION automation._object_sql(jsonb) IS 'SQL that builds a jsonb object from SQL expressions, in the form that automation._fields() reads';
+
+CREATE FUNCTION automation._is_operator(role regrole) RETURNS boolean
+LANGUAGE sql STABLE
+RETURN has_function_privilege(role, 'automation.purge_log(interval, text[])', 'EXECUTE');
+COMMENT ON FUNCTION automation._is_operator(regrole) IS 'Whether the role may stop and restart rules of others';

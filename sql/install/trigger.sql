@@ -317,22 +317,22 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION automation._tables_of(automation.trigger_definition) IS 'Object types of the child rows that a trigger looks at';
 
-CREATE FUNCTION automation._needs(relation regclass, definition automation.trigger_definition) RETURNS text[]
+CREATE FUNCTION automation._needs(relation regclass, trigger text) RETURNS text[]
 LANGUAGE sql STABLE
 RETURN ARRAY(
 	SELECT 'role ' || r
-	FROM unnest((definition).roles) AS r
-	WHERE NOT automation._roles(relation) ? r
+	FROM automation.trigger_definition AS d, unnest(d.roles) AS r
+	WHERE d.name = trigger AND NOT automation._roles(relation) ? r
 	UNION ALL
 	SELECT concat('table ' || t, (
-		SELECT ' with role ' || string_agg(r, ', ' ORDER BY r) FROM unnest((definition).child_roles) AS r))
-	FROM automation._tables_of(definition) AS t
-	WHERE NOT EXISTS (
+		SELECT ' with role ' || string_agg(r, ', ' ORDER BY r) FROM unnest(d.child_roles) AS r))
+	FROM automation.trigger_definition AS d, automation._tables_of(d) AS t
+	WHERE d.name = trigger AND NOT EXISTS (
 		SELECT FROM automation.entity AS e
-		WHERE e.object_type = t AND automation._roles(e.relation) ?& (definition).child_roles
+		WHERE e.object_type = t AND automation._roles(e.relation) ?& d.child_roles
 			AND EXISTS (SELECT FROM automation._leads(e.relation) AS l WHERE l.target = _needs.relation))
 );
-COMMENT ON FUNCTION automation._needs(regclass, automation.trigger_definition) IS 'What a table lacks to support a trigger: roles of columns, tables whose rows lead to it';
+COMMENT ON FUNCTION automation._needs(regclass, text) IS 'What a table lacks to support a trigger: roles of columns, tables whose rows lead to it';
 
 CREATE VIEW automation.triggers AS
 SELECT
@@ -340,7 +340,7 @@ SELECT
 	n.object_type,
 	e.relation,
 	CASE
-		WHEN e.relation IS NOT NULL THEN automation._needs(e.relation, d)
+		WHEN e.relation IS NOT NULL THEN automation._needs(e.relation, d.name)
 		WHEN n.object_type IS NOT NULL THEN ARRAY['table ' || n.object_type]
 	END AS needs,
 	d.kind,

@@ -20,7 +20,9 @@ COMMENT ON COLUMN automation.undo_note.effect IS 'undone, cancelled, conflict, f
 COMMENT ON COLUMN automation.undo_note.reason IS 'Why it is not undone';
 
 CREATE VIEW automation.undone AS
-SELECT n.run_id, coalesce(r.name, v.name) AS rule, e.relation, u.key, n.step, n.at, n.actor, n.effect, n.reason
+SELECT n.run_id, coalesce(r.name, v.name) AS rule, e.relation, u.key, n.step, n.at, n.actor, n.effect,
+	CASE WHEN automation._is_readable(quote_ident(current_user)::regrole, e.relation) THEN n.reason
+		ELSE regexp_replace(n.reason, '^(error \w{5}): .*$', '\1') END AS reason
 FROM automation.undo_note AS n
 JOIN automation.run AS u ON u.id = n.run_id
 LEFT JOIN automation.rule AS r ON r.id = u.rule_id
@@ -37,7 +39,7 @@ COMMENT ON COLUMN automation.undone.step IS 'The step';
 COMMENT ON COLUMN automation.undone.at IS 'When it was taken back';
 COMMENT ON COLUMN automation.undone.actor IS 'Who asked for it';
 COMMENT ON COLUMN automation.undone.effect IS 'undone; cancelled: it had not begun, or was not sent; conflict: it has been changed since; final: it cannot be undone; nothing: it did nothing';
-COMMENT ON COLUMN automation.undone.reason IS 'Why it is not undone';
+COMMENT ON COLUMN automation.undone.reason IS 'Why it is not undone; the text of an error only with SELECT on the table';
 
 CREATE TYPE automation._undoing AS (step smallint, action text, effect text, reason text);
 COMMENT ON TYPE automation._undoing IS 'What becomes of a step that is taken back. undone; cancelled: it had not begun, or was not sent; conflict: somebody has changed it since; final: it cannot be; nothing: it did nothing';
@@ -49,8 +51,11 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	state CONSTANT text := (SELECT d.state FROM automation._delivery AS d WHERE d.id = delivery);
+	state text;
 BEGIN
+	PERFORM automation._mind_locks();
+	PERFORM FROM automation.delivery AS d WHERE d.id = delivery FOR UPDATE;
+	state := (SELECT d.state FROM automation._delivery AS d WHERE d.id = delivery);
 	IF state IN ('ready', 'held', 'retrying') THEN
 		INSERT INTO automation.recalled (delivery_id, reason) VALUES (delivery, _recall_delivery.reason) ON CONFLICT DO NOTHING;
 		PERFORM automation._wake_worker();
@@ -252,7 +257,7 @@ DECLARE
 	done record;
 	answer automation._undoing;
 BEGIN
-	SELECT s.* INTO done FROM automation._steps_now(run) AS s WHERE s.step = _undo_step.step;
+	SELECT s.* INTO done FROM automation._steps_now(run.id) AS s WHERE s.step = _undo_step.step;
 	answer := ROW(step, done.action, 'nothing', done.status);
 	IF automation._undo_waiting(run, step, why) > 0 THEN
 		answer.effect := 'cancelled';
@@ -347,7 +352,7 @@ BEGIN
 	FOR past IN SELECT u.* FROM automation.run AS u WHERE u.rule_id = recalled.id AND u.at >= since ORDER BY u.id LOOP
 		FOR answer IN
 			SELECT (a).*
-			FROM automation._steps_now(past) AS s, LATERAL automation._undo_step(caller, recalled, past, s.step, true) AS a
+			FROM automation._steps_now(past.id) AS s, LATERAL automation._undo_step(caller, recalled, past, s.step, true) AS a
 			WHERE s.status = 'waiting' OR s.deliveries IS NOT NULL
 			ORDER BY s.step
 		LOOP

@@ -48,7 +48,7 @@ BEGIN
 	IF coalesce(cardinality(steps), 0) = 0 OR array_position(steps, NULL) IS NOT NULL THEN
 		PERFORM automation._fail('22023', format('rule "%s" has no steps', rule));
 	END IF;
-	RETURN automation._flowing(rule, (
+	RETURN automation._flowing((
 		SELECT jsonb_agg(jsonb_build_object(
 			'action', s.action, 'params', coalesce(s.params, '{}'), 'timing', coalesce(s.timing, '{}'),
 			'condition', nullif(btrim(s.condition), '')) ORDER BY s.place)

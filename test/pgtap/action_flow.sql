@@ -94,6 +94,56 @@ SELECT throws_ok(crm.refused(VARIADIC automation.in_arm('nobodys', 'then', ARRAY
 	'42704', 'rule "tap" asks for a decision "nobodys" that no step before has made', 'a decision that nobody makes');
 SELECT throws_ok(crm.refused(VARIADIC automation.branch('new.amuont > 10', ARRAY[crm.say('a')])), '42703', NULL, 'a condition that is none');
 
+-- Who asks must ask for what is decided before
+
+CREATE FUNCTION crm.answer(command text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	detail text;
+	hint text;
+BEGIN
+	EXECUTE command;
+	RETURN 'nothing';
+EXCEPTION WHEN OTHERS THEN
+	GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
+	RETURN concat_ws(' | ', SQLSTATE, SQLERRM, nullif(detail, ''), nullif(hint, ''));
+END
+$$;
+CREATE FUNCTION crm.asks(condition text) RETURNS text LANGUAGE sql AS $$
+	SELECT crm.answer(crm.refused(VARIADIC automation.branch('new.amount > 10', ARRAY[crm.say('a')], decision => 'rich') || automation.only_if(condition, crm.say('b'))))
+$$;
+SELECT is(crm.asks('{"took": ["rihc", "then"]}'), '42704 | rule "tap" asks for a decision "rihc" that no step before has made | Perhaps you meant "rich".', 'a decision that nobody makes, in JSON');
+SELECT is(crm.asks('{"any": [{"not": true, "took": ["it''s", "then"]}, {"field": "owner", "operator": "filled"}]}'),
+	'42704 | rule "tap" asks for a decision "it''s" that no step before has made | Decisions before it: rich.', 'wherever it stands');
+SELECT is(crm.asks($$ AUTOMATION . took ($x$other$x$, 'then') AND true $$), '42704 | rule "tap" asks for a decision "other" that no step before has made | Decisions before it: rich.', 'however it is written');
+SELECT is(crm.asks('{"took": ["rich", "no"]}'), '42704 | decision "rich" of rule "tap" has no way "no" | Its ways are: then, else.', 'a way that there is not');
+SELECT is(crm.asks($$automation.took('rich', 'Then')$$), '42704 | decision "rich" of rule "tap" has no way "Then" | Its ways are: then, else.', 'in SQL too');
+SELECT is(crm.asks($$automation.took('rich', new.status)$$), '22023 | rule "tap" asks for a decision, but not by name | Write automation.took(''decision'', ''way''), with two plain texts.', 'a way that nobody can know');
+SELECT is(crm.asks('{"took": "rich"}'), '22023 | "took" of a condition must be a decision and one of its ways, not "rich" | This is step 3 (notify) of rule "tap". | For example: {"took": ["new.amount > 100", "then"]}.', 'half a question');
+SELECT is(crm.answer(crm.refused(VARIADIC ARRAY[automation.split('ab', '{"a": 1, "b": 1}')] || automation.in_arm('ab', 'c', ARRAY[crm.say('c')]))),
+	'42704 | decision "ab" of rule "tap" has no way "c" | Its ways are: a, b.', 'ways of a split are those that have a weight');
+SELECT is(crm.answer(crm.refused(VARIADIC automation.wait_until('new.amount > 10', '1 day') || automation.in_arm('new.amount > 10', 'then', ARRAY[crm.say('c')]))),
+	'42704 | decision "new.amount > 10" of rule "tap" has no way "then" | Its ways are: met, timed out.', 'and of wait_until');
+SELECT is(crm.answer(crm.refused(VARIADIC automation.in_arm('late', 'then', ARRAY[crm.say('c')]) || automation.branch('true', '{}', decision => 'late'))),
+	'42704 | rule "tap" asks for a decision "late" that no step before has made | Put a branch(), split() or wait_until() before it.', 'one that is made later');
+SELECT is(crm.answer($$SELECT automation.create_rule('tap', 'crm.job', 'created', condition => '{"took": ["rich", "then"]}', steps => automation.branch('true', ARRAY[crm.say('a')], decision => 'rich'))$$),
+	'0A000 | the condition of rule "tap" cannot ask for a decision | Only while its steps are taken does a run know which way it goes. | Make it the condition of a step: automation.only_if() or automation.in_arm().', 'a rule cannot ask before it runs');
+SELECT is(crm.answer(crm.refused(VARIADIC automation.branch('true', '{}', decision => 'rich') || automation.after('1 day', crm.say('a'), options => '{"cancel_when": "automation.took(''rich'', ''then'')"}'))),
+	'0A000 | what step 2 of rule "tap" waits for cannot ask for a decision | Only while its steps are taken does a run know which way it goes. | Make it the condition of a step: automation.only_if() or automation.in_arm().', 'nor a step while it waits');
+SELECT is(crm.asks($$automation.took('rich', 'then') AND NOT automation.took('rich', 'else')$$), 'nothing', 'what is decided may be asked for');
+SELECT automation.drop_rule('tap');
+SELECT throws_ok($$SELECT automation.apply_rules('{"format": 1, "rules": [{"name": "doc", "relation": "crm.job", "trigger": "created", "steps": [{"action": "notify", "params": {"recipient": "Ann", "body": "x"}, "condition": "{\"took\": [\"nobodys\", \"then\"]}"}]}]}')$$,
+	'42704', NULL, 'rules as data are asked likewise');
+
+-- A decision with a time of its own is made before what asks for it
+
+SELECT automation.create_rule('later', 'crm.job', 'created', steps => ARRAY[automation.after('1 day', automation.split('ab', '{"a": 1, "b": 0}'))]
+	|| automation.in_arm('ab', 'a', ARRAY[crm.say('a')]) || automation.in_arm('ab', 'b', ARRAY[crm.say('b')]), activate => true);
+INSERT INTO crm.job (id) VALUES (25);
+SELECT is(crm.said(), NULL, 'what comes after a split that waits');
+SELECT automation.advance('1 day');
+SELECT is(crm.said(), 'a', 'waits for it');
+SELECT automation.drop_rule('later');
+
 -- split
 
 SELECT automation.create_rule('splits', 'crm.job', 'created', steps => ARRAY[automation.split('ab', '{"a": 1, "b": 1, "none": 2}')]

@@ -135,6 +135,48 @@ INSERT INTO crm.job VALUES (7, 'New', 2, '2030-04-20');
 SELECT automation.alter_rule('dated', trigger => 'created', params => '{}');
 SELECT is(crm.planned('dated'), NULL, 'a rule that waits for no date has none planned');
 
+-- A way that a run went stays its way: no step of it is lost without a word
+
+CREATE FUNCTION crm.forks(condition text, decision text DEFAULT NULL, before automation.step[] DEFAULT '{}', steps text[] DEFAULT '{rich,poor}') RETURNS automation.step[] LANGUAGE sql AS $$
+	SELECT before || automation.branch(condition, ARRAY[automation.after('1 day', automation.notify('a', steps[1] || ' {{ id }}'))],
+		ARRAY[automation.after('1 day', automation.notify('a', steps[2] || ' {{ id }}'))], decision)
+$$;
+CREATE FUNCTION crm.lost(steps automation.step[], step_map jsonb DEFAULT NULL, rule text DEFAULT 'forks') RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	detail text;
+	hint text;
+BEGIN
+	PERFORM automation.alter_rule(rule, steps => steps, in_flight => 'migrate', step_map => step_map);
+	RETURN 'nothing';
+EXCEPTION WHEN feature_not_supported THEN
+	GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
+	RETURN concat_ws(' | ', regexp_replace(SQLERRM, 'run \d+', 'run #'), detail, hint);
+END
+$$;
+SELECT automation.create_rule('forks', 'crm.job', 'status_entered', '{"to": "Forked"}', steps => crm.forks('new.amount > 100'), activate => true);
+INSERT INTO crm.job VALUES (60, 'Forked', 500), (61, 'Forked', 5);
+SELECT is(crm.lost(crm.forks('new.amount > 200')), 'run # would lose step 2 of rule "forks" | The step asks for a decision "new.amount > 200" that the run has not made. | '
+	'Name the decision as it was called, decision => ''new.amount > 100''; or map the step to null, or let these runs finish.', 'a decision that has another name');
+SELECT is(regexp_replace(crm.planned('forks'), ' \d\d-\d\d \d\d:\d\d', '', 'g'), '60 step 2 v1, 60 step 3 v1, 61 step 2 v1, 61 step 3 v1', 'nothing has moved');
+SELECT is(crm.lost(crm.forks('new.amount > 200', 'new.amount > 100', steps => '{poor,rich}')), 'run # would lose step 3 of rule "forks" | '
+	'The step is on the way "else" of decision "new.amount > 100", and the run went the way "then". | Map it to null, or let these runs finish.', 'steps that change ways');
+SELECT is(crm.lost(crm.forks('new.amount > 200', 'new'), '{"2": null, "3": null}'), 'nothing', 'what is mapped to null is not lost');
+SELECT is(crm.planned('forks'), NULL, 'but cancelled');
+INSERT INTO crm.job VALUES (62, 'Forked', 500), (63, 'Forked', 150);
+SELECT is(crm.lost(crm.forks('new.amount > 1000', 'new')), 'nothing', 'a decision that keeps its name is the same one');
+SELECT automation.advance('1 day');
+SELECT matches(crm.said(), 'rich 62, poor 63$', 'each goes the way it went');
+SELECT automation.alter_rule('forks', steps => crm.forks('new.amount > 100', before => ARRAY[automation.wait('1 day')]));
+INSERT INTO crm.job VALUES (64, 'Forked', 150), (65, 'Forked', 5);
+SELECT is(crm.lost(crm.forks('new.amount > 200', before => ARRAY[automation.wait('1 day')])), 'nothing', 'one that is still to be made');
+SELECT automation.advance('4 days');
+SELECT matches(crm.said(), 'poor 64, poor 65$', 'is made as the rule says now');
+SELECT automation.create_rule('plain', 'crm.job', 'status_entered', '{"to": "Plain"}', steps => ARRAY[automation.after('1 day', automation.notify('a', 'rich {{ id }}'))], activate => true);
+INSERT INTO crm.job VALUES (66, 'Plain', 500);
+SELECT is(crm.lost(crm.forks('new.amount > 100'), rule => 'plain'), 'run # would lose step 2 of rule "plain" | The step asks for a decision "new.amount > 100" that the run has not made. | '
+	'Map the step to null, or let these runs finish.', 'a step that was on no way');
+SELECT matches(crm.planned('plain'), '^66 step 1 v1 ', 'goes on waiting');
+
 -- What is in flight is not touched by who only renames, or may not
 
 CREATE ROLE tap_author;

@@ -138,6 +138,53 @@ REVOKE SELECT ON crm.job FROM tap_viewer;
 SELECT is(crm.as_role('tap_viewer', 'SELECT changes FROM automation.execution_log'), NULL, 'not for others');
 SELECT is(crm.as_role('tap_viewer', 'SELECT result FROM automation.step_log'), NULL, 'nor that');
 
+-- Nor by what the views call for their readers, whatever it is given
+
+SELECT id AS run FROM automation.run WHERE steps <> '[]' \gset
+SELECT is((SELECT result FROM automation._steps_now(:run)), '{"status": "b"}', 'steps of a run, with what they wrote');
+SELECT is(crm.as_role('tap_viewer', 'SELECT result FROM automation._steps_now(' || :run || ')'), NULL, 'which a viewer is not told by them either');
+SELECT throws_ok($$SELECT crm.as_role('tap_viewer', 'SELECT automation.__steps_now(''tap_admin'', 1)')$$, '42501', NULL, 'in nobody''s name but his own');
+UPDATE automation.run SET steps = '[{"step": 1, "action": "update_field", "status": "failed", "reason": "value too long: secret", "sqlstate": "22001"}]';
+SELECT is(crm.as_role('tap_viewer', 'SELECT reason FROM automation._steps_now(' || :run || ')'), 'error, not shown without SELECT on the table', 'nor the text of an error');
+-- Whoever adds to this list has to see to it that the function, called with anything, answers nothing that its
+-- caller may not know: it takes what names a row and no row, and looks at who asks where that matters.
+SELECT set_eq($$SELECT p.oid::regprocedure::text FROM pg_proc AS p
+	WHERE p.pronamespace = 'automation'::regnamespace AND (p.prosecdef OR p.prosrc = 'automation_call' AND p.proname ~ '^_')
+		AND (has_function_privilege('tap_viewer', p.oid, 'EXECUTE') OR has_function_privilege('tap_nobody', p.oid, 'EXECUTE')) AND p.prorettype <> 'event_trigger'::regtype$$, ARRAY[
+	-- names of columns and tables that are attached, as in the view entities
+	'automation._key(regclass)', 'automation._roles(regclass)', 'automation._links(regclass)',
+	-- what is missing for a trigger or a playbook that everybody may read
+	'automation._needs(regclass,text)', 'automation._playbook_card(text)',
+	-- names of rules, as in the view rules
+	'automation._with_names(text)', 'automation._rule_names_with(text,text)',
+	-- numbers of messages, and how many there are, as in the view stats
+	'automation._delivery_called(oid,text)', 'automation._unclaimed(oid)', 'automation._awaiting_retry(oid)', 'automation._is_copy()',
+	-- the caller is looked at
+	'automation._steps_now(bigint)', 'automation._new_link(text,text,text,regclass,text,text,interval,integer)',
+	-- an instant or a span by a calendar, as in the view calendars
+	'automation._calendar_zone(text)', 'automation._schedule(timestamp with time zone,interval,jsonb,text)',
+	'automation.sla_elapsed(timestamp with time zone,timestamp with time zone,tstzmultirange,text,text)',
+	'automation._sla_due(timestamp with time zone,interval,tstzmultirange,text,text)'], 'functions that do with our rights what anybody asks');
+SELECT is((SELECT array_agg(p.oid::regprocedure::text) FROM pg_proc AS p, unnest(p.proargtypes) AS a JOIN pg_type AS t ON t.oid = a
+	WHERE p.pronamespace = 'automation'::regnamespace AND p.prosecdef AND t.typtype = 'c'), NULL, 'none of them takes a row, which anybody can make up');
+
+-- Whose links, drafts and undone steps one sees
+
+SELECT automation.create_rule('roots', 'crm.job', 'manual', steps => ARRAY[automation.notify('1', 'x')]);
+SELECT crm.as_role(owner, format('SELECT automation.alter_rule(%L, condition => ''new.id > 0'', publish => false)', rule))
+FROM (VALUES ('tap_author', 'note'), (current_user, 'roots')) AS v(owner, rule);
+INSERT INTO automation.token (purpose, name, prefix, role, search_path, entity_id, key, expires_at)
+SELECT 'link', owner, '', owner::regrole, '', e.id, '1', now() + interval '1 day' FROM automation.entity AS e, unnest(ARRAY['tap_author', current_user]) AS owner WHERE e.relation = 'crm.job'::regclass;
+INSERT INTO automation.undo_note (run_id, step, actor, effect, reason) VALUES (:run, 1, 'tap_author', 'conflict', 'error 23514: failing row contains (1, secret)');
+SELECT is(crm.as_role(role, format('SELECT concat_ws('' '', (SELECT string_agg(replace(name, %L, ''root''), '','' ORDER BY id) FROM automation.tokens), (SELECT string_agg(rule, '','' ORDER BY rule) FROM automation.drafts))', current_user)),
+	shown, format('%s sees "%s"', role, shown))
+FROM (VALUES ('tap_viewer', ''), ('tap_author', 'tap_author note'), ('tap_operator', 'tap_author,root note,roots'), ('tap_admin', 'tap_author,root note,roots')) AS v(role, shown);
+SELECT is(crm.as_role('tap_viewer', 'SELECT concat_ws('' '', rule, effect, reason) FROM automation.undone'), 'note conflict error 23514', 'what was undone is in the log, without values');
+GRANT SELECT ON crm.job TO tap_viewer;
+SELECT is(crm.as_role('tap_viewer', 'SELECT reason FROM automation.undone'), 'error 23514: failing row contains (1, secret)', 'but for who may read the table');
+REVOKE SELECT ON crm.job FROM tap_viewer;
+SELECT automation.drop_rule('roots');
+
 -- What became of messages is for the owner of the rule, and for operators
 
 CREATE SERVER tap_hook FOREIGN DATA WRAPPER pg_automation OPTIONS (channel 'webhook', base_url 'https://hook.example');

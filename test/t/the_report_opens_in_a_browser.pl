@@ -20,6 +20,8 @@ $server->ask(<<'END');
 		automation.after('2 hours', automation.send_sms('texts', '{{ phone | default: "+12025550199" }}', 'Did all go well?'), cancel_if_changed => '{status}'),
 		automation.after('1 day', automation.create_task('Call {{ id }}')), automation.after('2 days', automation.update_field('status', 'Old'))]);
 	SELECT automation.create_rule('<script>document.title = "ran"</script>', 'crm.job', 'created', activate => true, steps => ARRAY[automation.create_task('Call {{ id }}')]);
+	SELECT automation.create_rule('Offer', 'crm.job', 'manual', steps => automation.wait_until($$new.status = 'Accepted by everybody whom it concerns'$$, '5 days', met => ARRAY[automation.create_task('Thank')],
+		timed_out => automation.branch('new.amount > 1000', ARRAY[automation.create_task('Call'), automation.create_task('Write'), automation.create_task('Visit')])));
 	INSERT INTO crm.job VALUES ('nobody', 'New', 50), ('<img src="http://page.example/x.png">', 'New', 50), (repeat('long', 60), 'New', 5);
 	UPDATE crm.job SET status = 'Dispatched';
 END
@@ -33,7 +35,7 @@ const seen = all => [...document.querySelectorAll(all)].filter(e => e.getBoundin
 const lines = e => { const range = document.createRange(); range.selectNodeContents(e); return new Set([...range.getClientRects()].map(r => r.top)).size };
 const color = all => getComputedStyle(document.querySelector(all)).color;
 const measured = { title: document.title, scripts: document.scripts.length - 1,
-  parts: seen('h2').map(e => e.textContent).join(), rules: seen('.flow').length, boxes: seen('.box').length, bars: seen('rect').length,
+  parts: seen('h2').map(e => e.textContent).join(), rules: seen('.flow').length, boxes: seen('.box').length, ways: seen('.way > b').map(e => e.textContent).join(), bars: seen('rect').length,
   runs: seen('tbody tr').length, items: seen('ol.line').length, steps: seen('ol.line li').length,
   wide: document.documentElement.scrollWidth - innerWidth,
   broken: seen('th, td.short, .status, .time').filter(e => lines(e) > 1).length,
@@ -85,7 +87,8 @@ for my $width (1200, 600)
 	is($seen->{title}, 'Automation in postgres', "$width pixels: no text has become a script");
 	is($seen->{scripts}, 0, 'there is none');
 	is($seen->{parts}, 'Runs per day,Rules,Last runs,Rows', 'all parts are seen');
-	is("$seen->{rules} $seen->{boxes}", '2 8', 'rules as flows, a box for each trigger, condition and step');
+	is("$seen->{rules} $seen->{boxes}", '3 15', 'rules as flows, a box for each trigger, condition and step');
+	is($seen->{ways}, 'met,timed out,yes,no', 'and a line for each way of a decision');
 	cmp_ok($seen->{bars}, '>', 0, 'a bar for a day with runs');
 	is($seen->{runs}, 5, 'a line for each run');
 	is("$seen->{items} $seen->{steps}", '3 11', 'a timeline for each row, and its steps');
