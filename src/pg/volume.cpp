@@ -3,6 +3,8 @@
 #include "pg/definitions.hpp"
 #include "pg/spi.hpp"
 
+#include <string>
+
 namespace automation::pg {
 
 // A transaction that was under way when the next volume was begun may go on with the last one:
@@ -21,10 +23,9 @@ int volume()
 	return known;
 }
 
-std::string in_volume(const char *table)
+Target in_volume(const char *table)
 {
-	const int number = volume();
-	return number == 0 ? table : std::string(table) + "_" + std::to_string(number);
+	return {table, volume()};
 }
 
 Statement &VolumeStatement::statement(int number)

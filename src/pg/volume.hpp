@@ -1,12 +1,12 @@
 // The log and the outbox are kept in volumes, of which one is written: sql/install/volume.sql.
 #pragma once
 
-#include "pg/spi.hpp"
+#include "pg/insertion.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <initializer_list>
-#include <string>
 
 namespace automation::pg {
 
@@ -15,7 +15,7 @@ constexpr int volumes = 6;
 int volume(); // the one that is written
 
 // What run, step_run, delivery or attempt is called there, in schema automation.
-std::string in_volume(const char *table);
+Target in_volume(const char *table);
 
 // A statement about rows of which nobody knows the volume. What is worked on lies together, as a
 // rule where the last was found: there it is looked for first, and mostly nowhere else.

@@ -136,12 +136,13 @@ $server->ask("INSERT INTO visit VALUES (5, 'BOB\@x.example', 'More news', NULL, 
 like($server->ask("SELECT status, reason FROM automation.step_log WHERE key = '5'"), qr/^suppressed\|consent: marketing messages refused on .* \(unsubscribe link\)$/,
 	'and obeyed');
 
-# Letters of one channel follow each other over one connection, until what is allowed changes.
+# Letters of one channel follow each other over the connections that are there, until what is allowed changes.
 my %connections = map { $_->{connection} => 1 } $mail->received;
-is(scalar keys %connections, 1, 'one connection has carried them all');
+cmp_ok(scalar keys %connections, '<', $count / 2, 'a connection carries several letters');
 $server->ask(q{ALTER FOREIGN DATA WRAPPER pg_automation OPTIONS (SET allowed_networks '127.0.0.0/9')});
-letter("INSERT INTO visit VALUES (7, 'ann\@x.example', 'x', 'y', now(), NULL, '\\x00')");
-ok(!$connections{ ($mail->received)[-1]{connection} }, 'which is not used once the policy is another one');
+$server->ask(q{SELECT automation.set_consent('email', 'cy@x.example', 'marketing', 'granted', 'web form')});
+letter("INSERT INTO visit VALUES (7, 'cy\@x.example', 'News', NULL, now(), 'marketing')");
+ok(!$connections{ ($mail->received)[-1]{connection} }, 'none of them is used once the policy is another one');
 
 # A document that goes before the message does.
 $server->ask(q{SELECT automation.pause_channel('office'); SELECT automation.add_document('visit', '6', 'plan.bin', '\x00')});
