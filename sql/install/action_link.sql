@@ -326,9 +326,7 @@ DECLARE
 	used automation.token;
 	answer record;
 BEGIN
-	IF (decision IN ('granted', 'declined')) IS NOT TRUE THEN
-		PERFORM automation._fail('22023', format('unrecognized decision: "%s"', decision), hint => 'Valid values are: granted, declined.');
-	END IF;
+	PERFORM automation._check_choice('unrecognized decision', decision, 'granted', 'declined');
 	used := automation._use_token(token, 'approval');
 	SELECT a.* INTO answer FROM automation._answer_sql(automation._table_of('approval', 'create_record'), decision) AS a;
 	IF automation._act(used.role, used.search_path, answer.command, jsonb_build_object(

@@ -324,9 +324,7 @@ AS $$
 DECLARE
 	plain text;
 BEGIN
-	IF (kind IN ('sms', 'email')) IS NOT TRUE THEN
-		PERFORM automation._fail('22023', format('unrecognized kind of address: "%s"', kind), hint => 'Valid values are: sms, email.');
-	END IF;
+	PERFORM automation._check_choice('unrecognized kind of address', kind, 'sms', 'email');
 	plain := automation._plain_address(kind, address);
 	PERFORM automation._check_recipient(kind, plain);
 	RETURN automation._erase('{}', NULL, automation._address_pattern(plain), ARRAY[kind || ':' || plain]);
