@@ -427,6 +427,32 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION automation._follow(bigint, smallint) IS 'Lets the step begin that waits for this one';
 
+CREATE FUNCTION automation._delivered(runs bigint[], steps smallint[]) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+-- The table may have been all but empty when this was planned.
+SET enable_seqscan = off
+AS $$
+DECLARE
+	followed integer;
+BEGIN
+	-- A step's status is dear: it is asked only where somebody waits for it.
+	WITH awaited AS MATERIALIZED (
+		SELECT DISTINCT o.run_id, o.step
+		FROM unnest(runs, steps) AS o(run_id, step)
+		JOIN automation.pending AS p ON p.run_id = o.run_id AND p.step = o.step + 1
+		WHERE p.awaits = 'previous'
+	)
+	SELECT count(automation._follow(w.run_id, w.step)) INTO followed
+	FROM awaited AS w
+	WHERE automation._step_status(w.run_id, w.step) NOT IN ('delivering', 'retrying', 'waiting');
+	IF followed > 0 THEN
+		PERFORM automation._wake_worker();
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION automation._delivered(bigint[], smallint[]) IS 'Messages of these steps of runs have come to their end: steps that waited for them may begin';
+
 CREATE FUNCTION automation.tick(most integer DEFAULT 1000) RETURNS integer
 LANGUAGE C STRICT AS 'MODULE_PATHNAME', 'automation_tick';
 COMMENT ON FUNCTION automation.tick(integer)

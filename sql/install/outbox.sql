@@ -308,7 +308,9 @@ BEGIN
 	UPDATE automation.attempt AS a SET outcome = 'unknown', reason = dropped, finished_at = automation._now()
 	WHERE a.delivery_id = ANY (deliveries) AND a.outcome IS NULL;
 	DELETE FROM automation.retry AS r WHERE r.delivery_id = ANY (unsent);
-	PERFORM automation._suppress(unsent, 'cancelled', dropped), automation._delivered(deliveries);
+	PERFORM automation._suppress(unsent, 'cancelled', dropped);
+	PERFORM automation._delivered(array_agg(d.run_id), array_agg(d.step))
+	FROM automation.delivery AS d WHERE d.id = ANY (deliveries);
 END
 $$;
 COMMENT ON FUNCTION automation._end_lost(bigint[]) IS 'Ends messages whose channel nobody knows any more; of one that was in flight it is unknown whether it has arrived';

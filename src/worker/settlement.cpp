@@ -74,19 +74,7 @@ void schedule(std::span<const Settlement> settlements)
 
 void follow(const std::vector<Origin> &origins)
 {
-	// A step's status is dear: it is asked only where somebody waits for it.
-	static Statement follow(
-		R"(
-		WITH awaited AS MATERIALIZED (
-			SELECT DISTINCT o.run_id, o.step
-			FROM unnest($1::bigint[], $2::smallint[]) AS o (run_id, step)
-			JOIN automation.pending AS p ON p.run_id = o.run_id AND p.step = o.step + 1
-			WHERE p.awaits = 'previous')
-		SELECT automation._follow(w.run_id, w.step), automation._wake_worker()
-		FROM awaited AS w
-		WHERE automation._step_status(w.run_id, w.step)
-			NOT IN ('delivering', 'retrying', 'waiting'))",
-		Statement::Plan::by_index);
+	static Statement follow("SELECT automation._delivered($1::bigint[], $2::smallint[])");
 	Array runs, steps;
 	for (const Origin &origin : origins) {
 		runs.add(origin.run);
