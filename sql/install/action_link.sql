@@ -370,7 +370,9 @@ DECLARE
 	approvals regclass;
 	answer record;
 BEGIN
-	IF (decision IN ('granted', 'declined')) IS NOT TRUE THEN
+	IF decision IS NULL THEN
+		PERFORM automation._fail('22004', 'decision must not be null', hint => 'Answer granted or declined.');
+	ELSIF decision NOT IN ('granted', 'declined') THEN
 		PERFORM automation._fail('22023', format('unrecognized decision: "%s"', decision), hint => 'Valid values are: granted, declined.');
 	END IF;
 	used := automation._use_token(token, 'approval');

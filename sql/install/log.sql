@@ -325,7 +325,8 @@ DECLARE
 	answer jsonb := automation._ask(owner, automation._row_query(relation), automation._key_json(relation, key));
 BEGIN
 	IF answer IS NULL THEN
-		PERFORM automation._fail('P0002', format('table "%s" has no row with the key %s', relation, key));
+		PERFORM automation._fail('P0002', format('table "%s" has no row with the key %s', relation, key),
+			hint => format('Its key is %s.', automation._list(automation._key(relation))));
 	END IF;
 	RETURN answer;
 END

@@ -601,6 +601,8 @@ BEGIN
 		RETURN jsonb_build_object('delay', params ->> 'settle');
 	ELSIF timing ? 'before' THEN
 		RETURN timing - 'before' || jsonb_build_object('delay', (-automation._check_delay(timing ->> 'before', false, 'before'))::text);
+	ELSIF timing ? 'delay' THEN
+		PERFORM automation._check_delay(timing ->> 'delay', true, coalesce(substring(definition.timing ->> 'delay' FROM '^\{(.+)\}$'), 'delay'));
 	END IF;
 	RETURN timing;
 END
