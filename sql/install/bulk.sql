@@ -22,7 +22,7 @@ CREATE TABLE automation.batch (
 COMMENT ON TABLE automation.batch IS 'Transactions that have set off too much, and what became of that';
 COMMENT ON COLUMN automation.batch.id IS 'Drawn from the numbers of runs';
 COMMENT ON COLUMN automation.batch.at IS 'When';
-COMMENT ON COLUMN automation.batch.txid IS 'The transaction: by this its messages that are held are found';
+COMMENT ON COLUMN automation.batch.txid IS 'The transaction: by this, and by the time, its messages that are held are found; a batch that was restored from a dump has none, and its number may be that of another transaction here';
 COMMENT ON COLUMN automation.batch.actor IS 'Session user of the write';
 COMMENT ON COLUMN automation.batch.state IS 'held until somebody decides';
 COMMENT ON COLUMN automation.batch.rate IS 'Matches a second, at most, while it is released';
@@ -70,7 +70,7 @@ CROSS JOIN LATERAL (
 	SELECT u.rule_id, 0, count(*), 0
 	FROM automation.delivery AS d
 	JOIN automation.run AS u ON u.id = d.run_id
-	WHERE d.server = 0 AND d.priority IN (0, 1, 2) AND d.txid = b.txid AND NOT EXISTS (SELECT FROM automation.attempt AS a WHERE a.delivery_id = d.id)
+	WHERE d.server = 0 AND d.priority IN (0, 1, 2) AND d.txid = b.txid AND d.at <= b.at AND NOT EXISTS (SELECT FROM automation.attempt AS a WHERE a.delivery_id = d.id)
 	GROUP BY u.rule_id
 	UNION ALL
 	SELECT p.rule_id, 0, 0, count(*)
@@ -83,6 +83,7 @@ WHERE b.state IN ('held', 'releasing')
 GROUP BY b.id, r.id
 ORDER BY b.id, r.position, r.id;
 COMMENT ON VIEW automation.pending_batches IS 'Transactions that have set off too much, and by which rules: until release_batch() or discard_batch()';
+COMMENT ON COLUMN automation.pending_batches.at IS 'When';
 COMMENT ON COLUMN automation.pending_batches.rate IS 'Matches a second, once it is released';
 COMMENT ON COLUMN automation.pending_batches.rule IS 'Null: it has been dropped since';
 COMMENT ON COLUMN automation.pending_batches.matches IS 'Rows for which the rule is still to run';
@@ -101,12 +102,18 @@ END;
 COMMENT ON FUNCTION automation._new_batch() IS 'This transaction has set off too much';
 
 CREATE FUNCTION automation._suppress(deliveries bigint[], outcome text, reason text) RETURNS void
-LANGUAGE sql
-BEGIN ATOMIC
-	INSERT INTO automation.attempt (delivery_id, number, epoch, finished_at, outcome, reason)
-	SELECT d, 1, 0, automation._now(), _suppress.outcome, _suppress.reason FROM unnest(deliveries) AS d;
-	SELECT automation._advance(deliveries);
-END;
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	EXECUTE format('INSERT INTO %s (id, delivery_id, number, epoch, started_at, finished_at, outcome, reason) OVERRIDING SYSTEM VALUE
+			SELECT nextval(''automation.attempt_id_seq''), d.id, coalesce((SELECT max(a.number) FROM automation.attempt AS a WHERE a.delivery_id = d.id), 0),
+				0, n.now, n.now, $2, $3
+			FROM unnest($1) AS d(id), (SELECT automation._now()) AS n(now)', automation._written('attempt'))
+		USING deliveries, outcome, reason;
+	PERFORM automation._advance(deliveries);
+END
+$$;
 COMMENT ON FUNCTION automation._suppress(bigint[], text, text) IS 'Ends messages that no channel looks after any more';
 
 CREATE FUNCTION automation._hold_back() RETURNS bigint
@@ -231,7 +238,7 @@ LANGUAGE sql STABLE
 BEGIN ATOMIC
 	SELECT coalesce(array_agg(d.id ORDER BY d.id), '{}')
 	FROM automation.delivery AS d
-	WHERE d.server = 0 AND d.priority IN (0, 1, 2) AND d.txid = (batch).txid AND NOT EXISTS (SELECT FROM automation.attempt AS a WHERE a.delivery_id = d.id);
+	WHERE d.server = 0 AND d.priority IN (0, 1, 2) AND d.txid = (batch).txid AND d.at <= (batch).at AND NOT EXISTS (SELECT FROM automation.attempt AS a WHERE a.delivery_id = d.id);
 END;
 COMMENT ON FUNCTION automation._held_messages(automation.batch) IS 'Messages that a batch holds';
 
@@ -252,7 +259,7 @@ BEGIN
 	INSERT INTO automation.retry (delivery_id, server, priority, due_at)
 	SELECT f.id, f.server, f.priority, automation._now() + row_number() OVER (ORDER BY f.id) * interval '1 s' / rate
 	FROM free AS f;
-	PERFORM automation._suppress(automation._held_messages(batch), 'cancelled', 'its channel has been dropped');
+	PERFORM automation._end_lost(automation._held_messages(batch));
 END
 $$;
 COMMENT ON FUNCTION automation._release_messages(automation.batch, integer) IS 'Lets the messages of a batch go, so many a second';
@@ -301,22 +308,26 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	discarded automation.batch := automation._pending_batch(batch);
+	messages bigint[] := automation._held_messages(automation._pending_batch(batch));
 	reason text := format('batch %s discarded by %s', batch, caller);
 BEGIN
-	INSERT INTO automation.run (id, rule_id, version, entity_id, key, event, status, reason, actor)
-	OVERRIDING SYSTEM VALUE
-	SELECT nextval('automation.run_id_seq'), h.rule_id, coalesce(max(r.version), 0), coalesce(max(e.id), max(h.entity_id)), '',
-		'discarded', 'suppressed', format('bulk: %s matches, %s', count(*), reason), session_user
-	FROM automation.held AS h
-	LEFT JOIN automation.rule AS r ON r.id = h.rule_id
-	LEFT JOIN automation.entity AS e ON e.relation = r.relation
-	WHERE h.batch_id = batch
-	GROUP BY h.rule_id;
+	EXECUTE format('INSERT INTO %s (id, at, rule_id, version, entity_id, key, event, status, reason, actor) OVERRIDING SYSTEM VALUE
+			SELECT nextval(''automation.run_id_seq''), automation._now(), h.rule_id, coalesce(max(r.version), 0), coalesce(max(e.id), max(h.entity_id)), '''',
+				''discarded'', ''suppressed'', format(''bulk: %%s matches, %%s'', count(*), $2), session_user
+			FROM automation.held AS h
+			LEFT JOIN automation.rule AS r ON r.id = h.rule_id
+			LEFT JOIN automation.entity AS e ON e.relation = r.relation
+			WHERE h.batch_id = $1
+			GROUP BY h.rule_id', automation._written('run'))
+		USING batch, reason;
 	DELETE FROM automation.held AS h WHERE h.batch_id = batch;
-	PERFORM automation._suppress(automation._held_messages(discarded), 'cancelled', reason);
+	PERFORM automation._suppress(messages, 'cancelled', reason);
 	PERFORM automation._cancel(p.place, reason)
-	FROM (SELECT d.ctid AS place FROM automation.pending AS d WHERE d.batch_id = batch FOR UPDATE) AS p;
+	FROM (
+		SELECT d.ctid AS place FROM automation.pending AS d
+		WHERE d.batch_id = batch OR d.awaits = 'previous' AND d.run_id IN (SELECT m.run_id FROM automation.delivery AS m WHERE m.id = ANY (messages))
+		FOR UPDATE
+	) AS p;
 	UPDATE automation.batch AS b SET state = 'discarded', ended_at = automation._now() WHERE b.id = batch;
 END
 $$;

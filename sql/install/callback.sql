@@ -2,48 +2,79 @@
 -- listens to no web; the application's endpoint passes on what it is told.
 
 CREATE TABLE automation.receipt (
-	provider_id text PRIMARY KEY,
+	server oid NOT NULL,
+	provider_id text NOT NULL,
 	delivery_id bigint NOT NULL,
-	at timestamptz NOT NULL DEFAULT automation._now()
+	at timestamptz NOT NULL DEFAULT automation._now(),
+	PRIMARY KEY (server, provider_id)
 );
 COMMENT ON TABLE automation.receipt IS 'What providers call the messages that they have taken';
+COMMENT ON COLUMN automation.receipt.server IS 'The channel: providers do not know each other''s numbers';
 COMMENT ON COLUMN automation.receipt.provider_id IS 'Number that the provider gave the message: of Twilio its sid';
 COMMENT ON COLUMN automation.receipt.delivery_id IS 'The delivery';
 COMMENT ON COLUMN automation.receipt.at IS 'When it was taken';
 
 CREATE TABLE automation.callback (
+	server oid NOT NULL,
 	provider_id text NOT NULL,
 	state text NOT NULL,
-	server oid NOT NULL,
 	at timestamptz NOT NULL DEFAULT automation._now(),
 	error_code text,
-	PRIMARY KEY (provider_id, state)
+	PRIMARY KEY (server, provider_id, state)
 );
 COMMENT ON TABLE automation.callback IS 'What automation.record_callback() was told, each once: a status may come before the answer that says what its message is called';
+COMMENT ON COLUMN automation.callback.server IS 'The channel';
 COMMENT ON COLUMN automation.callback.provider_id IS 'What the provider calls the message';
 COMMENT ON COLUMN automation.callback.state IS 'What became of it in the provider''s words: sent, delivered, undelivered, failed; received: it came from a recipient';
-COMMENT ON COLUMN automation.callback.server IS 'The channel';
 COMMENT ON COLUMN automation.callback.at IS 'When we were told first';
 COMMENT ON COLUMN automation.callback.error_code IS 'Why it was not delivered';
 
-CREATE FUNCTION automation._delivery_called(provider_id text) RETURNS bigint
+CREATE FUNCTION automation._delivery_called(server oid, provider_id text) RETURNS bigint
 LANGUAGE sql STABLE
 -- A provider without ids of its own uses ours.
 RETURN coalesce(
-	(SELECT r.delivery_id FROM automation.receipt AS r WHERE r.provider_id = _delivery_called.provider_id),
+	(
+		SELECT r.delivery_id FROM automation.receipt AS r
+		WHERE r.server = _delivery_called.server AND r.provider_id = _delivery_called.provider_id
+	),
 	(
 		-- Its number, and when it was made.
-		SELECT split_part(substr(_delivery_called.provider_id, length(w.prefix) + 1), '_', 1)::bigint
+		SELECT d.id
 		FROM (SELECT format('msg_%s_', replace(o.identity::text, '-', '')) FROM automation.worker AS o) AS w(prefix)
+		JOIN automation.delivery AS d ON d.id = split_part(substr(_delivery_called.provider_id, length(w.prefix) + 1), '_', 1)::bigint
 		WHERE starts_with(_delivery_called.provider_id, w.prefix)
 			AND substr(_delivery_called.provider_id, length(w.prefix) + 1) ~ '^[0-9]{1,18}_[0-9]+$'
+			AND (d.server = _delivery_called.server OR d.channel = (SELECT s.srvname FROM pg_foreign_server AS s WHERE s.oid = _delivery_called.server))
 	));
-COMMENT ON FUNCTION automation._delivery_called(text) IS 'The delivery that a provider means';
+COMMENT ON FUNCTION automation._delivery_called(oid, text) IS 'The delivery that the provider of a channel means';
+
+CREATE FUNCTION automation._follow_receipts() RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	-- Only messages know what a channel was called.
+	numbers CONSTANT jsonb := (
+		SELECT jsonb_object_agg(d.server, s.oid)
+		FROM (SELECT DISTINCT m.server, m.channel FROM automation.delivery AS m) AS d
+		JOIN pg_foreign_server AS s ON s.srvname = d.channel);
+	receipts automation.receipt[];
+	callbacks automation.callback[];
+BEGIN
+	WITH gone AS (DELETE FROM automation.receipt AS r WHERE numbers ? r.server::text RETURNING r) SELECT array_agg(g.r) INTO receipts FROM gone AS g;
+	INSERT INTO automation.receipt (server, provider_id, delivery_id, at)
+	SELECT (numbers ->> r.server::text)::oid, r.provider_id, r.delivery_id, r.at FROM unnest(receipts) AS r ON CONFLICT DO NOTHING;
+	WITH gone AS (DELETE FROM automation.callback AS c WHERE numbers ? c.server::text RETURNING c) SELECT array_agg(g.c) INTO callbacks FROM gone AS g;
+	INSERT INTO automation.callback (server, provider_id, state, at, error_code)
+	SELECT (numbers ->> c.server::text)::oid, c.provider_id, c.state, c.at, c.error_code FROM unnest(callbacks) AS c ON CONFLICT DO NOTHING;
+END
+$$;
+COMMENT ON FUNCTION automation._follow_receipts() IS 'Gives what providers have told the numbers that their channels have now; before messages get them';
 
 CREATE VIEW automation.receipts WITH (security_barrier) AS
 SELECT d.id AS delivery_id, d.channel, c.provider_id, c.state, c.error_code, c.at
 FROM automation.callback AS c
-JOIN automation.delivery AS d ON d.id = automation._delivery_called(c.provider_id)
+JOIN automation.delivery AS d ON d.id = automation._delivery_called(c.server, c.provider_id)
 WHERE pg_has_role(d.rule_owner, 'USAGE') OR (SELECT automation._is_operator(quote_ident(current_user)::regrole));
 COMMENT ON VIEW automation.receipts IS 'What providers have told of automation.deliveries after taking them';
 COMMENT ON COLUMN automation.receipts.delivery_id IS 'Number in automation.deliveries';
@@ -100,15 +131,19 @@ END;
 COMMENT ON FUNCTION automation._keyword(text) IS 'What a text message that consists of one word asks for';
 
 CREATE FUNCTION automation._reply(server oid, recipient text, meaning text) RETURNS void
-LANGUAGE sql
-BEGIN ATOMIC
-	INSERT INTO automation.delivery (at, txid, rule_owner, server, channel, kind, recipient, message)
-	SELECT automation._now(), pg_current_xact_id(), c.owner, c.server, c.name, 'sms', _reply.recipient,
-		jsonb_build_object('body', c.options ->> (_reply.meaning || '_reply'), 'class', 'compliance')
-	FROM automation.channels AS c
-	WHERE c.server = _reply.server AND c.options ? (_reply.meaning || '_reply');
-	SELECT automation._wake_worker();
-END;
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	EXECUTE format('INSERT INTO %s (id, at, txid, rule_owner, server, channel, kind, recipient, message) OVERRIDING SYSTEM VALUE
+			SELECT nextval(''automation.delivery_id_seq''), automation._now(), pg_current_xact_id(), c.owner, c.server, c.name, ''sms'', $2,
+				jsonb_build_object(''body'', c.options ->> $3, ''class'', ''compliance'')
+			FROM automation.channels AS c
+			WHERE c.server = $1 AND c.options ? $3', automation._written('delivery'))
+		USING server, recipient, meaning || '_reply';
+	PERFORM automation._wake_worker();
+END
+$$;
 COMMENT ON FUNCTION automation._reply(oid, text, text) IS 'Sends the stop_reply, start_reply or help_reply of a channel, if it has one';
 
 CREATE FUNCTION automation._understand(server oid, sender text, body text, told text) RETURNS text
@@ -146,7 +181,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	server CONSTANT oid := automation._channel(channel);
+	source CONSTANT oid := automation._channel(channel);
 	provider_id CONSTANT text := coalesce(params ->> 'MessageSid', params ->> 'SmsSid', params ->> 'id');
 	status CONSTANT text := lower(coalesce(params ->> 'MessageStatus', params ->> 'SmsStatus', params ->> 'status', 'received'));
 	error_code CONSTANT text := coalesce(params ->> 'ErrorCode', params ->> 'error');
@@ -155,28 +190,28 @@ DECLARE
 	told CONSTANT text := lower(params ->> 'OptOutType');
 	is_new boolean;
 BEGIN
-	IF automation._channel_kind(server) <> 'sms' THEN
-		PERFORM automation._fail('42809', format('server "%s" is of type "%s"', channel, automation._channel_kind(server)),
+	IF automation._channel_kind(source) <> 'sms' THEN
+		PERFORM automation._fail('42809', format('server "%s" is of type "%s"', channel, automation._channel_kind(source)),
 			'Callbacks come from channels of type "sms".');
 	ELSIF coalesce(provider_id, '') = '' THEN
 		PERFORM automation._fail('22023', 'callback does not name its message', hint => 'Pass on all parameters; among them is MessageSid, or id.');
 	ELSIF status = 'received' AND sender IS NULL THEN
 		PERFORM automation._fail('22023', 'callback has neither a status nor a sender', hint => 'Pass on all parameters.');
 	END IF;
-	INSERT INTO automation.callback (provider_id, state, server, error_code)
-	VALUES (provider_id, status, server, nullif(error_code, ''))
+	INSERT INTO automation.callback (server, provider_id, state, error_code)
+	VALUES (source, provider_id, status, nullif(error_code, ''))
 	ON CONFLICT ON CONSTRAINT callback_pkey DO NOTHING;
 	is_new := FOUND;
 	IF status NOT IN ('received', 'receiving') THEN
 		IF is_new AND error_code = '21610' THEN
 			PERFORM automation._opt_out(d.kind, d.recipient, 'Twilio 21610: the recipient has opted out')
-			FROM automation.delivery AS d WHERE d.id = automation._delivery_called(provider_id) AND d.recipient IS NOT NULL;
+			FROM automation.delivery AS d WHERE d.id = automation._delivery_called(source, provider_id) AND d.recipient IS NOT NULL;
 		END IF;
 		RETURN 'status';
 	ELSIF NOT is_new THEN
 		RETURN coalesce(told, automation._keyword(body));
 	END IF;
-	RETURN automation._understand(server, sender, body, told);
+	RETURN automation._understand(source, sender, body, told);
 END
 $$;
 COMMENT ON FUNCTION automation._record_callback(regrole, text, jsonb) IS 'automation.record_callback()';

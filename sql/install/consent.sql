@@ -46,7 +46,9 @@ CREATE FUNCTION automation._address_hash(kind text, address text) RETURNS bytea
 LANGUAGE sql STABLE
 -- Null while there is no key: then there is no decision either.
 RETURN (
-	SELECT sha256(k.key || sha256(k.key || convert_to(kind || ':' || automation._plain_address(kind, address), 'UTF8')))
+	SELECT sha256(k.key || sha256(k.key || convert_to(kind || ':' || automation._plain_address(kind, address),
+		-- Where any bytes go for text, they need not be UTF-8.
+		CASE getdatabaseencoding() WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END)))
 	FROM automation.hash_key AS k
 );
 COMMENT ON FUNCTION automation._address_hash(text, text) IS 'How the ledger knows an address, however it is written: SHA-256 of the key and of the SHA-256 of key and address';

@@ -174,15 +174,17 @@ BEGIN
 			OR d.kind || ':' || d.recipient = ANY (recipients)
 			OR i.link IS NOT NULL AND concat_ws(' ', d.recipient, d.message) ~* words
 			OR concat_ws(' ', d.recipient, d.message) ~* addresses);
-	-- The worker ends what it has not begun to send.
+	-- The worker ends what it has not begun to send, and what is answered to the rest it does not write down.
+	PERFORM automation._mind_locks();
 	UPDATE automation.delivery AS d SET recipient = NULL, message = automation._erased_message()
 	WHERE d.id = ANY (ids) AND d.message <> automation._erased_message();
 	GET DIAGNOSTICS messages = ROW_COUNT;
-	UPDATE automation.attempt AS a SET response = NULL, reason = automation._erased_reason(a.reason)
+	UPDATE automation.attempt AS a
+	SET response = NULL, reason = CASE WHEN a.outcome IS NULL THEN 'erased' ELSE automation._erased_reason(a.reason) END
 	WHERE (a.delivery_id = ANY (ids)
 			OR a.delivery_id IN (SELECT d.id FROM automation.delivery AS d WHERE d.message = automation._erased_message())
 			OR concat_ws(' ', a.reason, a.response) ~* addresses)
-		AND (a.response IS NOT NULL OR a.reason <> automation._erased_reason(a.reason));
+		AND (a.response IS NOT NULL OR a.reason <> automation._erased_reason(a.reason) OR a.outcome IS NULL AND a.reason IS NULL);
 	GET DIAGNOSTICS attempts = ROW_COUNT;
 	RETURN jsonb_build_object('messages', messages, 'attempts', attempts, 'in_flight', (
 		SELECT count(*) FROM automation.attempt AS a WHERE a.delivery_id = ANY (ids) AND a.outcome IS NULL));

@@ -270,6 +270,13 @@ CREATE FUNCTION automation._wake_worker() RETURNS void
 LANGUAGE C AS 'MODULE_PATHNAME', 'automation_wake_worker';
 COMMENT ON FUNCTION automation._wake_worker() IS 'Makes the worker of this database, should there be one, look at what is to be done once this transaction commits';
 
+CREATE FUNCTION automation._mind_locks() RETURNS void
+LANGUAGE sql
+BEGIN ATOMIC
+	SELECT pg_advisory_xact_lock_shared(28775, 1);
+END;
+COMMENT ON FUNCTION automation._mind_locks() IS 'Until this transaction ends, the worker claims no message that it has locked; waits for the claim that is under way, if there is one';
+
 CREATE FUNCTION automation._require_worker() RETURNS void
 LANGUAGE C AS 'MODULE_PATHNAME', 'automation_require_worker';
 COMMENT ON FUNCTION automation._require_worker() IS 'Raises an error unless the library is preloaded: without it nothing can be sent';
@@ -287,23 +294,49 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION automation._discard_deliveries() IS 'What is on its way will be cancelled when the worker comes to it';
 
+CREATE FUNCTION automation._end_lost(deliveries bigint[]) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	dropped CONSTANT text := 'its channel has been dropped';
+	unsent CONSTANT bigint[] := ARRAY(
+		SELECT d FROM unnest(deliveries) AS d
+		WHERE NOT EXISTS (SELECT FROM automation.attempt AS a WHERE a.delivery_id = d)
+			OR EXISTS (SELECT FROM automation.retry AS r WHERE r.delivery_id = d));
+BEGIN
+	UPDATE automation.attempt AS a SET outcome = 'unknown', reason = dropped, finished_at = automation._now()
+	WHERE a.delivery_id = ANY (deliveries) AND a.outcome IS NULL;
+	DELETE FROM automation.retry AS r WHERE r.delivery_id = ANY (unsent);
+	PERFORM automation._suppress(unsent, 'cancelled', dropped), automation._delivered(deliveries);
+END
+$$;
+COMMENT ON FUNCTION automation._end_lost(bigint[]) IS 'Ends messages whose channel nobody knows any more; of one that was in flight it is unknown whether it has arrived';
+
 CREATE FUNCTION automation._follow_channels() RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	paused automation.channel_state[];
+	lost bigint[];
 BEGIN
+	PERFORM automation._follow_receipts();
 	-- In another cluster, to which pg_upgrade has brought the data, servers have other numbers, and an old one may be that of
-	-- another server now. A name that nobody bears any more leads nowhere.
-	UPDATE automation.delivery AS d
-	SET server = coalesce((SELECT s.oid FROM pg_foreign_server AS s WHERE s.srvname = d.channel), 0)
-	WHERE NOT EXISTS (
-			SELECT FROM automation.attempt AS a
-			WHERE a.delivery_id = d.id AND a.outcome IN ('delivered', 'cancelled', 'suppressed'))
-		-- What a batch holds it goes on holding.
-		AND NOT (d.server = 0 AND EXISTS (
-			SELECT FROM automation.batch AS b WHERE b.txid = d.txid AND b.state IN ('held', 'releasing')));
+	-- another server now.
+	WITH moved AS (
+		UPDATE automation.delivery AS d
+		SET server = coalesce((SELECT s.oid FROM pg_foreign_server AS s WHERE s.srvname = d.channel), 0)
+		WHERE NOT EXISTS (
+				SELECT FROM automation.attempt AS a
+				WHERE a.delivery_id = d.id AND a.outcome IN ('delivered', 'cancelled', 'suppressed'))
+			-- What a batch holds it goes on holding.
+			AND NOT (d.server = 0 AND EXISTS (
+				SELECT FROM automation.batch AS b WHERE b.txid = d.txid AND d.at <= b.at AND b.state IN ('held', 'releasing')))
+		RETURNING d.id, d.server
+	)
+	SELECT array_agg(m.id) INTO lost FROM moved AS m WHERE m.server = 0;
+	PERFORM automation._end_lost(lost);
 	UPDATE automation.retry AS r SET server = d.server FROM automation.delivery AS d WHERE d.id = r.delivery_id;
 	UPDATE automation.queue AS q
 	SET server = coalesce((SELECT s.oid FROM pg_foreign_server AS s WHERE s.srvname = d.channel), 0)
@@ -350,6 +383,8 @@ BEGIN
 			WHEN 'cancelled' THEN 'is cancelled'
 			WHEN 'suppressed' THEN 'is suppressed'
 			ELSE 'has not been attempted yet' END));
+	ELSIF NOT EXISTS (SELECT FROM pg_foreign_server AS s WHERE s.oid = message.server) THEN
+		PERFORM automation._fail('55000', format('the channel of delivery %s has been dropped', delivery));
 	END IF;
 	INSERT INTO automation.retry (delivery_id, server, priority, due_at)
 	VALUES (delivery, message.server, message.priority, automation._now())

@@ -130,7 +130,7 @@ ALTER FUNCTION automation._roles(regclass) SECURITY DEFINER;
 ALTER FUNCTION automation._links(regclass) SECURITY DEFINER;
 ALTER FUNCTION automation._needs(regclass, text) SECURITY DEFINER;
 ALTER FUNCTION automation._playbook_card(text) SECURITY DEFINER;
-ALTER FUNCTION automation._delivery_called(text) SECURITY DEFINER;
+ALTER FUNCTION automation._delivery_called(oid, text) SECURITY DEFINER;
 ALTER FUNCTION automation._is_copy() SECURITY DEFINER;
 ALTER FUNCTION automation._unclaimed(oid) SECURITY DEFINER;
 ALTER FUNCTION automation._awaiting_retry(oid) SECURITY DEFINER;

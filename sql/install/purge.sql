@@ -22,7 +22,7 @@ BEGIN
 		AND NOT EXISTS (SELECT FROM automation.attempt AS n WHERE n.delivery_id = a.delivery_id AND n.id > a.id)
 	UNION
 	SELECT d.id FROM automation.batch AS b
-	JOIN automation.delivery AS d ON d.server = 0 AND d.priority IN (0, 1, 2) AND d.txid = b.txid
+	JOIN automation.delivery AS d ON d.server = 0 AND d.priority IN (0, 1, 2) AND d.txid = b.txid AND d.at <= b.at
 	WHERE b.state IN ('held', 'releasing')
 		AND NOT EXISTS (SELECT FROM automation.attempt AS a WHERE a.delivery_id = d.id);
 	LOOP
@@ -309,6 +309,7 @@ BEGIN
 		SELECT FROM automation.pending AS p
 		WHERE p.entity_id = t.entity_id AND (p.key = t.key OR t.key IS NULL) AND coalesce(p.run_id, p.id) < t.id);
 	DELETE FROM automation.event AS e WHERE e.at < horizon;
+	DELETE FROM automation.batch AS b WHERE b.ended_at < horizon;
 	DELETE FROM automation.receipt AS r WHERE r.at < horizon;
 	DELETE FROM automation.callback AS c WHERE c.at < horizon;
 	DELETE FROM automation.document AS d

@@ -49,8 +49,11 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	state CONSTANT text := (SELECT d.state FROM automation._delivery AS d WHERE d.id = delivery);
+	state text;
 BEGIN
+	PERFORM automation._mind_locks();
+	PERFORM FROM automation.delivery AS d WHERE d.id = delivery FOR UPDATE;
+	state := (SELECT d.state FROM automation._delivery AS d WHERE d.id = delivery);
 	IF state IN ('ready', 'held', 'retrying') THEN
 		INSERT INTO automation.recalled (delivery_id, reason) VALUES (delivery, _recall_delivery.reason) ON CONFLICT DO NOTHING;
 		PERFORM automation._wake_worker();

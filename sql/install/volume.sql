@@ -58,6 +58,13 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION automation._written(name text) RETURNS text
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT automation._volume_table(name, v.number) FROM automation.volume AS v WHERE v.closed_at IS NULL;
+END;
+COMMENT ON FUNCTION automation._written(text) IS 'What a table is called in the volume that is written: whoever inserts, inserts there';
+
 CREATE FUNCTION automation._is_empty(volume integer) RETURNS boolean
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp

@@ -145,8 +145,8 @@ struct Verdict {
 	Outcome outcome = Outcome::unknown;
 	std::string reason = {}; // empty when delivered
 	std::optional<std::chrono::seconds> retry_after = {};
-	bool endpoint_gone = false;	  // nothing more may be sent there until a person says so
-	bool opted_out = false;		  // the recipient wants nothing more from us
+	bool endpoint_gone = false; // nothing more may be sent there until a person says so
+	bool opted_out = false; // nothing more may go to the recipient: his wish, or he is not there
 	std::string provider_id = {}; // by which the provider will speak of the message
 };
 

@@ -87,6 +87,25 @@ std::string smtp_answer(const Reply &reply)
 	return reply.error.empty() ? answer : answer + ": " + reply.error;
 }
 
+// 5.1.1 alone says that there is no such mailbox, and not that it is full, or we are unwelcome (RFC
+// 3463).
+bool is_unknown_mailbox(const Reply &reply)
+{
+	constexpr std::string_view code = "5.1.1";
+	const std::string_view line = reply.body;
+	if (reply.status / 100 != 5 || line.size() < 4 || line.substr(4, code.size()) != code)
+		return false;
+	return line.size() == 4 + code.size() || line[4 + code.size()] <= ' ';
+}
+
+Verdict bounced(const Reply &reply)
+{
+	Verdict verdict =
+		dead("SMTP " + std::to_string(reply.status) + " 5.1.1: there is no such mailbox");
+	verdict.opted_out = true;
+	return verdict;
+}
+
 // 354 is the go-ahead for the message: as the last answer it leaves open what became of it.
 Verdict judge_smtp(const Reply &reply)
 {
@@ -98,6 +117,8 @@ Verdict judge_smtp(const Reply &reply)
 		return {.outcome = Outcome::delivered};
 	if (is_login_answer(reply))
 		return retry("login refused: " + smtp_answer(reply));
+	if (is_unknown_mailbox(reply))
+		return bounced(reply);
 	if (reply.status / 100 == 5)
 		return dead(smtp_answer(reply));
 	return reply.status / 100 == 4 ? retry(smtp_answer(reply)) : not_sent(reply);

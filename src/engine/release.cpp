@@ -36,16 +36,26 @@ void hold_again(const Held &match)
 		Value::text(match.event), Value::text(match.key), Value::text_or_null(match.old)});
 }
 
+int last_version(int rule)
+{
+	static pg::Statement find("SELECT coalesce(max(version), 0) FROM automation.rule_version "
+							  "WHERE rule_id = $1");
+	pg::Spi spi;
+	return static_cast<int>(find.execute({Value::int4(rule)}).integer(0, 1));
+}
+
 // There is no rule, or no row, to make a run of.
 void record(const Held &match, const char *status, const std::string &reason)
 {
-	static pg::Statement statement(
-		"INSERT INTO automation.run (id, rule_id, version, entity_id, key, event, status, reason, "
-		"actor) OVERRIDING SYSTEM VALUE SELECT $1, $2, coalesce(max(version), 0), $3, $4, "
-		"'released', $5, $6, session_user FROM automation.rule_version WHERE rule_id = $2");
-	pg::Spi spi;
-	statement.execute({Value::int8(next_run()), Value::int4(match.rule), Value::int4(match.source),
-		Value::text(match.key), Value::text(status), Value::text(reason)});
+	write_run({.id = next_run(),
+		.rule = match.rule,
+		.version = last_version(match.rule),
+		.subject = match.source,
+		.key = match.key,
+		.event = "released",
+		.changes = {},
+		.status = status,
+		.reason = reason});
 }
 
 // As if the row had been so before the change, and the change were made now.

@@ -177,6 +177,17 @@ bool claim_database()
 	});
 }
 
+bool claims_undisturbed()
+{
+	return guard([] {
+		LOCKTAG tag;
+		SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, 0x7067, 1, 2); // pg_advisory_xact_lock(28775, 1)
+		const bool for_the_session = false, without_waiting = true;
+		return LockAcquire(&tag, ExclusiveLock, for_the_session, without_waiting) !=
+			LOCKACQUIRE_NOT_AVAIL;
+	});
+}
+
 bool worker_called()
 {
 	return pg_atomic_exchange_u32(&mine->called, 0) != 0;

@@ -4,12 +4,14 @@
 #include "pg/insertion.hpp"
 #include "pg/sequence.hpp"
 #include "pg/volume.hpp"
+#include "pg/workers.hpp"
 #include "worker/array.hpp"
 #include "worker/letter.hpp"
 #include "worker/queue.hpp"
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 namespace automation::worker {
 
@@ -20,9 +22,39 @@ using std::chrono::milliseconds;
 
 namespace {
 
+constexpr milliseconds soon{200};
+
 bool begins(const core::Admission &admission)
 {
 	return admission.state == core::State::in_flight;
+}
+
+// Who calls messages back locks them first. The row's lock is what decides which of us comes first,
+// and costs the worker nothing while nobody does.
+std::vector<std::int64_t> not_called_back(
+	const std::vector<std::int64_t> &deliveries, const Lane &lane)
+{
+	static Statement lock("SELECT d.id FROM automation.delivery AS d "
+						  "WHERE d.id = ANY ($1::bigint[]) FOR SHARE SKIP LOCKED");
+	if (pg::claims_undisturbed())
+		return deliveries;
+	Array wanted;
+	for (const std::int64_t delivery : deliveries)
+		wanted.add(delivery);
+	const Rows rows = lock.execute({wanted.value()});
+	std::set<std::int64_t> free;
+	for (std::uint64_t row = 0; row < rows.size(); ++row)
+		free.insert(rows.integer(row, 1));
+	std::vector<std::int64_t> left;
+	std::vector<Postponed> later;
+	for (const std::int64_t delivery : deliveries) {
+		if (free.contains(delivery))
+			left.push_back(delivery);
+		else
+			later.push_back({delivery, "somebody is about to call it back, or to erase it", soon});
+	}
+	postpone(lane, later);
+	return left;
 }
 
 void keep_order(std::vector<Candidate> &candidates)
@@ -106,7 +138,7 @@ std::vector<Claim> admit(const std::vector<std::int64_t> &deliveries, const Lane
 {
 	if (deliveries.empty())
 		return {};
-	std::vector<Candidate> candidates = judge(deliveries, lane, directory);
+	std::vector<Candidate> candidates = judge(not_called_back(deliveries, lane), lane, directory);
 	put_off(lane, candidates);
 	write_attempts(candidates, epoch);
 	std::vector<Claim> claims;

@@ -1,6 +1,10 @@
 #include "worker/settlement.hpp"
 
+#include "pg/workers.hpp"
 #include "worker/queue.hpp"
+
+#include <algorithm>
+#include <set>
 
 namespace automation::worker {
 
@@ -18,21 +22,22 @@ void pause(pg::Oid server, const std::string &reason)
 }
 
 // By what the provider calls them, its later words about the messages are understood.
-void keep_provider_ids(const std::vector<Settlement> &settlements)
+void keep_provider_ids(std::span<const Settlement> settlements)
 {
 	static Statement insert(R"(
-		INSERT INTO automation.receipt (provider_id, delivery_id)
-		SELECT * FROM unnest($1::text[], $2::bigint[])
+		INSERT INTO automation.receipt (server, provider_id, delivery_id)
+		SELECT * FROM unnest($1::oid[], $2::text[], $3::bigint[])
 		ON CONFLICT DO NOTHING)");
-	Array ids, deliveries;
+	Array servers, ids, deliveries;
 	for (const Settlement &settlement : settlements) {
 		if (settlement.provider_id.empty())
 			continue;
+		servers.add(static_cast<std::int64_t>(settlement.server));
 		ids.add(settlement.provider_id);
 		deliveries.add(settlement.delivery);
 	}
 	if (!ids.is_empty())
-		insert.execute({ids.value(), deliveries.value()});
+		insert.execute({servers.value(), ids.value(), deliveries.value()});
 }
 
 void opt_out(const Settlement &settlement)
@@ -43,7 +48,7 @@ void opt_out(const Settlement &settlement)
 	deny.execute({Value::int8(settlement.delivery), Value::text(settlement.reason)});
 }
 
-void schedule(const std::vector<Settlement> &settlements)
+void schedule(std::span<const Settlement> settlements)
 {
 	static Statement insert(R"(
 		INSERT INTO automation.retry (delivery_id, server, priority, due_at)
@@ -73,13 +78,33 @@ void follow(Array &deliveries)
 		delivered.execute({deliveries.value()});
 }
 
-void record(const std::vector<Settlement> &settlements)
+std::size_t put_locked_last(std::vector<Settlement> &settlements)
 {
+	static Statement lock("SELECT a.id FROM automation.attempt AS a "
+						  "WHERE a.id = ANY ($1::bigint[]) FOR NO KEY UPDATE SKIP LOCKED");
+	if (settlements.empty() || pg::claims_undisturbed())
+		return settlements.size();
+	Array attempts;
+	for (const Settlement &settlement : settlements)
+		attempts.add(settlement.attempt);
+	const pg::Rows rows = lock.execute({attempts.value()});
+	std::set<std::int64_t> ours;
+	for (std::uint64_t row = 0; row < rows.size(); ++row)
+		ours.insert(rows.integer(row, 1));
+	const auto locked = std::ranges::stable_partition(settlements,
+		[&](const Settlement &settlement) { return ours.contains(settlement.attempt); });
+	return settlements.size() - locked.size();
+}
+
+void record(std::span<const Settlement> settlements)
+{
+	// Only erasure gives an attempt in flight a reason: what comes after it stays out.
 	static Statement update(R"(
 		UPDATE automation.attempt AS a
 		SET finished_at = a.started_at + f.elapsed * interval '1 ms', outcome = f.outcome,
-			status_code = nullif(f.status, 0), reason = nullif(f.reason, ''),
-			response = nullif(f.response, ''),
+			status_code = nullif(f.status, 0),
+			reason = CASE WHEN f.reason <> '' THEN coalesce(a.reason, f.reason) END,
+			response = CASE WHEN a.reason IS NULL THEN nullif(f.response, '') END,
 			retry_at = automation._now() + f.retry_in * interval '1 ms'
 		FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::integer[], $5::text[], $6::text[],
 			$7::bigint[]) AS f (attempt, elapsed, outcome, status, reason, response, retry_in)

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,9 @@ struct Settlement {
 // These messages have come to their end: steps that waited for them may begin.
 void follow(Array &deliveries);
 
-void record(const std::vector<Settlement> &settlements); // in a transaction
+// Puts those last whose attempts somebody is erasing, and answers how many others there are.
+std::size_t put_locked_last(std::vector<Settlement> &settlements);
+
+void record(std::span<const Settlement> settlements); // in a transaction
 
 } // namespace automation::worker

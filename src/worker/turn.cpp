@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <set>
+#include <span>
 #include <utility>
 
 namespace automation::worker {
@@ -20,13 +21,15 @@ namespace {
 constexpr milliseconds save_interval{1'000};
 constexpr milliseconds tidy_interval{60'000};
 constexpr milliseconds pause_after_failure{1'000};
-constexpr milliseconds least_due{10}; // somebody else may hold the row that is due
+constexpr milliseconds locked_wait{100}; // for somebody who erases
+constexpr milliseconds least_due{10};	 // somebody else may hold the row that is due
 
 } // namespace
 
 void Worker::turn(Mode mode)
 {
 	std::vector<Task> tasks;
+	std::size_t recorded = 0;
 	pg::report_running("recording and claiming deliveries");
 	const auto error = pg::transaction([&] {
 		if (pg::extension_oid() != extension_) {
@@ -35,14 +38,15 @@ void Worker::turn(Mode mode)
 		}
 		pg::Spi spi;
 		const std::string now_visible = visible_now(); // before this transaction gets an id
-		record(settlements_);
-		if (!settlements_.empty())
+		recorded = put_locked_last(settlements_);
+		record(std::span(settlements_).first(recorded));
+		if (recorded > 0)
 			pg::fault_point("outcomes are recorded");
 		if (mode == Mode::sending && pg::settings::delivery != pg::settings::delivery_off)
 			tasks = claim(now_visible);
 		if (!tasks.empty())
 			pg::fault_point("deliveries are claimed");
-		save(tasks);
+		save(tasks, std::span(settlements_).subspan(recorded));
 	});
 	pg::report_statistics();
 	pg::report_idle();
@@ -55,13 +59,15 @@ void Worker::turn(Mode mode)
 		after_failure(*error);
 		return;
 	}
-	if (!settlements_.empty())
+	if (recorded > 0)
 		pg::fault_point("recorded outcomes are committed");
 	if (!tasks.empty())
 		pg::fault_point("claimed deliveries are committed");
 	outbox_.confirm();
 	traffic_.confirm();
-	settlements_.clear();
+	settlements_.erase(
+		settlements_.begin(), settlements_.begin() + static_cast<std::ptrdiff_t>(recorded));
+	settled_first_at_ = Clock::now() + locked_wait; // of those that are locked, if there are any
 	for (const Task &task : tasks)
 		send(task);
 }
@@ -148,7 +154,7 @@ int Worker::claim(Lane &lane, int places, const std::string &now_visible,
 	return claimed;
 }
 
-void Worker::save(const std::vector<Task> &tasks)
+void Worker::save(const std::vector<Task> &tasks, std::span<const Settlement> locked)
 {
 	if (!tasks.empty())
 		last_attempt_ = std::max(last_attempt_, tasks.back().claim.attempt);
@@ -162,6 +168,8 @@ void Worker::save(const std::vector<Task> &tasks)
 		settled_below = std::min(settled_below, task.claim.attempt);
 	if (!flights_.empty())
 		settled_below = std::min(settled_below, flights_.begin()->first);
+	for (const Settlement &settlement : locked)
+		settled_below = std::min(settled_below, settlement.attempt);
 	outbox_.save(settled_below);
 	pg::fault_point("positions are saved");
 	saved_at_ = Clock::now();

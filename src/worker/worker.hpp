@@ -13,6 +13,7 @@
 #include <chrono>
 #include <map>
 #include <optional>
+#include <span>
 #include <vector>
 
 namespace automation::pg {
@@ -55,7 +56,7 @@ private:
 		std::vector<Task> &tasks);
 	void find_lanes();
 	Traffic::Room room_in(const Lane &lane, const core::Occupancy &occupancy);
-	void save(const std::vector<Task> &tasks);
+	void save(const std::vector<Task> &tasks, std::span<const Settlement> locked);
 	void after_failure(const pg::Error &error);
 	void send(const Task &task);
 	void take_off(const Flight &flight, Runway::Departure departure);

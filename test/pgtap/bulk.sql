@@ -21,6 +21,15 @@ CREATE FUNCTION tap.messages() RETURNS text LANGUAGE sql AS $$
 	SELECT coalesce(string_agg(format('%s %s', message ->> 'body', d.state), ', ' ORDER BY d.id), 'nothing')
 	FROM automation.deliveries AS d JOIN automation.delivery AS m USING (id)
 $$;
+SAVEPOINT now;
+-- A step that waits for a message which is never sent goes with it.
+SELECT automation.create_rule('then', 'deal', 'created', activate => true, on_bulk => 'hold', steps => ARRAY[
+	automation.send_webhook('hook', '/', '"first"'), automation.after_previous(automation.notify('log', 'then'))]);
+INSERT INTO deal SELECT generate_series(1, 4);
+SELECT automation.discard_batch(tap.batch());
+SELECT automation.tick();
+SELECT is((SELECT string_agg(concat_ws(' ', step, status), ', ' ORDER BY step) FROM automation.step_log WHERE rule = 'then' AND key = '1'), '1 cancelled, 2 cancelled', 'neither is left behind');
+ROLLBACK TO now;
 SELECT automation.set_clock('2030-03-04 09:00+00');
 
 -- What a rule says
@@ -242,6 +251,18 @@ SELECT automation.adopt('discard');
 SELECT is(tap.pending(), 'nothing', 'a copy that is to do nothing of what was planned');
 SELECT automation.tick();
 SELECT is((SELECT count(*) FROM automation.execution_log WHERE event = 'released'), 0::bigint, 'does not go on with a batch');
+ROLLBACK TO empty;
+
+-- A batch of a dump comes without its messages, and its transaction has the number of another one here.
+INSERT INTO automation.batch (at) VALUES (automation._now() - interval '1 day');
+SELECT max(id) AS dumped FROM automation.batch \gset
+INSERT INTO deal SELECT generate_series(1, 5);
+SELECT is(tap.pending(), 'send: 2+3+0', 'what another transaction holds is not its');
+SELECT automation.discard_batch(:dumped);
+SELECT is(tap.messages(), '1 New held, 2 New held, 3 New held', 'it is not discarded with it');
+SELECT automation.discard_batch(tap.batch());
+SELECT is(tap.messages(), '1 New cancelled, 2 New cancelled, 3 New cancelled', 'but with its own');
+SELECT is((SELECT max(attempts) FROM automation.deliveries), 0, 'before there was an attempt');
 ROLLBACK TO empty;
 
 -- Who may

@@ -53,7 +53,7 @@ INSERT INTO automation.delivery (at, txid, rule_owner, server, channel, kind, re
 SELECT now(), pg_current_xact_id(), 10, s.oid, s.srvname, 'sms', '+12025550145', '{"body": "€ 5"}' FROM pg_foreign_server AS s WHERE s.srvname = 'quiet';
 SELECT max(id) AS delivery FROM automation.delivery \gset
 SELECT is(automation.record_callback('quiet', '{"MessageSid": "SM200", "MessageStatus": "sent"}'), 'status', 'a status may come before the answer');
-INSERT INTO automation.receipt (provider_id, delivery_id) VALUES ('SM200', :delivery);
+INSERT INTO automation.receipt (server, provider_id, delivery_id) SELECT s.oid, 'SM200', :delivery FROM pg_foreign_server AS s WHERE s.srvname = 'quiet';
 SELECT is(automation.record_callback('quiet', '{"MessageSid": "SM200", "MessageStatus": "delivered"}'), 'status', 'or after it');
 SELECT is(automation.record_callback('quiet', '{"MessageSid": "SM200", "MessageStatus": "delivered"}'), 'status', 'and again');
 SELECT is((SELECT string_agg(channel || ' ' || provider_id || ' ' || state, ', ' ORDER BY state) FROM automation.receipts WHERE delivery_id = :delivery),
@@ -66,6 +66,29 @@ FROM automation.worker AS w;
 SELECT is((SELECT count(*) FROM automation.receipts WHERE delivery_id = :delivery AND state = 'read'), 1::bigint, 'uses ours');
 SELECT is(automation.record_callback('quiet', '{"id": "msg_other_1_1", "status": "read"}'), 'status', 'an id of somebody else');
 SELECT is((SELECT count(*) FROM automation.receipts WHERE state = 'read'), 1::bigint, 'tells nothing of ours');
+
+-- Two providers may give out the same numbers.
+
+CREATE SERVER other FOREIGN DATA WRAPPER pg_automation OPTIONS (channel 'sms', sender '+15005550006');
+SELECT is(automation.record_callback('other', '{"MessageSid": "SM1", "SmsStatus": "received", "From": "+12025550146", "Body": "STOP"}'), 'stop', 'another provider calls a message as the first one did');
+SELECT is(pg_temp.consent('+12025550146'), 'all denied STOP', 'and its STOP counts');
+SELECT automation.record_callback('other', '{"MessageSid": "SM200", "MessageStatus": "failed"}');
+SELECT is((SELECT count(*) FROM automation.receipts WHERE state = 'failed'), 0::bigint, 'what it tells of its messages tells nothing of others');
+SELECT automation.record_callback('other', jsonb_build_object('id', format('msg_%s_%s_1', replace(w.identity::text, '-', ''), :'delivery'), 'status', 'failed')) FROM automation.worker AS w;
+SELECT is((SELECT count(*) FROM automation.receipts WHERE state = 'failed'), 0::bigint, 'nor by our own number');
+SELECT automation.record_callback('other', '{"MessageSid": "SM200", "MessageStatus": "undelivered", "ErrorCode": "21610"}');
+SELECT is((SELECT count(*) FROM automation.receipts WHERE state = 'undelivered'), 1::bigint, 'what both tell is kept twice');
+SELECT is((SELECT count(*) FROM automation.callback WHERE provider_id = 'SM200' AND state = 'undelivered'), 2::bigint, 'each with its channel');
+
+-- In another cluster servers have other numbers, even one another's.
+
+UPDATE automation.delivery SET server = 999999 WHERE id = :delivery;
+UPDATE automation.receipt SET server = 999999;
+UPDATE automation.callback SET server = 999999 WHERE server = (SELECT s.oid FROM pg_foreign_server AS s WHERE s.srvname = 'quiet');
+SELECT is((SELECT count(*) FROM automation._delivery_called((SELECT s.oid FROM pg_foreign_server AS s WHERE s.srvname = 'quiet'), 'SM200') AS d(id) WHERE id IS NOT NULL), 0::bigint, 'a number that is not known');
+SELECT automation._follow_channels();
+SELECT is((SELECT string_agg(state, ', ' ORDER BY state) FROM automation.receipts WHERE delivery_id = :delivery), 'delivered, read, sent, undelivered', 'is found by the name of its channel');
+SELECT is(automation._delivery_called((SELECT s.oid FROM pg_foreign_server AS s WHERE s.srvname = 'quiet'), 'SM200'), :'delivery'::bigint, 'and what comes next is understood');
 
 -- Segments
 

@@ -66,6 +66,31 @@ SELECT results_eq($$SELECT DISTINCT reason FROM automation.step_log WHERE status
 SELECT bag_eq('SELECT rule, due_at::date - current_date FROM automation.due', $$VALUES ('closes', 5), ('daily', 1)$$, 'dates and schedules stay planned');
 SELECT isnt((SELECT identity FROM automation.worker), :'source', 'its messages are not those of the database it comes from');
 
+-- A channel that did not come along: its messages end, each as what it is.
+
+ROLLBACK TO away;
+CREATE SERVER home_lost FOREIGN DATA WRAPPER pg_automation OPTIONS (channel 'webhook', base_url 'https://hooks.example');
+SELECT automation.create_rule('lost', 'tap.deal', 'created', activate => true, steps => ARRAY[
+	automation.send_webhook('home_lost', '/', to_jsonb('{{ stage }}'::text)), automation.after_previous(automation.notify('log', 'then'))]);
+INSERT INTO tap.deal VALUES (11, 'new'), (12, 'retrying'), (13, 'in flight'), (14, 'dead');
+CREATE FUNCTION tap.lost() RETURNS text LANGUAGE sql AS $$
+	SELECT string_agg(concat_ws(' ', m.message ->> 'body', d.state, d.attempts, d.reason), ', ' ORDER BY d.id)
+	FROM automation.deliveries AS d JOIN automation.delivery AS m USING (id) WHERE d.channel = 'home_lost'
+$$;
+INSERT INTO automation.attempt (delivery_id, number, epoch, outcome, reason)
+SELECT d.id, 1, 1, o.outcome, o.outcome FROM automation.delivery AS d
+JOIN (VALUES ('retrying', 'retry'), ('in flight', NULL), ('dead', 'dead')) AS o(body, outcome) ON o.body = d.message ->> 'body';
+INSERT INTO automation.retry (delivery_id, server, due_at) SELECT d.id, d.server, automation._now() FROM automation.delivery AS d WHERE d.message ->> 'body' = 'retrying';
+DROP SERVER home_lost;
+SELECT automation.adopt('resume');
+SELECT is(tap.lost(), 'new cancelled 0 its channel has been dropped, retrying cancelled 1 its channel has been dropped, '
+	'in flight unknown 1 its channel has been dropped, dead dead 1 dead', 'none of them is held for ever');
+SELECT throws_like(format('SELECT automation.retry(%s)', id), 'the channel of delivery % has been dropped', 'nor sent again through nothing')
+FROM automation.deliveries WHERE channel = 'home_lost' AND state IN ('dead', 'unknown');
+SELECT is_empty('SELECT FROM automation.retry WHERE server = 0', 'nothing waits for it');
+SELECT automation.tick();
+SELECT is((SELECT string_agg(DISTINCT s.status, ' ') FROM automation.step_log AS s WHERE s.rule = 'lost' AND s.step = 2), 'not_run', 'nor does what waited for their end');
+
 -- Tests may let time pass
 
 ROLLBACK TO away;

@@ -158,7 +158,7 @@ SELECT set_eq($$SELECT p.oid::regprocedure::text FROM pg_proc AS p
 	-- names of rules, as in the view rules
 	'automation._with_names(text)', 'automation._rule_names_with(text,text)',
 	-- numbers of messages, and how many there are, as in the view stats
-	'automation._delivery_called(text)', 'automation._unclaimed(oid)', 'automation._awaiting_retry(oid)', 'automation._is_copy()',
+	'automation._delivery_called(oid,text)', 'automation._unclaimed(oid)', 'automation._awaiting_retry(oid)', 'automation._is_copy()',
 	-- the caller is looked at
 	'automation._steps_now(bigint)', 'automation._new_link(text,text,text,regclass,text,interval,integer,regclass,text)',
 	-- an instant or a span by a calendar, as in the view calendars

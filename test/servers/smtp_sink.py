@@ -7,6 +7,7 @@ parts (type, text), helo, tls (the protocol, or null), auth (the user, or null),
 The recipient's local part tells what to answer; "+anything" behind it makes addresses differ. A
 sender's reject550@ and tempfail451@ are the answers to MAIL FROM:
   reject550@     this code to RCPT TO, for good            tempfail451@   the same, read as "later"
+  gone@          550 to RCPT TO, with 5.1.1: there is no such mailbox
   fail2@         451 to RCPT TO so many times for this address, 250 from then on
   nodata451@     this code to DATA, before the message
   hangup@        the connection closed instead of an answer to RCPT TO
@@ -28,7 +29,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 
 import sink
 
-ORDER = re.compile(r"(reject|tempfail|fail|nodata|data|delay|cut|hangup)(\d*)(\+.*)?@", re.IGNORECASE)
+ORDER = re.compile(r"(reject|tempfail|gone|fail|nodata|data|delay|cut|hangup)(\d*)(\+.*)?@", re.IGNORECASE)
 REASONS = {"reject": "No such user here", "tempfail": "Try again later", "data": "Not accepted"}
 
 
@@ -99,6 +100,8 @@ class Handler:
             server.transport.abort()
         if word in ("reject", "tempfail"):
             return f"{number} {REASONS[word]}"
+        if word == "gone":
+            return f"550 5.1.1 <{address}>: {REASONS['reject']}"
         if word == "fail" and self._refused[address] < number:
             self._refused[address] += 1
             return "451 Try again later"

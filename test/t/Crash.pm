@@ -306,18 +306,19 @@ SQL
 	my ($messages, $unknown, $again, @astray) = (0, 0, 0);
 	my $arrived = $self->arrivals;
 	for my $line (split /\n/, $self->answer(<<'SQL'))
-		SELECT d.rule || ' ' || r.key, d.kind, d.state, count(a.status_code), count(*) FILTER (WHERE a.outcome = 'unknown')
+		SELECT d.rule || ' ' || r.key, d.kind, d.state, count(a.status_code), count(*) FILTER (WHERE a.outcome = 'unknown'), (
+			SELECT j.note IS NOT NULL FROM job AS j WHERE j.id::text = r.key)
 		FROM automation.deliveries AS d
 		JOIN automation.run AS r ON r.id = d.run_id
 		LEFT JOIN automation.attempts AS a ON a.delivery_id = d.id
 		GROUP BY d.rule, r.key, d.id, d.kind, d.state
 SQL
 	{
-		my ($what, $kind, $state, $answered, $in_doubt) = split /\|/, $line;
+		my ($what, $kind, $state, $answered, $in_doubt, $has_note) = split /\|/, $line;
 		my @ids = @{ delete $arrived->{$what} // [] };
 		push @astray, "$line: arrived " . @ids . ' times' if @ids < $answered || @ids > $answered + $in_doubt;
 		push @astray, "$line: under several ids" if List::Util::uniq(@ids) > 1;
-		my $changed = $state eq 'cancelled' && $what =~ /^later/;
+		my $changed = $state eq 'cancelled' && $what =~ /^later / && $has_note eq 't';
 		push @astray, $line unless $state eq 'delivered' || ($kind eq 'sms' && $state eq 'unknown') || $changed;
 		$messages++;
 		$unknown += $in_doubt;

@@ -123,6 +123,29 @@ TEST(Outcome, smtp_answers)
 	EXPECT_EQ(said(smtp(354)).outcome, Outcome::retry) << "lost before the final dot";
 }
 
+TEST(Outcome, no_such_mailbox)
+{
+	const auto answered = [](int status, const char *line) {
+		Reply reply = smtp(status);
+		reply.body = line;
+		return said(reply);
+	};
+	EXPECT_EQ(answered(550, "550 5.1.1 <lena@firm.example>: no such user").outcome, Outcome::dead);
+	EXPECT_TRUE(answered(550, "550 5.1.1 <lena@firm.example>: no such user").opted_out);
+	EXPECT_TRUE(answered(550, "550 5.1.1\r\n").opted_out);
+	EXPECT_TRUE(answered(553, "553 5.1.1").opted_out);
+	EXPECT_EQ(answered(550, "550 5.1.1 <lena@firm.example>: no such user").reason,
+		"SMTP 550 5.1.1: there is no such mailbox")
+		<< "which is kept longer than the address may be";
+	EXPECT_FALSE(answered(550, "550 5.1.10 null MX").opted_out);
+	EXPECT_FALSE(answered(550, "550 5.7.1 5.1.1 unwelcome").opted_out);
+	EXPECT_FALSE(answered(552, "552 5.2.2 mailbox full").opted_out);
+	EXPECT_FALSE(answered(550, "550 no such user").opted_out) << "may be anything";
+	EXPECT_FALSE(answered(450, "450 5.1.1 later").opted_out);
+	EXPECT_FALSE(answered(550, "550").opted_out);
+	EXPECT_FALSE(answered(550, "").opted_out);
+}
+
 TEST(Outcome, smtp_after_the_message)
 {
 	EXPECT_EQ(said(smtp_with_message(354)).outcome, Outcome::unknown);
