@@ -19,9 +19,9 @@ OBJS       = $(patsubst %.cpp,%.o,$(sort $(wildcard src/*.cpp src/*/*.cpp)))
 PARTS      = schema entity trigger library \
              time calendar timing condition action action_message action_record \
              action_work action_money action_link ingest action_sla action_flow \
-             rule folder component template action_template filter compile decision rulebook draft version lifecycle test_mode guard run \
+             rule folder component template action_template filter compile decision rulebook draft version lifecycle test_mode guard evidence run \
              home due inflight consent outbox volume channel callback queue log document purge match backfill \
-             journal bulk cascade trial understand undo experiment promote erase proof lint lint_flow flow picture copy code_shared code cron check stats gap \
+             journal bulk cascade trial understand undo experiment promote erase proof lint lint_flow flow picture copy_columns copy code_shared code_draft code cron check stats gap \
              playbook playbook_customer playbook_sales playbook_money playbook_work privileges
 DATA       = $(sort $(wildcard sql/upgrade/*.sql))
 DATA_built = sql/$(EXTENSION)--$(EXTVERSION).sql

@@ -26,13 +26,13 @@ WITH param AS (
 	('address', 'postal address'), ('amount', 'amount of money'), ('author', 'who wrote it'), ('available', 'what there is'), ('balance', 'what is still owed'), ('body', 'text'),
 	('booked', 'what is taken'), ('channel', 'way by which it came or goes'), ('clicked', 'when a link in it was followed'), ('code', 'reason that a machine gives'),
 	('completed', 'when it was done'), ('cost', 'what it has cost so far, a sum that your application keeps'), ('created', 'when it was made'), ('customer', 'the customer: a foreign key, or a column with a link'),
-	('deal', 'the deal it belongs to'), ('direction', 'inbound or outbound'), ('due', 'by when'), ('email', 'e-mail address'), ('end', 'when it ends'), ('equipment', 'what it is about'), ('eta', 'when somebody is expected'),
+	('direction', 'inbound or outbound'), ('due', 'by when'), ('email', 'e-mail address'), ('end', 'when it ends'), ('equipment', 'what it is about'), ('eta', 'when somebody is expected'),
 	('expected', 'when it is expected'), ('expires', 'until when it is valid'), ('external_id', 'its key in another system'), ('form', 'which form'), ('hours', 'hours planned'),
-	('intent', 'what the writer wants'), ('invoice', 'the invoice it belongs to'), ('job', 'the job it belongs to'), ('kind', 'what kind it is'), ('limit', 'amount not to exceed'), ('location', 'where'),
+	('intent', 'what the writer wants'), ('invoice', 'the invoice it belongs to'), ('job', 'the job it belongs to'), ('kind', 'what kind it is'), ('limit', 'amount not to exceed'), ('link', 'a signed link to it'), ('location', 'where'),
 	('manager', 'the property manager: a foreign key, or a column with a link'), ('merged_into', 'what it was merged into'), ('moved_by', 'who moved it'), ('next_service', 'when service is due'), ('next_visit', 'when a visit is due'),
-	('opted_out', 'wants no messages: yes or no, or since when'), ('owner', 'who works on it: technician, salesperson, assignee'), ('part', 'the part it is about'), ('phone', 'phone number'), ('policy', 'which service level'), ('price', 'price of one'),
-	('priority', 'priority'), ('product', 'what is sold'), ('quantity', 'how many'), ('rating', 'stars'), ('reason', 'why'), ('reorder', 'quantity at which to reorder'), ('risk', 'risk score'), ('shift_end', 'when the shift ends'),
-	('signature', 'signed: yes or no, or when'), ('source', 'where it came from'), ('start', 'when it begins'), ('status', 'status or stage'), ('tags', 'tags: an array or jsonb'), ('template', 'which template'),
+	('opted_out', 'wants no messages: yes or no, or since when'), ('owner', 'who works on it: technician, salesperson, assignee'), ('part', 'the part it is about'), ('payment_link', 'a signed link by which it can be paid'), ('phone', 'phone number'), ('policy', 'which service level'), ('price', 'price of one'),
+	('priority', 'priority'), ('product', 'what is sold'), ('purpose', 'full, deposit or final'), ('quantity', 'how many'), ('rating', 'stars'), ('reason', 'why'), ('reorder', 'quantity at which to reorder'), ('risk', 'risk score'), ('shift_end', 'when the shift ends'),
+	('signature', 'signed: yes or no, or when'), ('source', 'where it came from'), ('start', 'when it begins'), ('status', 'status or stage'), ('tags', 'tags: an array or jsonb'), ('target', 'how much time there is: an interval'), ('template', 'which template'),
 	('title', 'what it is called'), ('type', 'type of job'), ('visibility', 'who may read it'), ('warranty', 'case of warranty: yes or no'), ('warranty_end', 'when the warranty ends')
 ), used AS (
 	SELECT r AS name FROM automation.trigger_definition AS d, unnest(d.roles || d.child_roles) AS r

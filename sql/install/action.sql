@@ -167,10 +167,7 @@ DECLARE
 BEGIN
 	SELECT d.* INTO definition FROM automation.action_definition AS d WHERE d.name = _action.name;
 	IF NOT FOUND THEN
-		PERFORM automation._fail('42704', format('action "%s" does not exist', name),
-			hint => coalesce(
-				automation._perhaps(name, ARRAY(SELECT d.name FROM automation.action_definition AS d)),
-				'The view automation.actions lists them.'));
+		PERFORM automation._no_such('action', name, ARRAY(SELECT d.name FROM automation.action_definition AS d), 'actions');
 	END IF;
 	RETURN definition;
 END

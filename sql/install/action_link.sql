@@ -372,9 +372,8 @@ DECLARE
 BEGIN
 	IF decision IS NULL THEN
 		PERFORM automation._fail('22004', 'decision must not be null', hint => 'Answer granted or declined.');
-	ELSIF decision NOT IN ('granted', 'declined') THEN
-		PERFORM automation._fail('22023', format('unrecognized decision: "%s"', decision), hint => 'Valid values are: granted, declined.');
 	END IF;
+	PERFORM automation._check_choice('unrecognized decision', decision, 'granted', 'declined');
 	used := automation._use_token(token, 'approval');
 	-- The table that it was written to, whichever is attached for approvals by now.
 	approvals := (SELECT e.relation FROM automation.entity AS e WHERE e.id = used.approval_id);

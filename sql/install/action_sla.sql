@@ -76,6 +76,34 @@ $$;
 COMMENT ON FUNCTION automation._sla_due(timestamptz, interval, tstzmultirange, text, text)
 	IS 'When the clock of a service level will have run for so long; null while it is paused';
 
+CREATE FUNCTION automation._sla_share_sql(scope automation._scope, share numeric) RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	part record;
+	parts jsonb := '{}';
+BEGIN
+	IF share <= 0 OR share >= 100 THEN
+		PERFORM automation._fail('22023', 'a share of a clock must be more than 0 and less than 100 per cent');
+	END IF;
+	FOR part IN
+		SELECT r.role, r.type, CASE WHEN r.is_needed THEN automation._role_column(scope.relation, r.role) ELSE automation._known_column(scope.relation, r.role) END AS name
+		FROM (VALUES ('start', 'timestamptz', true), ('target', 'interval', true), ('pauses', 'tstzmultirange', false), ('calendar', 'text', false), ('zone', 'text', false)) AS r(role, type, is_needed)
+	LOOP
+		parts := parts || jsonb_build_object(part.role, format('%s::pg_catalog.%s',
+			CASE WHEN part.name IS NULL THEN 'NULL' ELSE (automation._path(scope, ARRAY[part.name], 'column')).sql END, part.type));
+	END LOOP;
+	RETURN automation._fill('automation._sla_due({start}, {target} * ' || share / 100 || ', {pauses}, {calendar}, {zone})', parts);
+END
+$$;
+COMMENT ON FUNCTION automation._sla_share_sql(automation._scope, numeric) IS 'SQL for when the clock of a service level will have run for so many per cent of its time';
+
+UPDATE automation.trigger_definition
+SET timing = timing || '{"share": "{pct}"}',
+	params = jsonb_set(jsonb_set(params, '{required}', '[]'), '{properties,pct}', '{"type": "number", "description": "so many per cent of the time have passed, instead: a clock with pauses and a calendar"}')
+WHERE name = 'sla.warning';
+
 -- Actions
 
 INSERT INTO automation.action_definition (name, category, kind, undo, channel_kind, message_class, compiler, params, description) VALUES

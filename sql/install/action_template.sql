@@ -32,7 +32,8 @@ BEGIN
 		PERFORM automation._fail('0A000', 'an action template cannot use another one');
 	ELSIF says #>> '{step,action}' IN ('wait', 'wait_until', 'branch', 'split') THEN
 		PERFORM automation._fail('0A000', 'an action template cannot decide how the steps behind it go on',
-			format('Its action is "%s".', says #>> '{step,action}'));
+			format('What stands behind "%s" in a rule is planned by it; another version of the template would change that in rules that nobody looks at.', says #>> '{step,action}'),
+			'Write it into the rule. What is done before and behind it may be action templates, and so may a step that waits by itself: automation.after().');
 	END IF;
 	PERFORM automation._action(says -> 'step' ->> 'action');
 	IF says #> '{step,params}' ? 'template' THEN
@@ -58,22 +59,10 @@ LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
 COMMENT ON FUNCTION automation.create_action_template(text, automation.step, jsonb, text, text)
 	IS 'Makes an action template and answers its version, 1. "${x}" in the step stands for its parameter x; params: a default for each, or {"type": ..., "description": ...} for one that must be given';
 
-CREATE FUNCTION automation._create_action_template(
-	caller regrole,
-	name text,
-	step automation.step,
-	params jsonb,
-	folder text,
-	description text)
+CREATE FUNCTION automation._create_action_template(caller regrole, name text, step automation.step, params jsonb, folder text, description text)
 RETURNS integer
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	RETURN automation._create_component(caller, 'action_template', name, NULL, folder, description,
-		automation._action_template_says(step, params));
-END
-$$;
+LANGUAGE sql
+RETURN automation._create_component(caller, 'action_template', name, NULL, folder, description, automation._action_template_says(step, params));
 COMMENT ON FUNCTION automation._create_action_template(regrole, text, automation.step, jsonb, text, text) IS 'automation.create_action_template()';
 
 CREATE FUNCTION automation.alter_action_template(

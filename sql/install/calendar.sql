@@ -161,8 +161,7 @@ DECLARE
 BEGIN
 	SELECT c.* INTO calendar FROM automation.calendar AS c WHERE c.name = _calendar.name;
 	IF NOT FOUND THEN
-		PERFORM automation._fail('42704', format('calendar "%s" does not exist', name),
-			hint => automation._perhaps(name, ARRAY(SELECT c.name FROM automation.calendar AS c)));
+		PERFORM automation._no_such('calendar', name, ARRAY(SELECT c.name FROM automation.calendar AS c));
 	END IF;
 	RETURN calendar;
 END

@@ -2,7 +2,7 @@
 
 CREATE FUNCTION automation.rule_schema() RETURNS jsonb
 LANGUAGE sql IMMUTABLE
-RETURN '{
+RETURN automation._with_draft_schema('{
 	"$schema": "https://json-schema.org/draft/2020-12/schema",
 	"title": "Rules of pg_automation, as export_rules() writes them and apply_rules() reads them",
 	"type": "object",
@@ -34,7 +34,7 @@ RETURN '{
 				"state": {"type": "string", "enum": ["draft", "active", "paused", "disabled"], "default": "draft"},
 				"on_error": {"type": "string", "enum": ["log", "fail"], "default": "log"},
 				"evaluate": {"type": "string", "enum": ["row", "commit"], "default": "row"},
-				"on_bulk": {"type": "string", "enum": ["default", "hold", "run", "log_only", "skip"], "default": "default"}}}}}'::jsonb);
+				"on_bulk": {"type": "string", "enum": ["default", "hold", "run", "log_only", "skip"], "default": "default"}}}}}'::jsonb));
 COMMENT ON FUNCTION automation.rule_schema() IS 'JSON schema of the documents of export_rules() and apply_rules()';
 
 -- From rules to a document
@@ -45,10 +45,10 @@ SET search_path = pg_catalog, pg_temp -- tables are written with their schema
 AS $$
 BEGIN
 	RETURN (
-		SELECT jsonb_strip_nulls(jsonb_build_object('name', r.name, 'folder', r.folder, 'description', r.description,
+		SELECT automation._with_draft(jsonb_strip_nulls(jsonb_build_object('name', r.name, 'folder', r.folder, 'description', r.description,
 				'relation', r.relation::text, 'trigger', v.trigger, 'condition', v.condition, 'state', r.state, 'on_error', r.on_error,
 				'evaluate', v.evaluate, 'on_bulk', r.on_bulk))
-			|| jsonb_build_object('params', v.params, 'steps', automation._written_steps(v.steps))
+			|| jsonb_build_object('params', v.params, 'steps', automation._written_steps(v.steps)), automation._draft_document(r))
 		FROM automation.rule AS r
 		JOIN automation.rule_version AS v ON v.rule_id = r.id AND v.version = r.version
 		WHERE r.id = _rule_document.rule_id);
@@ -71,33 +71,6 @@ RETURN (
 COMMENT ON FUNCTION automation._export_rules(regrole, text) IS 'automation.export_rules()';
 
 -- What is wrong with a document
-
-CREATE FUNCTION automation._check_keys(subject text, schema jsonb, document jsonb) RETURNS void
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	valid text[] := ARRAY(SELECT jsonb_object_keys(schema -> 'properties') ORDER BY 1);
-	key text;
-BEGIN
-	IF jsonb_typeof(document) IS DISTINCT FROM 'object' THEN
-		PERFORM automation._fail('22023', format('%s must be a JSON object', subject));
-	END IF;
-	FOR key IN SELECT jsonb_object_keys(document) LOOP
-		IF key <> ALL (valid) THEN
-			PERFORM automation._fail('22023', format('unrecognized key "%s" in %s', key, subject),
-				hint => coalesce(automation._perhaps(key, valid), format('Valid keys are: %s.', automation._list(valid))));
-		END IF;
-		PERFORM automation._check_param(format('"%s" in %s', key, subject), schema -> 'properties' -> key, document -> key);
-	END LOOP;
-	FOR key IN SELECT jsonb_array_elements_text(schema -> 'required') LOOP
-		IF NOT document ? key THEN
-			PERFORM automation._fail('22023', format('%s has no "%s"', subject, key));
-		END IF;
-	END LOOP;
-END
-$$;
-COMMENT ON FUNCTION automation._check_keys(text, jsonb, jsonb) IS 'Raises what is wrong with an object of a document';
 
 CREATE FUNCTION automation._check_once(kind text, items jsonb) RETURNS void
 LANGUAGE plpgsql
@@ -132,23 +105,27 @@ BEGIN
 		PERFORM automation._fail('0A000', format('rule format version %s is not supported', document ->> 'format'),
 			hint => 'This version reads format 1.');
 	END IF;
-	PERFORM automation._check_keys('the document', schema, document);
+	PERFORM automation._check_params('the document', schema, document, 'key');
 	FOR item IN SELECT r FROM jsonb_array_elements(document -> 'rules') AS r LOOP
 		subject := format('rule "%s"', item ->> 'name');
-		PERFORM automation._check_keys(subject, rule_schema, item);
+		PERFORM automation._check_params(subject, rule_schema, item, 'key');
 		PERFORM automation._check_name('rule', item ->> 'name');
-		PERFORM automation._check_keys('a step of ' || subject, rule_schema #> '{properties,steps,items}', s)
+		PERFORM automation._check_params('a step of ' || subject, rule_schema #> '{properties,steps,items}', s, 'key')
 		FROM jsonb_array_elements(item -> 'steps') AS s;
+		CONTINUE WHEN jsonb_typeof(item -> 'draft') IS DISTINCT FROM 'object';
+		PERFORM automation._check_params('the draft of ' || subject, rule_schema #> '{properties,draft}', item -> 'draft', 'key');
+		PERFORM automation._check_params('a step of the draft of ' || subject, rule_schema #> '{properties,steps,items}', s, 'key')
+		FROM jsonb_array_elements(item #> '{draft,steps}') AS s;
 	END LOOP;
 	PERFORM automation._check_once('rule', document -> 'rules');
 	FOREACH section IN ARRAY automation._sections() LOOP
 		kind := automation._kind_name(rtrim(section, 's'));
-		PERFORM automation._check_keys(format('%s "%s"', kind, i ->> 'name'), schema -> 'properties' -> section -> 'items', i)
+		PERFORM automation._check_params(format('%s "%s"', kind, i ->> 'name'), schema -> 'properties' -> section -> 'items', i, 'key')
 		FROM jsonb_array_elements(document -> section) AS i;
 		PERFORM automation._check_once(kind, document -> section);
 	END LOOP;
-	PERFORM automation._check_keys('folder', schema #> '{properties,folders,items}', f) FROM jsonb_array_elements(document -> 'folders') AS f;
-	PERFORM automation._check_keys(format('the step of action template "%s"', i ->> 'name'), rule_schema #> '{properties,steps,items}', i -> 'step')
+	PERFORM automation._check_params('folder', schema #> '{properties,folders,items}', f, 'key') FROM jsonb_array_elements(document -> 'folders') AS f;
+	PERFORM automation._check_params(format('the step of action template "%s"', i ->> 'name'), rule_schema #> '{properties,steps,items}', i -> 'step', 'key')
 	FROM jsonb_array_elements(document -> 'action_templates') AS i;
 END
 $$;
@@ -166,7 +143,7 @@ COMMENT ON FUNCTION automation._document_steps(jsonb) IS 'Steps of a rule in a d
 
 CREATE FUNCTION automation._full_document(item jsonb, present jsonb) RETURNS jsonb
 LANGUAGE sql
-RETURN jsonb_strip_nulls(item - CASE WHEN item ->> 'on_bulk' = 'default' THEN '{params,steps,on_bulk}' ELSE '{params,steps}' END::text[])
+RETURN automation._with_draft(jsonb_strip_nulls(item - CASE WHEN item ->> 'on_bulk' = 'default' THEN '{params,steps,draft,on_bulk}' ELSE '{params,steps,draft}' END::text[])
 	|| jsonb_build_object('folder', coalesce(item ->> 'folder', 'Default'), 'on_error', coalesce(item ->> 'on_error', 'log'),
 		'evaluate', coalesce(item ->> 'evaluate', 'row'),
 		'params', coalesce(item -> 'params', '{}'), 'state', coalesce(item ->> 'state', present ->> 'state', 'draft'),
@@ -177,7 +154,7 @@ RETURN jsonb_strip_nulls(item - CASE WHEN item ->> 'on_bulk' = 'default' THEN '{
 		THEN jsonb_build_object('condition', present -> 'condition')
 		WHEN btrim(item ->> 'condition') <> '' THEN jsonb_build_object('condition', btrim(item ->> 'condition'))
 		ELSE '{}'
-	END;
+	END, automation._full_draft(item, present));
 COMMENT ON FUNCTION automation._full_document(jsonb, jsonb) IS 'A rule of a document in the form of export_rules(); one that says nothing of its state stays as it is';
 
 CREATE FUNCTION automation._document_version(item jsonb, rule_id integer, number integer, author regrole, reason text) RETURNS automation.rule_version
@@ -218,12 +195,13 @@ AS $$
 BEGIN
 	PERFORM automation._new_rule(_make_from.search_path, (item ->> 'relation')::regclass, item ->> 'folder', item ->> 'description', false,
 		item ->> 'on_error', NULL, automation._document_version(item, NULL, NULL, caller, NULL), item ->> 'on_bulk');
+	PERFORM automation._draft_from(caller, automation._rule(item ->> 'name'), item -> 'draft');
 	PERFORM automation._reach_state(caller, item ->> 'name', 'draft', item ->> 'state');
 END
 $$;
 COMMENT ON FUNCTION automation._make_from(regrole, text, jsonb) IS 'Makes a rule that a document has and the database has not';
 
-CREATE FUNCTION automation._change_to(caller regrole, item jsonb, present jsonb) RETURNS void
+CREATE FUNCTION automation._change_to(caller regrole, item jsonb, present jsonb, says_draft boolean) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -240,6 +218,10 @@ BEGIN
 	THEN
 		PERFORM automation._add_version(automation._document_version(item, changed.id, changed.version + 1, caller, 'apply_rules()'));
 	END IF;
+	-- A draft that the document has is one of what the document says; any other one is as old as it was.
+	IF says_draft OR item -> 'draft' IS DISTINCT FROM present -> 'draft' THEN
+		PERFORM automation._draft_from(caller, automation._rule(changed.name), item -> 'draft');
+	END IF;
 	UPDATE automation.rule AS r
 	SET folder = automation._folder(caller, item ->> 'folder'), description = item ->> 'description', on_error = item ->> 'on_error',
 		on_bulk = item ->> 'on_bulk'
@@ -249,7 +231,7 @@ BEGIN
 	PERFORM automation._reach_state(caller, changed.name, changed.state, item ->> 'state');
 END
 $$;
-COMMENT ON FUNCTION automation._change_to(regrole, jsonb, jsonb) IS 'Changes a rule to what a document says of it';
+COMMENT ON FUNCTION automation._change_to(regrole, jsonb, jsonb, boolean) IS 'Changes a rule to what a document says of it';
 
 CREATE FUNCTION automation._list_as(names text[]) RETURNS boolean
 LANGUAGE plpgsql
@@ -282,7 +264,7 @@ CREATE FUNCTION automation._is_ready(item jsonb) RETURNS boolean
 LANGUAGE sql STABLE
 BEGIN ATOMIC
 	SELECT NOT EXISTS (
-		SELECT FROM jsonb_array_elements(item -> 'steps') AS s(step)
+		SELECT FROM jsonb_array_elements(item -> 'steps' || coalesce(item #> '{draft,steps}', '[]')) AS s(step)
 		WHERE s.step ->> 'action' IN ('start_rule', 'stop_rule')
 			AND s.step -> 'params' ->> 'rule' NOT IN (SELECT r.name FROM automation.rule AS r));
 END;
@@ -291,7 +273,7 @@ COMMENT ON FUNCTION automation._is_ready(jsonb) IS 'Whether the rules that a rul
 CREATE FUNCTION automation._difference_text(item jsonb, present jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE
 RETURN (
-	SELECT string_agg(CASE WHEN k.key IN ('steps', 'params') THEN k.key
+	SELECT string_agg(CASE WHEN k.key IN ('steps', 'params', 'draft') THEN k.key
 		ELSE format('%s: %s → %s', k.key, coalesce(present ->> k.key, 'none'), coalesce(item ->> k.key, 'none')) END, ', ' ORDER BY k.key)
 	FROM (SELECT jsonb_object_keys(item || present)) AS k(key)
 	WHERE item -> k.key IS DISTINCT FROM present -> k.key
@@ -308,6 +290,7 @@ DECLARE
 	names text[] := ARRAY(SELECT r ->> 'name' FROM jsonb_array_elements(document -> 'rules') WITH ORDINALITY AS d(r, place) ORDER BY place);
 	later jsonb[];
 	is_stuck boolean;
+	says_draft boolean;
 	item jsonb;
 	present jsonb;
 BEGIN
@@ -331,6 +314,9 @@ BEGIN
 			CONTINUE WHEN NOT is_stuck AND item = ANY (later);
 			rule := item ->> 'name';
 			present := (SELECT automation._rule_document(r.id) FROM automation.rule AS r WHERE r.name = item ->> 'name');
+			-- To prune is to drop what the document does not have.
+			item := CASE WHEN prune THEN '{"draft": null}' ELSE '{}' END::jsonb || item;
+			says_draft := jsonb_typeof(item -> 'draft') = 'object';
 			item := automation._full_document(item, present);
 			item := jsonb_set(item, '{relation}', to_jsonb((item ->> 'relation')::regclass::text));
 			IF present IS NULL THEN
@@ -343,7 +329,7 @@ BEGIN
 			ELSE
 				action := 'alter';
 				detail := automation._difference_text(item, present);
-				PERFORM automation._change_to(caller, item, present);
+				PERFORM automation._change_to(caller, item, present, says_draft);
 			END IF;
 			RETURN NEXT;
 		END LOOP;

@@ -193,16 +193,11 @@ BEGIN
 		WHERE pg_has_role(caller, c.owner, 'USAGE') AND document ? (c.kind || 's')
 			AND NOT document -> (c.kind || 's') @> jsonb_build_array(jsonb_build_object('name', c.name))
 			AND automation._rule_names_with(c.kind, c.name) = '{}'
-			AND (c.kind <> 'filter' OR automation._filters_with(c.name) = '{}')
-			AND (c.kind <> 'template' OR automation._action_templates_with(c.name) = '{}')
+			AND (automation._components_with(c.kind, c.name)).users = '{}'
 		ORDER BY array_position(automation._sections(), c.kind || 's') DESC, c.name
 		LIMIT 1;
 		EXIT WHEN NOT FOUND;
-		IF doomed.kind = 'filter' THEN
-			PERFORM automation._drop_filter(caller, doomed.name);
-		ELSE
-			PERFORM automation._drop_component(caller, doomed.kind, doomed.name, false);
-		END IF;
+		PERFORM automation._drop_component(caller, doomed.kind, doomed.name, false);
 		detail := format('%s "%s"', automation._kind_name(doomed.kind), doomed.name);
 		RETURN NEXT;
 	END LOOP;

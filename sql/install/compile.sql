@@ -69,10 +69,9 @@ DECLARE
 BEGIN
 	IF columns IS NOT NULL AND (jsonb_typeof(columns) <> 'array' OR columns = '[]' OR columns @> '[null]') THEN
 		PERFORM automation._fail('22023', 'cancel_if_changed must name at least one column');
-	ELSIF coalesce(timing ->> 'cancel_mode', 'touched') NOT IN ('touched', 'differs') THEN
-		PERFORM automation._fail('22023', format('invalid value for cancel_mode: "%s"', timing ->> 'cancel_mode'),
-			hint => 'Valid values are: touched, differs.');
-	ELSIF timing ? 'cancel_mode' AND columns IS NULL THEN
+	END IF;
+	PERFORM automation._check_choice('invalid value for cancel_mode', coalesce(timing ->> 'cancel_mode', 'touched'), 'touched', 'differs');
+	IF timing ? 'cancel_mode' AND columns IS NULL THEN
 		PERFORM automation._fail('22023', 'cancel_mode needs cancel_if_changed');
 	END IF;
 END

@@ -58,10 +58,8 @@ BEGIN
 		PERFORM automation._fail('22023', format('invalid kind: "%s"', kind),
 			hint => 'Valid kinds are: rule, template, action_template, filter.');
 	ELSIF NOT FOUND THEN
-		PERFORM automation._fail('42704', format('%s "%s" does not exist', automation._kind_name(kind), name),
-			hint => coalesce(
-				automation._perhaps(name, ARRAY(SELECT c.name FROM automation.component AS c WHERE c.kind = _component.kind)),
-				format('The view automation.%ss lists them.', kind)));
+		PERFORM automation._no_such(automation._kind_name(kind), name,
+			ARRAY(SELECT c.name FROM automation.component AS c WHERE c.kind = _component.kind), kind || 's');
 	END IF;
 	RETURN component;
 END
@@ -231,6 +229,25 @@ END
 $$;
 COMMENT ON FUNCTION automation._renew_rules(regrole, automation.component) IS 'Makes a new version of every rule that has a component; an error tells which rule it does not suit';
 
+CREATE FUNCTION automation._components_with(kind text, name text, OUT user_kind text, OUT users text[])
+LANGUAGE plpgsql STABLE -- what names them comes later
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	CASE kind
+	WHEN 'filter' THEN
+		user_kind := 'filter';
+		users := automation._filters_with(name);
+	WHEN 'template' THEN
+		user_kind := 'action_template';
+		users := automation._action_templates_with(name);
+	ELSE
+		users := '{}';
+	END CASE;
+END
+$$;
+COMMENT ON FUNCTION automation._components_with(text, text) IS 'Components that have a component';
+
 CREATE FUNCTION automation._drop_component(caller regrole, kind text, name text, detach boolean) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -238,8 +255,13 @@ AS $$
 DECLARE
 	component automation.component := automation._own_component(caller, kind, name);
 	users text[] := automation._rule_names_with(kind, name);
+	others CONSTANT record := automation._components_with(kind, name);
 BEGIN
-	IF users <> '{}' AND detach IS NOT TRUE THEN
+	IF others.users <> '{}' THEN
+		PERFORM automation._fail('2BP01', format('cannot drop %s "%s" because %ss have it', automation._kind_name(kind), name, automation._kind_name(others.user_kind)),
+			format('%ss with it: %s.', automation.capitalize(automation._kind_name(others.user_kind)), automation._list(others.users)),
+			format('Use automation.alter_%s() first.', others.user_kind));
+	ELSIF users <> '{}' AND detach IS NOT TRUE THEN
 		PERFORM automation._fail('2BP01', format('cannot drop %s "%s" because rules have it', automation._kind_name(kind), name),
 			format('Rules with it: %s.', automation._list(users)),
 			CASE WHEN kind = 'filter' THEN 'Use automation.alter_rule() first.' ELSE 'With detach => true they keep what it says.' END);
@@ -247,6 +269,7 @@ BEGIN
 	PERFORM automation._detach(caller, component);
 	-- What it said when stays, for the rules that had it.
 	DELETE FROM automation.component AS c WHERE c.id = component.id;
+	PERFORM automation._drop_compiled(format('%s_%s', kind, component.id)); -- of a filter there is one
 END
 $$;
 COMMENT ON FUNCTION automation._drop_component(regrole, text, text, boolean) IS 'Drops a component; detach: rules that have it keep what it says as their own';

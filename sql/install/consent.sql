@@ -79,14 +79,10 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	IF (kind IN ('sms', 'email')) IS NOT TRUE THEN
-		PERFORM automation._fail('22023', format('unrecognized kind of address: "%s"', kind), hint => 'Valid values are: sms, email.');
-	ELSIF (class IN ('all', 'marketing', 'transactional', 'emergency')) IS NOT TRUE THEN
-		PERFORM automation._fail('22023', format('unrecognized class of messages: "%s"', class),
-			hint => 'Valid values are: all, marketing, transactional, emergency.');
-	ELSIF (state IN ('granted', 'denied')) IS NOT TRUE THEN
-		PERFORM automation._fail('22023', format('unrecognized consent: "%s"', state), hint => 'Valid values are: granted, denied.');
-	ELSIF coalesce(trim(source), '') = '' THEN
+	PERFORM automation._check_choice('unrecognized kind of address', kind, 'sms', 'email'),
+		automation._check_choice('unrecognized class of messages', class, 'all', 'marketing', 'transactional', 'emergency'),
+		automation._check_choice('unrecognized consent', state, 'granted', 'denied');
+	IF coalesce(trim(source), '') = '' THEN
 		PERFORM automation._fail('22023', 'source of the consent must not be empty', hint => 'Say how it was given, for example "web form".');
 	END IF;
 	PERFORM automation._check_recipient(kind, automation._plain_address(kind, address));

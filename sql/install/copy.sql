@@ -24,27 +24,44 @@ END
 $$;
 COMMENT ON FUNCTION automation._at_stage(regclass, text, jsonb, text) IS 'Parameters of a trigger that waits for another stage';
 
-CREATE FUNCTION automation._copied(caller regrole, rule automation.rule, new_name text, relation regclass, stage text) RETURNS automation.rule_version
-LANGUAGE sql STABLE
-BEGIN ATOMIC
-	SELECT ROW(NULL, NULL, new_name, t.trigger, automation._at_stage(coalesce(_copied.relation, (_copied.rule).relation), t.trigger, v.params, stage),
-		v.condition, NULL, NULL, NULL, v.steps, caller, format('copy of "%s"', (_copied.rule).name), NULL, v.evaluate, NULL,
-		CASE WHEN coalesce(_copied.relation, (_copied.rule).relation) = (_copied.rule).relation THEN v.column_names END, NULL)::automation.rule_version
-	FROM automation._version((_copied.rule).id, (_copied.rule).version) AS v,
-		LATERAL automation._trigger_on(v.trigger, (_copied.rule).relation, coalesce(_copied.relation, (_copied.rule).relation)) AS t(trigger);
-END;
-COMMENT ON FUNCTION automation._copied(regrole, automation.rule, text, regclass, text) IS 'What a rule says, for another table or stage';
+CREATE FUNCTION automation._copied(caller regrole, rule automation.rule, new_name text, target regclass, stage text, columns jsonb) RETURNS automation.rule_version
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	there CONSTANT regclass := coalesce(target, rule.relation);
+	copied automation.rule_version := automation._version(rule.id, rule.version);
+BEGIN
+	copied.name := new_name;
+	copied.trigger := automation._trigger_on(copied.trigger, rule.relation, there);
+	IF columns IS NOT NULL THEN
+		PERFORM automation._check_mapping(caller, rule.relation, there, columns);
+		copied.params := automation._json_there(copied.params, NULL, columns);
+		copied.condition := automation._json_there(to_jsonb(copied.condition), 'condition', columns) #>> '{}';
+		copied.steps := automation._resolved_steps(automation._json_there(automation._written_steps(copied.steps), NULL, columns));
+	END IF;
+	copied.params := automation._at_stage(there, copied.trigger, copied.params, stage);
+	IF there <> rule.relation OR columns IS NOT NULL THEN
+		copied.column_names := NULL;
+	END IF;
+	copied.author := caller;
+	copied.reason := format('copy of "%s"', rule.name);
+	RETURN copied;
+END
+$$;
+COMMENT ON FUNCTION automation._copied(regrole, automation.rule, text, regclass, text, jsonb) IS 'What a rule says, for another table or stage, or over other columns';
 
 CREATE FUNCTION automation.copy_rule(
 	rule text,
 	new_name text,
 	relation regclass DEFAULT NULL,
 	activate boolean DEFAULT false,
-	stage text DEFAULT NULL)
+	stage text DEFAULT NULL,
+	columns jsonb DEFAULT NULL)
 RETURNS integer
 LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
-COMMENT ON FUNCTION automation.copy_rule(text, text, regclass, boolean, text)
-	IS 'Makes a rule of the caller''s that says the same, for another table or another stage too, and answers its number. See copy_report() first';
+COMMENT ON FUNCTION automation.copy_rule(text, text, regclass, boolean, text, jsonb)
+	IS 'Makes a rule of the caller''s that says the same, for another table or another stage too, and answers its number; columns: what columns are called there, {"crew": "team"}. See copy_report() first';
 
 CREATE FUNCTION automation._copy_rule(
 	caller regrole,
@@ -52,16 +69,17 @@ CREATE FUNCTION automation._copy_rule(
 	new_name text,
 	relation regclass,
 	activate boolean,
-	stage text)
+	stage text,
+	columns jsonb)
 RETURNS integer
 LANGUAGE sql
 RETURN (
 	SELECT automation._new_rule(
 		automation._callers_search_path(caller), coalesce(_copy_rule.relation, r.relation), r.folder, r.description,
-		activate, r.on_error, NULL, automation._copied(caller, r, new_name, _copy_rule.relation, stage), r.on_bulk)
+		activate, r.on_error, NULL, automation._copied(caller, r, new_name, _copy_rule.relation, stage, columns), r.on_bulk)
 	FROM automation._rule(_copy_rule.rule) AS r
 );
-COMMENT ON FUNCTION automation._copy_rule(regrole, text, text, regclass, boolean, text) IS 'automation.copy_rule()';
+COMMENT ON FUNCTION automation._copy_rule(regrole, text, text, regclass, boolean, text, jsonb) IS 'automation.copy_rule()';
 
 -- What does not map
 
@@ -83,6 +101,15 @@ EXCEPTION WHEN OTHERS THEN
 END
 $$;
 COMMENT ON FUNCTION automation._try_rule(text, regclass, automation.rule_version) IS 'What keeps a rule from being made, or null; it is not made';
+
+CREATE FUNCTION automation._stand_ins(steps jsonb, place bigint) RETURNS jsonb
+LANGUAGE sql IMMUTABLE
+RETURN (
+	SELECT coalesce(jsonb_agg(automation._step_json(automation.split(d.decision, (SELECT jsonb_object_agg(w, 1) FROM unnest(d.ways) AS w))) ORDER BY s.place), '[]')
+	FROM jsonb_array_elements(steps) WITH ORDINALITY AS s(value, place), LATERAL automation._decided_by(s.value) AS d
+	WHERE s.place < _stand_ins.place AND d.decision IS NOT NULL
+);
+COMMENT ON FUNCTION automation._stand_ins(jsonb, bigint) IS 'Steps that decide what a step may ask for, and fit on any table';
 
 CREATE FUNCTION automation._report_copy(search_path text, relation regclass, version automation.rule_version)
 RETURNS TABLE (part text, says text, fits boolean, problem text, hint text)
@@ -115,7 +142,7 @@ BEGIN
 		RETURN NEXT;
 	END IF;
 	FOR step IN SELECT s.value, s.place FROM jsonb_array_elements(version.steps) WITH ORDINALITY AS s(value, place) LOOP
-		tried.steps := jsonb_build_array(step.value);
+		tried.steps := automation._stand_ins(version.steps, step.place) || jsonb_build_array(step.value);
 		part := format('step %s', step.place);
 		says := automation._action_text(step.value);
 		SELECT t.problem, t.hint, t.problem IS NULL INTO problem, hint, fits FROM automation._try_rule(_report_copy.search_path, relation, tried) AS t;
@@ -125,42 +152,44 @@ END
 $$;
 COMMENT ON FUNCTION automation._report_copy(text, regclass, automation.rule_version) IS 'Tries each part of a rule on a table';
 
-CREATE FUNCTION automation.copy_report(rule text, relation regclass, stage text DEFAULT NULL)
+CREATE FUNCTION automation.copy_report(rule text, relation regclass, stage text DEFAULT NULL, columns jsonb DEFAULT NULL)
 RETURNS TABLE (part text, says text, fits boolean, problem text, hint text)
 LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
-COMMENT ON FUNCTION automation.copy_report(text, regclass, text)
-	IS 'What of a rule would fit another table or stage, and what not: trigger, condition and each step, all of them and not the first that does not. Nothing is made';
+COMMENT ON FUNCTION automation.copy_report(text, regclass, text, jsonb)
+	IS 'What of a rule would fit another table or stage, with columns as in copy_rule(), and what not: trigger, condition and each step, all of them and not the first that does not. Nothing is made';
 
-CREATE FUNCTION automation._copy_report(caller regrole, rule text, relation regclass, stage text)
+CREATE FUNCTION automation._copy_report(caller regrole, rule text, relation regclass, stage text, columns jsonb)
 RETURNS TABLE (part text, says text, fits boolean, problem text, hint text)
 LANGUAGE sql
 BEGIN ATOMIC
 	SELECT c.*
 	FROM automation._rule(_copy_report.rule) AS r,
 		LATERAL automation._report_copy(automation._callers_search_path(caller), _copy_report.relation,
-			automation._copied(caller, r, r.name, _copy_report.relation, stage)) AS c;
+			automation._copied(caller, r, r.name, _copy_report.relation, stage, columns)) AS c;
 END;
-COMMENT ON FUNCTION automation._copy_report(regrole, text, regclass, text) IS 'automation.copy_report()';
+COMMENT ON FUNCTION automation._copy_report(regrole, text, regclass, text, jsonb) IS 'automation.copy_report()';
 
 -- Moving
 
-CREATE FUNCTION automation.move_rule_to(rule text, relation regclass DEFAULT NULL, stage text DEFAULT NULL) RETURNS integer
+CREATE FUNCTION automation.move_rule_to(rule text, relation regclass DEFAULT NULL, stage text DEFAULT NULL, columns jsonb DEFAULT NULL) RETURNS integer
 LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
-COMMENT ON FUNCTION automation.move_rule_to(text, regclass, text)
-	IS 'Moves a rule to another stage, as a version, or to another table, as a rule of the caller''s with its name, place and state, and answers its number. What it had planned on the other table is cancelled';
+COMMENT ON FUNCTION automation.move_rule_to(text, regclass, text, jsonb)
+	IS 'Moves a rule to another stage, as a version, or to another table, as a rule of the caller''s with its name, place and state, and answers its number; columns as in copy_rule(). What it had planned on the other table is cancelled';
 
-CREATE FUNCTION automation._move_rule_to(caller regrole, rule text, relation regclass, stage text, search_path text) RETURNS integer
+CREATE FUNCTION automation._move_rule_to(caller regrole, rule text, relation regclass, stage text, columns jsonb, search_path text) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	moved automation.rule := automation._own_rule(caller, rule);
-	said automation.rule_version := automation._copied(caller, moved, rule, relation, stage);
+	said automation.rule_version := automation._copied(caller, moved, rule, relation, stage, columns);
 	number integer;
 BEGIN
 	IF coalesce(relation, moved.relation) = moved.relation THEN
-		PERFORM automation._alter_rule(caller, rule, NULL, NULL, said.params, NULL, NULL, NULL, NULL, NULL,
-			format('moved to stage "%s"', stage), NULL, NULL, 'finish', NULL, true);
+		PERFORM automation._check_author(moved.owner, moved.relation);
+		said.version := moved.version + 1;
+		said.reason := coalesce(format('moved to stage "%s"', stage), 'moved to other columns');
+		PERFORM automation._add_version(said);
 		RETURN moved.id;
 	END IF;
 	PERFORM automation._drop_rule(caller, rule);
@@ -170,9 +199,9 @@ BEGIN
 	RETURN number;
 END
 $$;
-COMMENT ON FUNCTION automation._move_rule_to(regrole, text, regclass, text, text) IS 'Moves a rule';
+COMMENT ON FUNCTION automation._move_rule_to(regrole, text, regclass, text, jsonb, text) IS 'Moves a rule';
 
-CREATE FUNCTION automation._move_rule_to(caller regrole, rule text, relation regclass, stage text) RETURNS integer
+CREATE FUNCTION automation._move_rule_to(caller regrole, rule text, relation regclass, stage text, columns jsonb) RETURNS integer
 LANGUAGE sql
-RETURN automation._move_rule_to(caller, rule, relation, stage, automation._callers_search_path(caller));
-COMMENT ON FUNCTION automation._move_rule_to(regrole, text, regclass, text) IS 'automation.move_rule_to()';
+RETURN automation._move_rule_to(caller, rule, relation, stage, columns, automation._callers_search_path(caller));
+COMMENT ON FUNCTION automation._move_rule_to(regrole, text, regclass, text, jsonb) IS 'automation.move_rule_to()';

@@ -105,12 +105,16 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	drafted automation.rule := automation._own_draft(caller, rule);
+	began CONSTANT integer := (SELECT d.based_on FROM automation.rule_draft AS d WHERE d.rule_id = drafted.id);
 	effects jsonb;
 BEGIN
 	PERFORM automation._check_in_flight(in_flight, step_map), automation._check_author(drafted.owner, drafted.relation);
-	IF (SELECT d.based_on FROM automation.rule_draft AS d WHERE d.rule_id = drafted.id) <> drafted.version THEN
-		PERFORM automation._fail('55000', format('rule "%s" has changed since its draft was made', rule),
-			hint => 'See automation.rule_diff(); use automation.discard_draft(), and make another one.');
+	IF began <> drafted.version THEN
+		PERFORM automation._fail('55000', format('rule "%s" has changed since its draft was made', rule), (
+				SELECT format('The draft changes version %s; version %s is by %s%s.', began, v.version, v.author, coalesce(': ' || v.reason, ''))
+				FROM automation._version(drafted.id, drafted.version) AS v),
+			format('See automation.rule_diff(%L, %s, 0) and automation.rule_diff(%L, %s, %s); use automation.discard_draft(), and make another one.',
+				rule, began, rule, began, drafted.version));
 	ELSIF dry_run IS NOT TRUE THEN
 		RETURN QUERY SELECT p.* FROM automation._publish(drafted, in_flight, step_map) AS p;
 		RETURN;

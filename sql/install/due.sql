@@ -590,10 +590,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	IF (on_overdue IN ('skip', 'run', 'reschedule')) IS NOT TRUE THEN
-		PERFORM automation._fail('22023', format('invalid value for on_overdue: "%s"', on_overdue),
-			hint => 'Valid values are: skip, run, reschedule.');
-	END IF;
+	PERFORM automation._check_choice('invalid value for on_overdue', on_overdue, 'skip', 'run', 'reschedule');
 END
 $$;
 COMMENT ON FUNCTION automation._check_on_overdue(text) IS 'Raises an error unless the text says what becomes of steps that came due in the meantime';

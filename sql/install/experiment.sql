@@ -212,8 +212,7 @@ DECLARE
 BEGIN
 	SELECT x.* INTO experiment FROM automation.experiment AS x WHERE x.name = _experiment.name;
 	IF NOT FOUND THEN
-		PERFORM automation._fail('42704', format('experiment "%s" does not exist', name),
-			hint => automation._perhaps(name, ARRAY(SELECT x.name FROM automation.experiment AS x)));
+		PERFORM automation._no_such('experiment', name, ARRAY(SELECT x.name FROM automation.experiment AS x));
 	END IF;
 	RETURN experiment;
 END

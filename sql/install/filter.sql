@@ -196,19 +196,8 @@ LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
 COMMENT ON FUNCTION automation.drop_filter(text) IS 'Drops a filter that no rule and no other filter names';
 
 CREATE FUNCTION automation._drop_filter(caller regrole, name text) RETURNS void
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	filter automation.component := automation._own_component(caller, 'filter', name);
-BEGIN
-	IF automation._filters_with(name) <> '{}' THEN
-		PERFORM automation._fail('2BP01', format('cannot drop filter "%s" because filters have it', name),
-			format('Filters with it: %s.', automation._list(automation._filters_with(name))), 'Use automation.alter_filter() first.');
-	END IF;
-	PERFORM automation._drop_component(caller, 'filter', name, false), automation._drop_compiled(format('filter_%s', filter.id));
-END
-$$;
+LANGUAGE sql
+RETURN automation._drop_component(caller, 'filter', name, false);
 COMMENT ON FUNCTION automation._drop_filter(regrole, text) IS 'automation.drop_filter()';
 
 CREATE VIEW automation.filters AS

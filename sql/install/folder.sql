@@ -67,8 +67,7 @@ BEGIN
 	END IF;
 	SELECT f.* INTO folder FROM automation.folder AS f WHERE f.path = _own_folder.path FOR UPDATE;
 	IF NOT FOUND THEN
-		PERFORM automation._fail('42704', format('folder "%s" does not exist', path),
-			hint => automation._perhaps(path, ARRAY(SELECT f.path FROM automation.folder AS f)));
+		PERFORM automation._no_such('folder', path, ARRAY(SELECT f.path FROM automation.folder AS f));
 	ELSIF NOT pg_has_role(caller, folder.created_by, 'USAGE') THEN
 		PERFORM automation._fail('42501', format('must be owner of folder "%s"', path));
 	END IF;

@@ -67,10 +67,8 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	IF (in_flight IN ('finish', 'migrate', 'cancel')) IS NOT TRUE THEN
-		PERFORM automation._fail('22023', format('invalid value for in_flight: "%s"', in_flight),
-			hint => 'Valid values are: finish, migrate, cancel.');
-	ELSIF step_map IS NOT NULL AND in_flight <> 'migrate' THEN
+	PERFORM automation._check_choice('invalid value for in_flight', in_flight, 'finish', 'migrate', 'cancel');
+	IF step_map IS NOT NULL AND in_flight <> 'migrate' THEN
 		PERFORM automation._fail('22023', 'step_map needs in_flight => ''migrate''');
 	ELSIF jsonb_typeof(step_map) <> 'object' OR EXISTS (
 		SELECT FROM jsonb_each(step_map) AS m WHERE m.key !~ '^[0-9]{1,4}$' OR m.value::text !~ '^([0-9]{1,4}|null)$')

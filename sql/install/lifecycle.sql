@@ -76,10 +76,7 @@ AS $$
 DECLARE
 	active automation.rule;
 BEGIN
-	IF (apply_to IN ('new', 'all')) IS NOT TRUE THEN
-		PERFORM automation._fail('22023', format('invalid value for apply_to: "%s"', apply_to),
-			hint => 'Valid values are: new, all.');
-	END IF;
+	PERFORM automation._check_choice('invalid value for apply_to', apply_to, 'new', 'all');
 	active := automation._rule(rule);
 	IF active.state = 'paused' THEN
 		PERFORM automation._resume_rule(caller, rule, 'skip');
@@ -144,10 +141,7 @@ AS $$
 DECLARE
 	disabled automation.rule := automation._rule(rule);
 BEGIN
-	IF (in_flight IN ('cancel', 'finish')) IS NOT TRUE THEN
-		PERFORM automation._fail('22023', format('invalid value for in_flight: "%s"', in_flight),
-			hint => 'Valid values are: cancel, finish.');
-	END IF;
+	PERFORM automation._check_choice('invalid value for in_flight', in_flight, 'cancel', 'finish');
 	PERFORM automation._set_state(caller, rule, '{draft,active,paused}', 'disabled');
 	UPDATE automation.rule AS r SET in_flight = _disable_rule.in_flight, paused_at = NULL WHERE r.id = disabled.id;
 	IF in_flight = 'cancel' THEN

@@ -2,13 +2,12 @@
 
 CREATE VIEW automation._decider AS
 SELECT r.id AS rule_id, r.name AS rule, r.relation, s.place, s.step ->> 'action' AS action, s.step ->> 'condition' AS condition, s.step -> 'params' AS params,
-	CASE WHEN s.step ->> 'action' IN ('branch', 'split', 'wait_until')
-		THEN automation._decision(s.step #>> '{params,decision}', s.step #>> '{params,condition}') END AS decision,
-	CASE s.step ->> 'action' WHEN 'branch' THEN '{then,else}' WHEN 'wait_until' THEN '{met,timed out}'
-		WHEN 'split' THEN ARRAY(SELECT w.key FROM jsonb_each_text(s.step #> '{params,weights}') AS w WHERE w.value::numeric > 0 ORDER BY w.key) END AS arms
+	d.decision,
+	ARRAY(SELECT w FROM unnest(d.ways) AS w WHERE (s.step #>> ARRAY['params', 'weights', w])::numeric IS DISTINCT FROM 0) AS arms
 FROM automation.rule AS r
 JOIN automation.rule_version AS v ON v.rule_id = r.id AND v.version = r.version
 CROSS JOIN LATERAL jsonb_array_elements(v.steps) WITH ORDINALITY AS s(step, place)
+CROSS JOIN LATERAL automation._decided_by(s.step) AS d
 WHERE r.state <> 'disabled';
 COMMENT ON VIEW automation._decider IS 'Steps of rules; of those that decide, what they decide and which ways there are';
 

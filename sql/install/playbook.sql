@@ -51,9 +51,7 @@ DECLARE
 BEGIN
 	SELECT p.* INTO playbook FROM automation.playbook AS p WHERE p.key = _playbook.key;
 	IF NOT FOUND THEN
-		PERFORM automation._fail('42704', format('playbook "%s" does not exist', key),
-			hint => coalesce(automation._perhaps(key, ARRAY(SELECT p.key FROM automation.playbook AS p)),
-				'The view automation.playbooks lists them.'));
+		PERFORM automation._no_such('playbook', key, ARRAY(SELECT p.key FROM automation.playbook AS p), 'playbooks');
 	END IF;
 	RETURN playbook;
 END

@@ -6,18 +6,23 @@ INSERT INTO automation.playbook (key, category, title, description, params, rule
 	$j${"job": {"table": "job", "roles": ["status"]}, "sms": {"channel": "sms"}, "phone": "{{ customer.phone }}",
 		"body": "Hi {{ customer.first_name | default: \"there\" }}, your technician is on the way."}$j$,
 	$j$[{"name": "${name}", "table": "job", "trigger": "job.dispatched", "steps": [
-		{"action": "send_sms", "params": {"channel": "${sms}", "recipient": "${phone}", "body": "${body}"}}]}]$j$),
+		{"action": "send_sms", "params": {"class": "transactional", "channel": "${sms}", "recipient": "${phone}", "body": "${body}"}}]}]$j$),
 
 ('booking_confirmation', 'customer communication', 'Booking confirmation',
-	'Confirms an appointment by text message and e-mail as soon as it is booked.',
-	$j${"appointment": {"table": "appointment", "roles": ["start"]}, "sms": {"channel": "sms"}, "email": {"channel": "email"},
-		"phone": "{{ customer.phone }}", "address": "{{ customer.email }}",
+	'Confirms an appointment by text message, and by e-mail with an invitation for the calendar, as soon as it is booked. The invitation moves with the appointment, and is cancelled with it.',
+	$j${"appointment": {"table": "appointment", "roles": ["start", "status"]}, "sms": {"channel": "sms"}, "email": {"channel": "email"},
+		"phone": "{{ customer.phone }}", "address": "{{ customer.email }}", "duration": "1 hour",
 		"text": "We have booked you for {{ start | date: \"%d %B at %H:%M\" }}.",
-		"subject": "Your appointment on {{ start | date: \"%d %B\" }}",
-		"body": "Hi {{ customer.first_name | default: \"there\" }},\n\nwe have booked you for {{ start | date: \"%A %d %B at %H:%M\" }}. Reply to this message if that does not suit you."}$j$,
+		"summary": "Your appointment on {{ start | date: \"%d %B\" }}",
+		"body": "Hi {{ customer.first_name | default: \"there\" }},\n\nwe have booked you for {{ start | date: \"%A %d %B at %H:%M\" }}. Reply to this message if that does not suit you.",
+		"off": "Hi {{ customer.first_name | default: \"there\" }},\n\nyour appointment on {{ start | date: \"%A %d %B at %H:%M\" }} is cancelled."}$j$,
 	$j$[{"name": "${name}", "table": "appointment", "trigger": "appointment.booked", "steps": [
-		{"action": "send_sms", "params": {"channel": "${sms}", "recipient": "${phone}", "body": "${text}"}},
-		{"action": "send_email", "params": {"channel": "${email}", "recipient": "${address}", "subject": "${subject}", "body": "${body}"}}]}]$j$),
+			{"action": "send_sms", "params": {"class": "transactional", "channel": "${sms}", "recipient": "${phone}", "body": "${text}"}},
+			{"action": "send_calendar_invite", "params": {"class": "transactional", "channel": "${email}", "attendees": "${address}", "summary": "${summary}", "body": "${body}", "start": "start", "duration": "${duration}"}}]},
+		{"name": "${name}: moved", "table": "appointment", "trigger": "field_changed", "params": {"field": "${appointment.start}"}, "steps": [
+			{"action": "send_calendar_invite", "params": {"class": "transactional", "channel": "${email}", "attendees": "${address}", "summary": "${summary}", "body": "${body}", "start": "start", "duration": "${duration}"}}]},
+		{"name": "${name}: off", "table": "appointment", "trigger": "appointment.cancelled", "steps": [
+			{"action": "send_calendar_invite", "params": {"class": "transactional", "channel": "${email}", "attendees": "${address}", "summary": "${summary}", "body": "${off}", "start": "start", "duration": "${duration}", "method": "cancel"}}]}]$j$),
 
 ('night_before_reminder', 'customer communication', 'Night-before reminder',
 	'Reminds the customer of an appointment at 18:00 the day before. It moves with the appointment and ends when that is cancelled.',
@@ -27,7 +32,7 @@ INSERT INTO automation.playbook (key, category, title, description, params, rule
 		"body": "Reminder: we come tomorrow, {{ start | date: \"%d %B at %H:%M\" }}. Reply C to confirm or R to reschedule."}$j$,
 	$j$[{"name": "${name}", "table": "appointment", "trigger": "appointment.starting_soon",
 		"params": {"before": "1 day", "time_of_day": "${time}", "zone": "${zone}"}, "steps": [
-		{"action": "send_sms", "params": {"channel": "${sms}", "recipient": "${phone}", "body": "${body}"}}]}]$j$),
+		{"action": "send_sms", "params": {"class": "transactional", "channel": "${sms}", "recipient": "${phone}", "body": "${body}"}}]}]$j$),
 
 ('en_route_live', 'customer communication', 'Technician on the way',
 	'Tells the customer who is coming, with a link to follow him, when the technician sets off. Once for each trip.',
@@ -36,7 +41,7 @@ INSERT INTO automation.playbook (key, category, title, description, params, rule
 		"link": {"type": "string", "description": "where the trip can be followed, such as https://track.example/{{ id }}"},
 		"body": "${technician} is on the way to you. Follow the trip or choose another time: ${link}"}$j$,
 	$j$[{"name": "${name}", "table": "job", "trigger": "job.en_route", "steps": [
-		{"action": "send_sms", "params": {"channel": "${sms}", "recipient": "${phone}", "body": "${body}"}}]}]$j$),
+		{"action": "send_sms", "params": {"class": "transactional", "channel": "${sms}", "recipient": "${phone}", "body": "${body}"}}]}]$j$),
 
 ('live_eta', 'customer communication', 'New time of arrival',
 	'Tells the customer when the technician is expected at another time, as soon as that time has settled; not once he has arrived.',
@@ -47,7 +52,7 @@ INSERT INTO automation.playbook (key, category, title, description, params, rule
 		"body": "Our technician is now expected at {{ eta | date: \"%H:%M\" }}."}$j$,
 	$j$[{"name": "${name}", "table": "appointment", "trigger": "appointment.eta_changed", "params": {"by": "${delta}", "settle": "${settle}"},
 		"condition": {"field": "status", "operator": "isNoneOf", "value": "${arrived}"}, "steps": [
-		{"action": "send_sms", "params": {"channel": "${sms}", "recipient": "${phone}", "body": "${body}"}}]}]$j$),
+		{"action": "send_sms", "params": {"class": "transactional", "channel": "${sms}", "recipient": "${phone}", "body": "${body}"}}]}]$j$),
 
 ('no_show_recovery', 'customer communication', 'Recover a no-show',
 	'When the customer was not there: half an hour later a link to book again, a day later a task to call. Ends when the appointment is rebooked.',
@@ -55,7 +60,7 @@ INSERT INTO automation.playbook (key, category, title, description, params, rule
 		"link": {"type": "string", "description": "where customers book"}, "assignee": {"type": "string", "optional": true, "description": "who calls"},
 		"body": "Sorry we missed you. Choose another time: ${link}"}$j$,
 	$j$[{"name": "${name}", "table": "appointment", "trigger": "appointment.no_show", "steps": [
-		{"action": "send_sms", "params": {"channel": "${sms}", "recipient": "${phone}", "body": "${body}"},
+		{"action": "send_sms", "params": {"class": "transactional", "channel": "${sms}", "recipient": "${phone}", "body": "${body}"},
 			"timing": {"delay": "30 minutes", "cancel_if_changed": ["${appointment.status}", "${appointment.start}"]}},
 		{"action": "create_task", "params": {"title": "Call a customer who was not there", "assignee": "${assignee}"},
 			"timing": {"delay": "1 day", "cancel_if_changed": ["${appointment.status}", "${appointment.start}"]}}]}]$j$),
@@ -67,7 +72,7 @@ INSERT INTO automation.playbook (key, category, title, description, params, rule
 		"hours": {"default": {"from": "08:00", "to": "21:00"}, "description": "when messages may be sent"},
 		"body": "Sorry we missed your call. Book a visit at ${link} or reply here."}$j$,
 	$j$[{"name": "${name}", "table": "call", "trigger": "call.missed", "steps": [
-		{"action": "send_sms", "params": {"channel": "${sms}", "recipient": "{{ phone }}", "body": "${body}"},
+		{"action": "send_sms", "params": {"class": "transactional", "channel": "${sms}", "recipient": "{{ phone }}", "body": "${body}"},
 			"timing": {"delay": "2 minutes", "window": "${hours}", "cancel_if_changed": ["${call.status}"]}}]}]$j$),
 
 ('review_request', 'customer communication', 'Ask for a review',
@@ -106,7 +111,7 @@ INSERT INTO automation.playbook (key, category, title, description, params, rule
 		"subject": "News about {{ title }}", "body": "The latest on {{ title }}:\n\n{{ new.body }}"}$j$,
 	$j$[{"name": "${name}", "table": "job", "trigger": "job.note_added", "params": {"child": "${note}", "settle": "${settle}"},
 		"condition": {"field": "manager", "operator": "filled"}, "steps": [
-		{"action": "send_email", "params": {"channel": "${email}", "recipient": "${address}", "subject": "${subject}", "body": "${body}"}}]}]$j$),
+		{"action": "send_email", "params": {"class": "transactional", "channel": "${email}", "recipient": "${address}", "subject": "${subject}", "body": "${body}"}}]}]$j$),
 
 ('completed_to_marketing', 'customer communication', 'Done jobs to marketing',
 	'A day after a job is done, tells the marketing tool, unless the customer has opted out. Ends when the job is reopened.',

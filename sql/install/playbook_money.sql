@@ -12,11 +12,11 @@ INSERT INTO automation.playbook (key, category, title, description, params, rule
 	$j$[{"name": "${name}", "table": "invoice", "trigger": "invoice.overdue",
 		"params": {"days": "${days}", "time_of_day": "${time}", "weekdays": "${weekdays}"},
 		"condition": {"field": "status", "operator": "isNoneOf", "value": "${settled}"}, "steps": [
-		{"action": "send_email", "params": {"channel": "${email}", "recipient": "${address}", "subject": "${subject}", "body": "${body}"}},
-		{"action": "send_email", "params": {"channel": "${email}", "recipient": "${address}", "subject": "${subject}", "body": "${body}"},
+		{"action": "send_email", "params": {"class": "transactional", "channel": "${email}", "recipient": "${address}", "subject": "${subject}", "body": "${body}"}},
+		{"action": "send_email", "params": {"class": "transactional", "channel": "${email}", "recipient": "${address}", "subject": "${subject}", "body": "${body}"},
 			"timing": {"delay": "${second}", "time_of_day": "${time}", "weekdays": "${weekdays}",
 				"cancel_when": {"any": [{"field": "balance", "operator": "<=", "value": 0}, {"field": "status", "operator": "isOneOf", "value": "${settled}"}]}}},
-		{"action": "send_email", "params": {"channel": "${email}", "recipient": "${address}", "subject": "${subject}", "body": "${body}"},
+		{"action": "send_email", "params": {"class": "transactional", "channel": "${email}", "recipient": "${address}", "subject": "${subject}", "body": "${body}"},
 			"timing": {"delay": "${third}", "time_of_day": "${time}", "weekdays": "${weekdays}",
 				"cancel_when": {"any": [{"field": "balance", "operator": "<=", "value": 0}, {"field": "status", "operator": "isOneOf", "value": "${settled}"}]}}},
 		{"action": "create_task", "params": {"title": "Call about overdue invoice {{ id }}", "assignee": "${assignee}"},
@@ -25,40 +25,33 @@ INSERT INTO automation.playbook (key, category, title, description, params, rule
 
 ('complete_to_cash', 'billing', 'From done to paid',
 	'Makes one invoice of a job that is done and has an amount, and sends it with a link to pay by text message and e-mail.',
-	$j${"job": {"table": "job", "roles": ["status", "amount", "customer"]}, "invoice": {"table": "invoice", "of": "job", "roles": ["status", "amount", "balance", "customer", "due", "job"]},
-		"sms": {"channel": "sms"}, "email": {"channel": "email"}, "phone": "{{ customer.phone }}", "address": "{{ customer.email }}",
-		"fields": {"default": {"job": "{{ id }}", "customer": "{{ customer }}", "amount": "{{ amount }}", "balance": "{{ amount }}", "status": "Sent", "due": "{{ now }}"},
-			"description": "columns of the invoice; texts are templates"},
+	$j${"job": {"table": "job", "roles": ["status", "amount", "customer"]}, "invoice": {"table": "invoice", "of": "job", "roles": ["status", "amount", "due", "purpose"]},
+		"sms": {"channel": "sms"}, "email": {"channel": "email"}, "phone": "{{ customer.phone }}", "address": "{{ customer.email }}", "due": "14 days",
+		"fields": {"default": {}, "description": "further columns of the invoice; texts are templates"},
 		"link": {"type": "string", "description": "where it can be paid, such as https://pay.example/{{ id }}"},
 		"text": "Your invoice over {{ amount | currency }}: ${link}", "subject": "Your invoice", "body": "Thank you for your business. Pay {{ amount | currency }} here: ${link}"}$j$,
-	$j$[{"name": "${name}", "table": "job", "trigger": "job.completed",
-			"condition": {"all": [{"field": "amount", "operator": ">", "value": 0}, {"none": [{"exists": "${invoice}", "link": "${invoice.job}"}]}]}, "steps": [
-			{"action": "create_record", "params": {"relation": "${invoice}", "fields": "${fields}"}}]},
+	$j$[{"name": "${name}", "table": "job", "trigger": "job.completed", "condition": {"field": "amount", "operator": ">", "value": 0}, "steps": [
+			{"action": "create_invoice", "params": {"status": "Sent", "due": "${due}", "fields": "${fields}"}}]},
 		{"name": "${name}: send", "table": "invoice", "trigger": "invoice.sent", "steps": [
-			{"action": "send_sms", "params": {"channel": "${sms}", "recipient": "${phone}", "body": "${text}"}},
-			{"action": "send_email", "params": {"channel": "${email}", "recipient": "${address}", "subject": "${subject}", "body": "${body}"}}]}]$j$),
+			{"action": "send_sms", "params": {"class": "transactional", "channel": "${sms}", "recipient": "${phone}", "body": "${text}"}},
+			{"action": "send_email", "params": {"class": "transactional", "channel": "${email}", "recipient": "${address}", "subject": "${subject}", "body": "${body}"}}]}]$j$),
 
 ('deposit_and_final', 'billing', 'Deposit and final invoice',
-	'Asks for a deposit when a big estimate is approved, and for the rest when the job is done. One of each for a job.',
-	$j${"estimate": {"table": "estimate", "roles": ["status", "amount", "job", "customer"]}, "job": {"table": "job", "roles": ["status", "amount", "customer"]},
-		"invoice": {"table": "invoice", "of": "job", "roles": ["status", "amount", "balance", "kind", "customer", "due", "job"]}, "email": {"channel": "email"},
-		"over": {"default": 5000, "description": "amounts from which a deposit is asked for"}, "share": {"default": 0.4, "description": "share of the deposit"},
-		"rest": {"default": 0.6, "description": "share of the final invoice"}, "address": "{{ customer.email }}",
+	'Asks for a deposit when the estimate of a big job is approved, and for the rest, less the deposit, when the job is done. One of each for a job.',
+	$j${"job": {"table": "job", "roles": ["status", "amount", "customer"]}, "estimate": {"table": "estimate", "of": "job", "roles": ["status"]},
+		"invoice": {"table": "invoice", "of": "job", "roles": ["status", "amount", "due", "purpose"]}, "email": {"channel": "email"},
+		"over": {"default": 5000, "description": "amounts of jobs from which a deposit is asked for"}, "percent": {"default": 40, "description": "how much of it"}, "due": "14 days",
+		"approved": {"default": ["Approved", "Accepted"], "description": "statuses of an estimate that was approved"}, "address": "{{ customer.email }}",
+		"fields": {"default": {}, "description": "further columns of the invoices; texts are templates"},
 		"link": {"type": "string", "description": "where it can be paid, such as https://pay.example/{{ id }}"},
-		"deposit": {"default": {"job": "{{ job }}", "customer": "{{ customer }}", "amount": "{{ amount | times: ${share} }}", "balance": "{{ amount | times: ${share} }}", "kind": "Deposit", "status": "Sent", "due": "{{ now }}"},
-			"description": "columns of the invoice for the deposit"},
-		"final": {"default": {"job": "{{ id }}", "customer": "{{ customer }}", "amount": "{{ amount | times: ${rest} }}", "balance": "{{ amount | times: ${rest} }}", "kind": "Final", "status": "Sent", "due": "{{ now }}"},
-			"description": "columns of the final invoice"},
-		"subject": "{{ kind }} invoice", "body": "Please pay {{ amount | currency }}: ${link}"}$j$,
-	$j$[{"name": "${name}: deposit", "table": "estimate", "trigger": "estimate.approved", "condition": {"all": [
-				{"field": "amount", "operator": ">=", "value": "${over}"}, {"field": "job", "operator": "filled"}]}, "steps": [
-			{"action": "create_record", "params": {"relation": "${invoice}", "fields": "${deposit}"}}]},
-		{"name": "${name}: final", "table": "job", "trigger": "job.completed", "condition": {"all": [
-				{"exists": "${invoice}", "link": "${invoice.job}", "where": {"field": "kind", "operator": "=", "value": "Deposit"}},
-				{"none": [{"exists": "${invoice}", "link": "${invoice.job}", "where": {"field": "kind", "operator": "=", "value": "Final"}}]}]}, "steps": [
-			{"action": "create_record", "params": {"relation": "${invoice}", "fields": "${final}"}}]},
-		{"name": "${name}: send", "table": "invoice", "trigger": "invoice.sent", "condition": {"field": "kind", "operator": "in", "value": ["Deposit", "Final"]}, "steps": [
-			{"action": "send_email", "params": {"channel": "${email}", "recipient": "${address}", "subject": "${subject}", "body": "${body}"}}]}]$j$),
+		"subject": "{{ purpose | capitalize }} invoice", "body": "Please pay {{ amount | currency }}: ${link}"}$j$,
+	$j$[{"name": "${name}: deposit", "table": "job", "trigger": "child_status_entered", "params": {"child": "${estimate}", "to": "${approved}"}, "condition": {"field": "amount", "operator": ">=", "value": "${over}"}, "steps": [
+			{"action": "create_invoice", "params": {"purpose": "deposit", "percent": "${percent}", "status": "Sent", "due": "${due}", "fields": "${fields}"}}]},
+		{"name": "${name}: final", "table": "job", "trigger": "job.completed",
+			"condition": {"exists": "${invoice}", "where": {"field": "purpose", "operator": "=", "value": "deposit"}}, "steps": [
+			{"action": "create_invoice", "params": {"purpose": "final", "status": "Sent", "due": "${due}", "fields": "${fields}"}}]},
+		{"name": "${name}: send", "table": "invoice", "trigger": "invoice.sent", "condition": {"field": "purpose", "operator": "in", "value": ["deposit", "final"]}, "steps": [
+			{"action": "send_email", "params": {"class": "transactional", "channel": "${email}", "recipient": "${address}", "subject": "${subject}", "body": "${body}"}}]}]$j$),
 
 ('payment_failed_retry', 'billing', 'Try a failed payment again',
 	'Asks the payment service to try again after 1 hour, 1, 3 and 7 days; tells the office and the customer at once, and makes a task after the last. Ends when the payment''s status changes.',
@@ -69,7 +62,7 @@ INSERT INTO automation.playbook (key, category, title, description, params, rule
 		"subject": "Your payment failed", "body": "We could not collect {{ amount | currency }}. Enter another card here: ${link}"}$j$,
 	$j$[{"name": "${name}", "table": "payment", "trigger": "payment.failed", "params": {"code": "${code}"}, "steps": [
 		{"action": "notify", "params": {"recipient": "${recipient}", "body": "Payment {{ id }} failed"}},
-		{"action": "send_email", "params": {"channel": "${email}", "recipient": "${address}", "subject": "${subject}", "body": "${body}"}},
+		{"action": "send_email", "params": {"class": "transactional", "channel": "${email}", "recipient": "${address}", "subject": "${subject}", "body": "${body}"}},
 		{"action": "send_webhook", "params": {"channel": "${gateway}", "path": "${path}", "body": {"attempt": 1}}, "timing": {"delay": "1 hour", "cancel_if_changed": ["${payment.status}"]}},
 		{"action": "send_webhook", "params": {"channel": "${gateway}", "path": "${path}", "body": {"attempt": 2}}, "timing": {"delay": "1 day", "cancel_if_changed": ["${payment.status}"]}},
 		{"action": "send_webhook", "params": {"channel": "${gateway}", "path": "${path}", "body": {"attempt": 3}}, "timing": {"delay": "3 days", "cancel_if_changed": ["${payment.status}"]}},
@@ -89,7 +82,7 @@ INSERT INTO automation.playbook (key, category, title, description, params, rule
 	$j${"payment": {"table": "payment", "roles": ["status", "amount", "invoice"]}, "email": {"channel": "email"}, "accounting": {"channel": "webhook"},
 		"address": "{{ customer.email }}", "path": "/payments", "subject": "Receipt", "body": "Thank you. We have received {{ amount | currency }}."}$j$,
 	$j$[{"name": "${name}", "table": "payment", "trigger": "payment.received", "condition": {"field": "invoice", "operator": "filled"}, "steps": [
-			{"action": "send_email", "params": {"channel": "${email}", "recipient": "${address}", "subject": "${subject}", "body": "${body}"}},
+			{"action": "send_email", "params": {"class": "transactional", "channel": "${email}", "recipient": "${address}", "subject": "${subject}", "body": "${body}"}},
 			{"action": "send_webhook", "params": {"channel": "${accounting}", "path": "${path}", "body": {"payment": "{{ id }}", "invoice": "{{ invoice }}", "amount": "{{ amount }}"}}}]},
 		{"name": "${name}: unmatched", "table": "payment", "trigger": "payment.unmatched", "steps": [
 			{"action": "create_task", "params": {"title": "Find the invoice of payment {{ id }}"}}]}]$j$),
@@ -103,8 +96,18 @@ INSERT INTO automation.playbook (key, category, title, description, params, rule
 	$j$[{"name": "${name}", "table": "payment", "trigger": "payment.risk_flagged", "params": {"value": "${score}"}, "steps": [
 		{"action": "update_field", "params": {"field": "status", "value": "${held}"}},
 		{"action": "notify", "params": {"recipient": "${recipient}", "body": "Payment {{ id }} is held, its risk is {{ risk }}"}},
-		{"action": "send_email", "params": {"channel": "${email}", "recipient": "${address}", "subject": "${subject}", "body": "${body}"}},
+		{"action": "send_email", "params": {"class": "transactional", "channel": "${email}", "recipient": "${address}", "subject": "${subject}", "body": "${body}"}},
 		{"action": "create_task", "params": {"title": "Clear the held payment {{ id }}"}, "timing": {"delay": "1 day", "cancel_if_changed": ["${payment.risk}"]}}]}]$j$),
+
+('onsite_qr_pay', 'billing', 'Pay on site',
+	'When the invoice of a job is sent, gives the technician a signed link to pay it, which he shows as a QR code; again after half an hour, unless its status has changed.',
+	$j${"invoice": {"table": "invoice", "of": "job", "roles": ["status", "job", "payment_link"]}, "job": {"table": "job", "roles": ["owner"]},
+		"recipient": {"default": "{{ job.${job.owner} }}", "description": "who shows it"}, "url": {"type": "string", "description": "what stands before the token of the link, such as https://pay.example/"},
+		"expires": "2 days", "text": "Invoice {{ id }} can be paid here: {{ payment_link }}"}$j$,
+	$j$[{"name": "${name}", "table": "invoice", "trigger": "invoice.sent", "condition": {"field": "job", "operator": "filled"}, "steps": [
+		{"action": "create_payment_link", "params": {"url": "${url}", "expires": "${expires}"}},
+		{"action": "notify", "params": {"recipient": "${recipient}", "body": "${text}"}},
+		{"action": "notify", "params": {"recipient": "${recipient}", "body": "${text}"}, "timing": {"delay": "30 minutes", "cancel_if_changed": ["${invoice.status}"]}}]}]$j$),
 
 ('recurring_contract_billing', 'billing', 'Recurring invoice',
 	'Makes an invoice for each period of a contract, counted from its start, and announces it. Ends with the contract.',
@@ -115,7 +118,7 @@ INSERT INTO automation.playbook (key, category, title, description, params, rule
 	$j$[{"name": "${name}", "table": "contract", "trigger": "recurring", "params": {"field": "start", "every": "${every}"},
 		"condition": {"field": "status", "operator": "isOneOf", "value": "${active}"}, "steps": [
 		{"action": "create_record", "params": {"relation": "${invoice}", "fields": "${fields}"}},
-		{"action": "send_email", "params": {"channel": "${email}", "recipient": "${address}", "subject": "${subject}", "body": "${body}"}}]}]$j$),
+		{"action": "send_email", "params": {"class": "transactional", "channel": "${email}", "recipient": "${address}", "subject": "${subject}", "body": "${body}"}}]}]$j$),
 
 ('method_expiring', 'billing', 'Card about to expire',
 	'Asks the customer for a new card 30 and 7 days before the one on file expires. Ends when it is replaced.',
@@ -123,9 +126,9 @@ INSERT INTO automation.playbook (key, category, title, description, params, rule
 		"first": "30 days", "second": "7 days", "link": {"type": "string", "description": "where the customer can enter a new card"},
 		"subject": "Your card is about to expire", "body": "Your card expires on {{ expires | date: \"%d %B\" }}. Enter a new one: ${link}"}$j$,
 	$j$[{"name": "${name}", "table": "payment_method", "trigger": "payment_method.expiring", "params": {"before": "${first}"}, "steps": [
-			{"action": "send_email", "params": {"channel": "${email}", "recipient": "${address}", "subject": "${subject}", "body": "${body}"}}]},
+			{"action": "send_email", "params": {"class": "transactional", "channel": "${email}", "recipient": "${address}", "subject": "${subject}", "body": "${body}"}}]},
 		{"name": "${name}: again", "table": "payment_method", "trigger": "payment_method.expiring", "params": {"before": "${second}"}, "steps": [
-			{"action": "send_email", "params": {"channel": "${email}", "recipient": "${address}", "subject": "${subject}", "body": "${body}"}}]}]$j$),
+			{"action": "send_email", "params": {"class": "transactional", "channel": "${email}", "recipient": "${address}", "subject": "${subject}", "body": "${body}"}}]}]$j$),
 
 ('accounting_push', 'billing', 'Invoices and payments to accounting',
 	'Tells the accounting of every invoice that is sent and every payment that arrives.',

@@ -26,12 +26,12 @@ INSERT INTO automation.playbook (key, category, title, description, params, rule
 		"subject": "Your enquiry", "first": "Thank you for your enquiry. We will be in touch.",
 		"text": "Do you have a question about your enquiry? Just reply.", "last": "Are you still interested? We would be glad to help."}$j$,
 	$j$[{"name": "${name}", "table": "lead", "trigger": "lead.created", "steps": [
-		{"action": "send_email", "params": {"channel": "${email}", "recipient": "${address}", "subject": "${subject}", "body": "${first}"}},
-		{"action": "send_sms", "params": {"channel": "${sms}", "recipient": "${phone}", "body": "${text}"},
+		{"action": "send_email", "params": {"class": "transactional", "channel": "${email}", "recipient": "${address}", "subject": "${subject}", "body": "${first}"}},
+		{"action": "send_sms", "params": {"class": "transactional", "channel": "${sms}", "recipient": "${phone}", "body": "${text}"},
 			"timing": {"delay": "1 day", "time_of_day": "${time}", "weekdays": "${weekdays}", "cancel_if_changed": ["${lead.status}"]}},
 		{"action": "create_task", "params": {"title": "Call lead {{ id }}", "assignee": "owner"},
 			"timing": {"delay": "3 days", "time_of_day": "${time}", "weekdays": "${weekdays}", "cancel_if_changed": ["${lead.status}"]}},
-		{"action": "send_email", "params": {"channel": "${email}", "recipient": "${address}", "subject": "${subject}", "body": "${last}"},
+		{"action": "send_email", "params": {"class": "transactional", "channel": "${email}", "recipient": "${address}", "subject": "${subject}", "body": "${last}"},
 			"timing": {"delay": "7 days", "time_of_day": "${time}", "weekdays": "${weekdays}", "cancel_if_changed": ["${lead.status}"]}}]}]$j$),
 
 ('form_lead_intake', 'sales', 'Form to lead',
@@ -42,7 +42,7 @@ INSERT INTO automation.playbook (key, category, title, description, params, rule
 		"due": "15 minutes", "subject": "We have received your message", "body": "Thank you for your message. We will call you shortly."}$j$,
 	$j$[{"name": "${name}", "table": "form", "trigger": "form.submitted", "steps": [
 			{"action": "create_record", "params": {"relation": "${lead}", "fields": "${fields}"}},
-			{"action": "send_email", "params": {"channel": "${email}", "recipient": "{{ email }}", "subject": "${subject}", "body": "${body}"}},
+			{"action": "send_email", "params": {"class": "transactional", "channel": "${email}", "recipient": "{{ email }}", "subject": "${subject}", "body": "${body}"}},
 			{"action": "create_task", "params": {"title": "Call back {{ email }}", "due": "${due}"}}]},
 		{"name": "${name}: in turn", "table": "lead", "trigger": "lead.created", "condition": {"field": "owner", "operator": "empty"}, "steps": [
 			{"action": "assign_user", "params": {"strategy": "round_robin", "pool": "${team}"}}]}]$j$),
@@ -71,11 +71,11 @@ INSERT INTO automation.playbook (key, category, title, description, params, rule
 		"phone": {"type": "string", "description": "phone number of the manager"},
 		"subject": "Deal {{ id }} has no salesperson", "body": "Deal {{ id }} is still in ${stage}."}$j$,
 	$j$[{"name": "${name}", "table": "deal", "trigger": "status_entered", "params": {"to": "${stage}"}, "steps": [
-		{"action": "send_email", "params": {"channel": "${email}", "recipient": "${address}", "subject": "${subject}", "body": "${body}"},
+		{"action": "send_email", "params": {"class": "transactional", "channel": "${email}", "recipient": "${address}", "subject": "${subject}", "body": "${body}"},
 			"timing": {"delay": "5 minutes", "cancel_if_changed": ["${deal.status}"]}},
-		{"action": "send_email", "params": {"channel": "${email}", "recipient": "${address}", "subject": "${subject}", "body": "${body}"},
+		{"action": "send_email", "params": {"class": "transactional", "channel": "${email}", "recipient": "${address}", "subject": "${subject}", "body": "${body}"},
 			"timing": {"delay": "2 hours", "cancel_if_changed": ["${deal.status}"]}},
-		{"action": "send_sms", "params": {"channel": "${sms}", "recipient": "${phone}", "body": "${body}"},
+		{"action": "send_sms", "params": {"class": "transactional", "channel": "${sms}", "recipient": "${phone}", "body": "${body}"},
 			"timing": {"delay": "6 hours", "cancel_if_changed": ["${deal.status}"]}}]}]$j$),
 
 ('offer_sent_followup', 'sales', 'Follow up an offer',
@@ -84,9 +84,9 @@ INSERT INTO automation.playbook (key, category, title, description, params, rule
 		"address": "{{ customer.email }}", "phone": "{{ customer.phone }}", "subject": "Our offer", "body": "Thank you for your interest. Our offer is on its way.",
 		"text": "Have you had a look at our offer? We are glad to answer questions."}$j$,
 	$j$[{"name": "${name}", "table": "deal", "trigger": "status_entered", "params": {"to": "${stage}"}, "steps": [
-		{"action": "send_email", "params": {"channel": "${email}", "recipient": "${address}", "subject": "${subject}", "body": "${body}"}},
+		{"action": "send_email", "params": {"class": "transactional", "channel": "${email}", "recipient": "${address}", "subject": "${subject}", "body": "${body}"}},
 		{"action": "create_task", "params": {"title": "Follow-up call, deal {{ id }}", "assignee": "owner"}, "timing": {"delay": "3 days"}},
-		{"action": "send_sms", "params": {"channel": "${sms}", "recipient": "${phone}", "body": "${text}"},
+		{"action": "send_sms", "params": {"class": "transactional", "channel": "${sms}", "recipient": "${phone}", "body": "${text}"},
 			"timing": {"delay": "5 days", "cancel_if_changed": ["${deal.status}"]}}]}]$j$),
 
 ('big_deal_alert', 'sales', 'Big deal',
@@ -99,12 +99,37 @@ INSERT INTO automation.playbook (key, category, title, description, params, rule
 
 ('add_product_item', 'sales', 'Add a product',
 	'Adds a product to a deal that enters a stage, once.',
-	$j${"deal": {"table": "deal", "roles": ["status"]}, "line_item": {"table": "line_item", "of": "deal", "roles": ["deal", "product", "price", "quantity"]},
+	$j${"deal": {"table": "deal", "roles": ["status"]}, "line_item": {"table": "line_item", "of": "deal", "roles": ["product", "price", "quantity"]},
 		"stage": {"type": "string", "description": "the stage"}, "product": {"type": ["string", "number"], "description": "what is added"},
 		"price": {"type": "number", "description": "at this price"}, "quantity": 1}$j$,
 	$j$[{"name": "${name}", "table": "deal", "trigger": "status_entered", "params": {"to": "${stage}"},
 		"condition": {"none": [{"exists": "${line_item}", "where": {"field": "product", "operator": "=", "value": "${product}"}}]}, "steps": [
-		{"action": "create_record", "params": {"relation": "${line_item}", "fields": {"deal": "{{ id }}", "product": "${product}", "price": "${price}", "quantity": "${quantity}"}}}]}]$j$),
+		{"action": "add_line_item", "params": {"product": "${product}", "price": "${price}", "quantity": "${quantity}"}}]}]$j$),
+
+('stage_document', 'sales', 'Document of a stage',
+	'When a deal enters a stage, makes a document of it, such as the contract, and then e-mails it to the customer.',
+	$j${"deal": {"table": "deal", "roles": ["status"]}, "email": {"channel": "email"}, "stage": {"default": "Contract"}, "address": "{{ customer.email }}",
+		"file": {"default": "contract.html", "description": "what the document is called"},
+		"document": {"default": "<h1>Contract {{ id }}</h1>\n<p>between us and {{ customer.first_name | default: \"you\" }}</p>", "description": "what it says, in HTML; a template"},
+		"subject": "Your contract", "body": "Please find your contract attached."}$j$,
+	$j$[{"name": "${name}", "table": "deal", "trigger": "status_entered", "params": {"to": "${stage}"}, "steps": [
+		{"action": "generate_document", "params": {"name": "${file}", "html": "${document}"}},
+		{"action": "send_email", "params": {"class": "transactional", "channel": "${email}", "recipient": "${address}", "subject": "${subject}", "body": "${body}", "attachments": ["${file}"]},
+			"timing": {"after_previous": true}}]}]$j$),
+
+('ab_email', 'sales', 'Which e-mail works better',
+	'When a record enters a status, one of two e-mails, by chance but the same one for the same address. What becomes of them is measured by create_experiment(decision => ''version''), and promote_experiment() keeps the better one.',
+	$j${"table": {"table": "*", "roles": ["status"]}, "email": {"channel": "email"}, "status": {"type": ["string", "array"], "description": "the status, or several"},
+		"class": {"default": "marketing", "description": "marketing goes only to those who have consented"}, "address": "{{ customer.email }}",
+		"weights": {"default": {"a": 1, "b": 1}, "description": "how many get which"},
+		"subject": {"type": "string", "description": "of e-mail a"}, "body": {"type": "string", "description": "of e-mail a"},
+		"other_subject": {"type": "string", "description": "of e-mail b"}, "other_body": {"type": "string", "description": "of e-mail b"}}$j$,
+	$j$[{"name": "${name}", "table": "table", "trigger": "status_entered", "params": {"to": "${status}"}, "steps": [
+		{"action": "split", "params": {"decision": "version", "weights": "${weights}", "by": "${address}"}},
+		{"action": "send_email", "params": {"class": "${class}", "channel": "${email}", "recipient": "${address}", "subject": "${subject}", "body": "${body}"},
+			"condition": {"took": ["version", "a"]}},
+		{"action": "send_email", "params": {"class": "${class}", "channel": "${email}", "recipient": "${address}", "subject": "${other_subject}", "body": "${other_body}"},
+			"condition": {"took": ["version", "b"]}}]}]$j$),
 
 ('repeat_sale', 'sales', 'Sell again',
 	'Eleven months after a job is done, an offer to the customer and a task to call him. Ends when the customer has booked another job.',
@@ -123,9 +148,9 @@ INSERT INTO automation.playbook (key, category, title, description, params, rule
 		"inside": {"type": ["string", "array"], "description": "e-mail addresses in the firm"}, "outside": {"type": ["string", "array"], "description": "e-mail addresses outside, such as {{ customer.email }}"},
 		"delay": "0", "subject": "{{ id }} is now ${status}", "body": "{{ id }} is now ${status}."}$j$,
 	$j$[{"name": "${name}", "table": "table", "trigger": "status_entered", "params": {"to": "${status}"}, "steps": [
-		{"action": "send_email", "params": {"channel": "${email}", "recipient": "${inside}", "subject": "${subject}", "body": "${body}"},
+		{"action": "send_email", "params": {"class": "transactional", "channel": "${email}", "recipient": "${inside}", "subject": "${subject}", "body": "${body}"},
 			"timing": {"delay": "${delay}", "cancel_if_changed": ["${table.status}"]}},
-		{"action": "send_email", "params": {"channel": "${email}", "recipient": "${outside}", "subject": "${subject}", "body": "${body}"},
+		{"action": "send_email", "params": {"class": "transactional", "channel": "${email}", "recipient": "${outside}", "subject": "${subject}", "body": "${body}"},
 			"timing": {"delay": "${delay}", "cancel_if_changed": ["${table.status}"]}}]}]$j$),
 
 ('stays_in_status_nudge', 'sales', 'It does not move',

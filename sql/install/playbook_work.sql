@@ -23,9 +23,9 @@ INSERT INTO automation.playbook (key, category, title, description, params, rule
 		"phone": {"type": "string", "description": "phone number of who is on call"}, "second": {"type": "string", "description": "phone number of the second in line"},
 		"subject": "{{ priority }}: job {{ id }}", "text": "{{ priority }} job {{ id }} needs somebody."}$j$,
 	$j$[{"name": "${name}", "table": "job", "trigger": "job.created", "condition": {"field": "priority", "operator": "isOneOf", "value": "${levels}"}, "steps": [
-		{"action": "send_email", "params": {"channel": "${email}", "recipient": "${address}", "subject": "${subject}", "body": "${text}"}},
-		{"action": "send_sms", "params": {"channel": "${sms}", "recipient": "${phone}", "body": "${text}"}, "condition": {"field": "priority", "operator": "isOneOf", "value": "${loud}"}},
-		{"action": "send_sms", "params": {"channel": "${sms}", "recipient": "${second}", "body": "${text}"}, "condition": {"field": "priority", "operator": "isOneOf", "value": "${critical}"},
+		{"action": "send_email", "params": {"class": "transactional", "channel": "${email}", "recipient": "${address}", "subject": "${subject}", "body": "${text}"}},
+		{"action": "send_sms", "params": {"class": "transactional", "channel": "${sms}", "recipient": "${phone}", "body": "${text}"}, "condition": {"field": "priority", "operator": "isOneOf", "value": "${loud}"}},
+		{"action": "send_sms", "params": {"class": "transactional", "channel": "${sms}", "recipient": "${second}", "body": "${text}"}, "condition": {"field": "priority", "operator": "isOneOf", "value": "${critical}"},
 			"timing": {"delay": "10 minutes", "cancel_if_changed": ["${job.owner}"]}}]}]$j$),
 
 ('deadline_guard', 'operations', 'Deadline',
@@ -41,31 +41,54 @@ INSERT INTO automation.playbook (key, category, title, description, params, rule
 			"condition": {"field": "status", "operator": "isNoneOf", "value": "${closed}"}, "steps": [{"action": "notify", "params": {"recipient": "${manager}", "body": "${text}"}}]}]$j$),
 
 ('nte_approval', 'operations', 'Not-to-exceed approval',
-	'Holds a job whose costs come near the amount not to exceed and asks the property manager to approve more, again after 10 and 20 minutes; after 30 the office. Raising the amount resumes the job and ends the rest.',
-	$j${"job": {"table": "job", "roles": ["status", "cost", "limit", "manager"]}, "email": {"channel": "email"}, "sms": {"channel": "sms"}, "at_ratio": 0.9,
-		"address": "{{ manager.email }}", "phone": {"type": "string", "description": "phone number of the office"},
+	'Holds a job whose costs come near the amount not to exceed, has the technician add photos, and asks the property manager to approve a higher one by a signed link, again after 10 and 20 minutes; after 30 the office. When it is granted, the amount is raised and the job goes on; when it is declined, the office has a task.',
+	$j${"job": {"table": "job", "roles": ["status", "cost", "limit", "manager"]}, "approval": {"table": "approval", "of": "job", "roles": ["kind", "status", "amount", "expires", "link"]},
+		"item": {"table": "checklist_item", "of": "job", "roles": ["kind", "title", "status"]}, "email": {"channel": "email"}, "sms": {"channel": "sms"}, "at_ratio": 0.9,
+		"address": "{{ job.manager.email }}", "phone": {"type": "string", "description": "phone number of the office"}, "photos": {"default": 2, "description": "how many photos"},
 		"held": {"default": "On Hold", "description": "status of a job that waits"}, "resumed": {"default": "In Progress", "description": "status when it goes on"},
-		"link": {"type": "string", "description": "where it can be approved, such as https://approve.example/{{ id }}"},
-		"subject": "Approval needed for job {{ id }}", "body": "Costs are {{ cost | currency }} of {{ limit | currency }}. Approve more here: ${link}"}$j$,
+		"more": {"default": "{{ limit | times: 1.25 }}", "description": "the amount that is asked for"}, "expires": "1 day",
+		"link": {"type": "string", "description": "what stands before the token of the link, such as https://approve.example/"},
+		"assignee": {"type": "string", "optional": true, "description": "who has the task when it is declined"},
+		"subject": "Approval needed for job {{ job.id }}", "body": "Costs come near the limit. Please approve {{ amount | currency }}: {{ link }}"}$j$,
 	$j$[{"name": "${name}", "table": "job", "trigger": "job.nte_approaching", "params": {"at_ratio": "${at_ratio}"}, "steps": [
 			{"action": "update_field", "params": {"field": "status", "value": "${held}"}},
-			{"action": "send_email", "params": {"channel": "${email}", "recipient": "${address}", "subject": "${subject}", "body": "${body}"}},
-			{"action": "send_email", "params": {"channel": "${email}", "recipient": "${address}", "subject": "${subject}", "body": "${body}"}, "timing": {"delay": "10 minutes", "cancel_if_changed": ["${job.limit}", "${job.status}"]}},
-			{"action": "send_email", "params": {"channel": "${email}", "recipient": "${address}", "subject": "${subject}", "body": "${body}"}, "timing": {"delay": "20 minutes", "cancel_if_changed": ["${job.limit}", "${job.status}"]}},
-			{"action": "send_sms", "params": {"channel": "${sms}", "recipient": "${phone}", "body": "Job {{ id }} waits for an approval"}, "timing": {"delay": "30 minutes", "cancel_if_changed": ["${job.limit}", "${job.status}"]}}]},
-		{"name": "${name}: resume", "table": "job", "trigger": "field_increased", "params": {"field": "limit"}, "condition": {"field": "status", "operator": "=", "value": "${held}"}, "steps": [
-			{"action": "update_field", "params": {"field": "status", "value": "${resumed}"}}]}]$j$),
+			{"action": "require_evidence", "params": {"kind": "photo", "count": "${photos}"}},
+			{"action": "request_approval", "params": {"kind": "nte", "url": "${link}", "expires": "${expires}", "amount": "${more}"}}]},
+		{"name": "${name}: ask", "table": "approval", "trigger": "approval.requested", "params": {"kind": "nte"}, "steps": [
+			{"action": "send_email", "params": {"class": "transactional", "channel": "${email}", "recipient": "${address}", "subject": "${subject}", "body": "${body}"}},
+			{"action": "send_email", "params": {"class": "transactional", "channel": "${email}", "recipient": "${address}", "subject": "${subject}", "body": "${body}"}, "timing": {"delay": "10 minutes", "cancel_if_changed": ["${approval.status}"]}},
+			{"action": "send_email", "params": {"class": "transactional", "channel": "${email}", "recipient": "${address}", "subject": "${subject}", "body": "${body}"}, "timing": {"delay": "20 minutes", "cancel_if_changed": ["${approval.status}"]}},
+			{"action": "send_sms", "params": {"class": "transactional", "channel": "${sms}", "recipient": "${phone}", "body": "Approval {{ id }} has no answer"}, "timing": {"delay": "30 minutes", "cancel_if_changed": ["${approval.status}"]}}]},
+		{"name": "${name}: granted", "table": "job", "trigger": "child_status_entered", "params": {"child": "${approval}", "to": ["Granted", "Approved"]},
+			"condition": {"all": [{"field": "new.${approval.kind}", "operator": "=", "value": "nte"}, {"field": "status", "operator": "=", "value": "${held}"}]}, "steps": [
+			{"action": "update_field", "params": {"field": "limit", "value": "{{ new.${approval.amount} }}"}},
+			{"action": "update_field", "params": {"field": "status", "value": "${resumed}"}}]},
+		{"name": "${name}: declined", "table": "approval", "trigger": "approval.declined", "params": {"kind": "nte"}, "steps": [
+			{"action": "create_task", "params": {"title": "Approval {{ id }} was declined", "assignee": "${assignee}"}}]}]$j$),
 
 ('sla_countdown', 'operations', 'Service level countdown',
-	'Tells the dispatcher an hour and a quarter of an hour before a service level is missed, and the manager when it is. Ends when it is met or paused.',
-	$j${"sla": {"table": "sla", "roles": ["status", "due"]}, "sms": {"channel": "sms"}, "first": "1 hour", "second": "15 minutes",
+	'Tells the dispatcher when three quarters and nine tenths of the time of a service level have passed, and the manager when it is missed. Pauses and closed hours do not count. Ends when it is met or paused.',
+	$j${"sla": {"table": "sla", "roles": ["status", "due", "start", "target"]}, "sms": {"channel": "sms"},
+		"first": {"default": 75, "description": "per cent of the time"}, "second": {"default": 90, "description": "per cent of the time"},
 		"recipient": {"type": "string", "description": "the dispatcher"}, "phone": {"type": "string", "description": "phone number of the manager"},
 		"text": "Service level {{ id }} ends at {{ due | date: \"%H:%M\" }}", "missed": "Service level {{ id }} was missed"}$j$,
-	$j$[{"name": "${name}", "table": "sla", "trigger": "sla.warning", "params": {"before": "${first}"}, "steps": [{"action": "notify", "params": {"recipient": "${recipient}", "body": "${text}"}}]},
-		{"name": "${name}: last call", "table": "sla", "trigger": "sla.warning", "params": {"before": "${second}"}, "steps": [{"action": "notify", "params": {"recipient": "${recipient}", "body": "${text}"}}]},
+	$j$[{"name": "${name}", "table": "sla", "trigger": "sla.warning", "params": {"pct": "${first}"}, "steps": [{"action": "notify", "params": {"recipient": "${recipient}", "body": "${text}"}}]},
+		{"name": "${name}: last call", "table": "sla", "trigger": "sla.warning", "params": {"pct": "${second}"}, "steps": [{"action": "notify", "params": {"recipient": "${recipient}", "body": "${text}"}}]},
 		{"name": "${name}: missed", "table": "sla", "trigger": "sla.breached", "steps": [
 			{"action": "notify", "params": {"recipient": "${recipient}", "body": "${missed}"}},
-			{"action": "send_sms", "params": {"channel": "${sms}", "recipient": "${phone}", "body": "${missed}"}}]}]$j$),
+			{"action": "send_sms", "params": {"class": "transactional", "channel": "${sms}", "recipient": "${phone}", "body": "${missed}"}}]}]$j$),
+
+('onsite_sla_timer', 'operations', 'Time on site',
+	'Starts the clock of a service level when the technician arrives, stops it while the job is on hold, and ends it when the job is done: met if in time. sla_countdown warns.',
+	$j${"job": {"table": "job", "roles": ["status"]}, "sla": {"table": "sla", "of": "job", "roles": ["status", "due"]},
+		"job_type": {"type": ["string", "array"], "optional": true, "description": "only jobs of these types"},
+		"policy": {"default": "On site", "description": "what the service level is called"}, "target": {"default": "4 hours", "description": "how much time there is"},
+		"calendar": {"type": "string", "optional": true, "description": "the clock runs while it is open; always by default"}}$j$,
+	$j$[{"name": "${name}", "table": "job", "trigger": "job.on_site", "params": {"job_type": "${job_type}"}, "steps": [
+			{"action": "start_sla", "params": {"policy": "${policy}", "target": "${target}", "calendar": "${calendar}"}}]},
+		{"name": "${name}: hold", "table": "job", "trigger": "job.on_hold", "params": {"job_type": "${job_type}"}, "steps": [{"action": "pause_sla", "params": {"policy": "${policy}"}}]},
+		{"name": "${name}: go on", "table": "job", "trigger": "job.resumed", "params": {"job_type": "${job_type}"}, "steps": [{"action": "resume_sla", "params": {"policy": "${policy}"}}]},
+		{"name": "${name}: done", "table": "job", "trigger": "job.completed", "params": {"job_type": "${job_type}"}, "steps": [{"action": "stop_sla", "params": {"policy": "${policy}"}}]}]$j$),
 
 ('late_start', 'operations', 'Late start',
 	'Asks the technician and gives the dispatcher a task when an appointment has not begun 15 minutes after its time; half an hour later a text message to the customer, unless it has begun.',
@@ -74,7 +97,7 @@ INSERT INTO automation.playbook (key, category, title, description, params, rule
 	$j$[{"name": "${name}", "table": "appointment", "trigger": "appointment.late_start", "params": {"after": "${grace}"}, "steps": [
 		{"action": "notify", "params": {"recipient": "owner", "body": "Appointment {{ id }} should have begun. Where are you?"}},
 		{"action": "create_task", "params": {"title": "Late start of appointment {{ id }}", "assignee": "${assignee}"}},
-		{"action": "send_sms", "params": {"channel": "${sms}", "recipient": "${phone}", "body": "${text}"}, "timing": {"delay": "30 minutes", "cancel_if_changed": ["${appointment.status}", "${appointment.start}"]}}]}]$j$),
+		{"action": "send_sms", "params": {"class": "transactional", "channel": "${sms}", "recipient": "${phone}", "body": "${text}"}, "timing": {"delay": "30 minutes", "cancel_if_changed": ["${appointment.status}", "${appointment.start}"]}}]}]$j$),
 
 ('missing_signature', 'operations', 'Missing signature',
 	'Reminds the technician when a job is done without a signature, and sends the customer a link to sign four hours later. Ends when it is signed.',
@@ -83,7 +106,7 @@ INSERT INTO automation.playbook (key, category, title, description, params, rule
 		"subject": "Please sign", "body": "Please sign for the work we have done: ${link}"}$j$,
 	$j$[{"name": "${name}", "table": "job", "trigger": "job.completed_without_signature", "params": {"job_type": "${job_type}"}, "steps": [
 		{"action": "notify", "params": {"recipient": "owner", "body": "Job {{ id }} has no signature"}},
-		{"action": "send_email", "params": {"channel": "${email}", "recipient": "${address}", "subject": "${subject}", "body": "${body}"}, "timing": {"delay": "4 hours", "cancel_if_changed": ["${job.signature}"]}}]}]$j$),
+		{"action": "send_email", "params": {"class": "transactional", "channel": "${email}", "recipient": "${address}", "subject": "${subject}", "body": "${body}"}, "timing": {"delay": "4 hours", "cancel_if_changed": ["${job.signature}"]}}]}]$j$),
 
 ('part_scan_reorder', 'operations', 'Reorder a part',
 	'Drafts a purchase order when the stock of a part falls to its point of reordering, unless one is open, and tells the buyer. Again only after the stock was above.',
@@ -105,18 +128,25 @@ INSERT INTO automation.playbook (key, category, title, description, params, rule
 		{"action": "notify", "params": {"recipient": "${recipient}", "body": "${title}"}, "timing": {"delay": "1 day", "cancel_if_changed": ["${part.expected}"]}}]}]$j$),
 
 ('hvac_no_heat', 'operations', 'No heat',
-	'Raises the priority of a no-heat call, texts who is on call at once, and escalates after two and three of the four hours. Ends when a technician has arrived or the job is cancelled.',
-	$j${"job": {"table": "job", "roles": ["status", "priority", "type"]}, "sms": {"channel": "sms"}, "job_type": {"default": ["No Heat"], "description": "types of such jobs"},
+	'Raises the priority of a no-heat call, starts a clock of four hours, attaches the checklist, texts who is on call at once, and escalates after two and three of the four hours. Ends when a technician has arrived or the job is cancelled.',
+	$j${"job": {"table": "job", "roles": ["status", "priority", "type"]}, "sla": {"table": "sla", "of": "job", "roles": ["status", "due"]}, "item": {"table": "checklist_item", "of": "job", "roles": ["kind", "title", "status"]},
+		"sms": {"channel": "sms"}, "job_type": {"default": ["No Heat"], "description": "types of such jobs"},
 		"priority": {"default": "Emergency"}, "on_call": {"type": "string", "description": "phone number of who is on call"}, "manager": {"type": "string", "description": "phone number of the manager"},
+		"policy": {"default": "No heat", "description": "what the service level is called"}, "target": {"default": "4 hours", "description": "how much time there is"},
 		"half": "2 hours", "three_quarters": "3 hours", "there": {"default": ["On Site", "Arrived", "In Progress", "Completed", "Cancelled", "Canceled"], "description": "statuses in which nobody waits"},
-		"text": "No heat: job {{ id }}, to be reached within 4 hours."}$j$,
+		"items": {"default": ["Static pressure", "Flue draft"], "description": "what is to be measured"},
+		"text": "No heat: job {{ id }}, to be reached within ${target}."}$j$,
 	$j$[{"name": "${name}", "table": "job", "trigger": "job.created", "params": {"job_type": "${job_type}"}, "steps": [
-		{"action": "update_field", "params": {"field": "priority", "value": "${priority}"}},
-		{"action": "send_sms", "params": {"class": "emergency", "channel": "${sms}", "recipient": "${on_call}", "body": "${text}"}},
-		{"action": "send_sms", "params": {"class": "emergency", "channel": "${sms}", "recipient": "${on_call}", "body": "Half of the time is over. ${text}"},
-			"timing": {"delay": "${half}", "cancel_when": {"field": "status", "operator": "isOneOf", "value": "${there}"}}},
-		{"action": "send_sms", "params": {"class": "emergency", "channel": "${sms}", "recipient": "${manager}", "body": "Nobody there yet. ${text}"},
-			"timing": {"delay": "${three_quarters}", "cancel_when": {"field": "status", "operator": "isOneOf", "value": "${there}"}}}]}]$j$),
+			{"action": "update_field", "params": {"field": "priority", "value": "${priority}"}},
+			{"action": "start_sla", "params": {"policy": "${policy}", "target": "${target}"}},
+			{"action": "attach_checklist", "params": {"name": "${policy}", "items": "${items}"}},
+			{"action": "send_sms", "params": {"class": "emergency", "channel": "${sms}", "recipient": "${on_call}", "body": "${text}"}},
+			{"action": "send_sms", "params": {"class": "emergency", "channel": "${sms}", "recipient": "${on_call}", "body": "Half of the time is over. ${text}"},
+				"timing": {"delay": "${half}", "cancel_when": {"field": "status", "operator": "isOneOf", "value": "${there}"}}},
+			{"action": "send_sms", "params": {"class": "emergency", "channel": "${sms}", "recipient": "${manager}", "body": "Nobody there yet. ${text}"},
+				"timing": {"delay": "${three_quarters}", "cancel_when": {"field": "status", "operator": "isOneOf", "value": "${there}"}}}]},
+		{"name": "${name}: reached", "table": "job", "trigger": "status_entered", "params": {"to": "${there}"}, "condition": {"field": "type", "operator": "isOneOf", "value": "${job_type}"}, "steps": [
+			{"action": "stop_sla", "params": {"policy": "${policy}"}}]}]$j$),
 
 ('plumbing_gas_leak', 'operations', 'Gas leak',
 	'Tells the customer how to be safe and texts one after the other who is on call, every five minutes, until somebody takes the job.',
@@ -144,12 +174,11 @@ INSERT INTO automation.playbook (key, category, title, description, params, rule
 
 ('job_type_checklist', 'operations', 'Checklist by type of job',
 	'Attaches a checklist to jobs of a type when they are scheduled, once.',
-	$j${"job": {"table": "job", "roles": ["status", "type"]}, "checklist": {"table": "checklist", "of": "job", "roles": ["job", "template", "status"]},
-		"job_type": {"type": ["string", "array"], "description": "types of jobs"}, "template": {"type": "string", "description": "which checklist"},
-		"fields": {"default": {"job": "{{ id }}", "template": "${template}", "status": "Open"}, "description": "columns of the checklist; texts are templates"}}$j$,
-	$j$[{"name": "${name}", "table": "job", "trigger": "job.scheduled", "params": {"job_type": "${job_type}"},
-		"condition": {"none": [{"exists": "${checklist}", "where": {"field": "template", "operator": "=", "value": "${template}"}}]}, "steps": [
-		{"action": "create_record", "params": {"relation": "${checklist}", "fields": "${fields}"}}]}]$j$),
+	$j${"job": {"table": "job", "roles": ["status", "type"]}, "item": {"table": "checklist_item", "of": "job", "roles": ["kind", "title", "status"]},
+		"job_type": {"type": ["string", "array"], "description": "types of jobs"}, "checklist": {"type": "string", "description": "what the checklist is called"},
+		"items": {"type": "array", "description": "what is to be done, one text each"}}$j$,
+	$j$[{"name": "${name}", "table": "job", "trigger": "job.scheduled", "params": {"job_type": "${job_type}"}, "steps": [
+		{"action": "attach_checklist", "params": {"name": "${checklist}", "items": "${items}"}}]}]$j$),
 
 ('status_push_back', 'operations', 'Status to the other system',
 	'Tells the system that a job came from about every change of its status.',

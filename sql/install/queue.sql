@@ -220,8 +220,7 @@ AS $$
 BEGIN
 	DELETE FROM automation.cap AS c WHERE c.name = _drop_cap.name;
 	IF NOT FOUND THEN
-		PERFORM automation._fail('42704', format('cap "%s" does not exist', name),
-			hint => automation._perhaps(name, ARRAY(SELECT c.name FROM automation.cap AS c)));
+		PERFORM automation._no_such('cap', name, ARRAY(SELECT c.name FROM automation.cap AS c));
 	END IF;
 	-- Those of other caps come to nothing but the same wait.
 	UPDATE automation.retry AS r SET due_at = automation._now() WHERE r.reason IS NOT NULL AND r.due_at > automation._now();

@@ -95,8 +95,7 @@ DECLARE
 BEGIN
 	SELECT r.* INTO rule FROM automation.rule AS r WHERE r.name = _rule.name;
 	IF NOT FOUND THEN
-		PERFORM automation._fail('42704', format('rule "%s" does not exist', name),
-			hint => automation._perhaps(name, ARRAY(SELECT r.name FROM automation.rule AS r)));
+		PERFORM automation._no_such('rule', name, ARRAY(SELECT r.name FROM automation.rule AS r));
 	END IF;
 	RETURN rule;
 END

@@ -141,10 +141,28 @@ LANGUAGE sql IMMUTABLE
 RETURN 'Perhaps you meant "' || automation._suggest(name, candidates) || '".';
 COMMENT ON FUNCTION automation._perhaps(text, text[]) IS 'Hint with the candidate that was probably meant, or null';
 
+CREATE FUNCTION automation._no_such(kind text, name text, candidates text[], listed_in text DEFAULT NULL) RETURNS void
+LANGUAGE sql
+RETURN automation._fail('42704', format('%s "%s" does not exist', kind, name),
+	hint => coalesce(automation._perhaps(name, candidates), 'The view automation.' || listed_in || ' lists them.'));
+COMMENT ON FUNCTION automation._no_such(text, text, text[], text) IS 'Raises the error for a name that nothing of its kind has';
+
 CREATE FUNCTION automation._list(names text[]) RETURNS text
 LANGUAGE sql IMMUTABLE
 RETURN array_to_string(names, ', ');
 COMMENT ON FUNCTION automation._list(text[]) IS 'Names as a message lists them';
+
+CREATE FUNCTION automation._check_choice(what text, value text, VARIADIC choices text[]) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF (value = ANY (choices)) IS NOT TRUE THEN
+		PERFORM automation._fail('22023', format('%s: "%s"', what, value), hint => format('Valid values are: %s.', automation._list(choices)));
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION automation._check_choice(text, text, text[]) IS 'Raises an error, which begins with what is wrong, unless the value is one of these';
 
 CREATE FUNCTION automation._check_name(kind text, name text) RETURNS void
 LANGUAGE plpgsql
@@ -174,35 +192,33 @@ COMMENT ON FUNCTION automation._fill(text, jsonb) IS 'The template with each {na
 
 -- Parameters of triggers and actions
 
-CREATE FUNCTION automation._check_params(subject text, schema jsonb, params jsonb) RETURNS void
+CREATE FUNCTION automation._check_params(subject text, schema jsonb, params jsonb, word text DEFAULT 'parameter') RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	valid text[] := ARRAY(SELECT jsonb_object_keys(schema -> 'properties') ORDER BY 1);
+	valid CONSTANT text[] := ARRAY(SELECT jsonb_object_keys(schema -> 'properties') ORDER BY 1);
+	list CONSTANT text := CASE WHEN valid = '{}' THEN format('It takes no %ss.', word) ELSE format('Valid %ss are: %s.', word, automation._list(valid)) END;
 	name text;
 BEGIN
 	IF jsonb_typeof(params) IS DISTINCT FROM 'object' THEN
-		PERFORM automation._fail('22023', format('parameters of %s must be a JSON object', subject));
+		PERFORM automation._fail('22023', format('%s must be a JSON object', CASE word WHEN 'parameter' THEN 'parameters of ' || subject ELSE subject END));
 	END IF;
 	FOR name IN SELECT jsonb_object_keys(params) LOOP
 		IF name <> ALL (valid) THEN
-			PERFORM automation._fail('22023', format('unrecognized parameter "%s" of %s', name, subject),
-				hint => CASE WHEN valid = '{}' THEN 'It takes no parameters.'
-					ELSE format('Valid parameters are: %s.', automation._list(valid)) END);
+			PERFORM automation._fail('22023', format('unrecognized %s "%s" of %s', word, name, subject), hint => concat_ws(' ', automation._perhaps(name, valid), list));
 		END IF;
-		PERFORM automation._check_param(
-			format('parameter "%s" of %s', name, subject), schema -> 'properties' -> name, params -> name);
+		PERFORM automation._check_param(format('%s "%s" of %s', word, name, subject), schema -> 'properties' -> name, params -> name);
 	END LOOP;
 	FOR name IN SELECT jsonb_array_elements_text(schema -> 'required') LOOP
 		IF NOT params ? name THEN
-			PERFORM automation._fail('22023', format('%s needs the parameter "%s"', subject, name),
-				hint => format('Valid parameters are: %s.', automation._list(valid)));
+			PERFORM automation._fail('22023', format('%s needs the %s "%s"', subject, word, name), hint => list);
 		END IF;
 	END LOOP;
 END
 $$;
-COMMENT ON FUNCTION automation._check_params(text, jsonb, jsonb) IS 'Raises what is wrong with parameters, by a JSON schema (properties, required; type and enum of each)';
+COMMENT ON FUNCTION automation._check_params(text, jsonb, jsonb, text)
+	IS 'Raises what is wrong with parameters, or another object whose members are called by the word, by a JSON schema (properties, required; type and enum of each)';
 
 CREATE FUNCTION automation._check_param(subject text, schema jsonb, value jsonb) RETURNS void
 LANGUAGE plpgsql

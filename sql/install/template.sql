@@ -105,20 +105,8 @@ END;
 COMMENT ON FUNCTION automation._action_templates_with(text) IS 'Action templates whose steps have a template';
 
 CREATE FUNCTION automation._drop_template(caller regrole, name text, detach boolean) RETURNS void
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	users CONSTANT text[] := automation._action_templates_with(name);
-BEGIN
-	PERFORM automation._own_component(caller, 'template', name);
-	IF users <> '{}' THEN
-		PERFORM automation._fail('2BP01', format('cannot drop template "%s" because action templates have it', name),
-			format('Action templates with it: %s.', automation._list(users)), 'Use automation.alter_action_template() first.');
-	END IF;
-	PERFORM automation._drop_component(caller, 'template', name, detach);
-END
-$$;
+LANGUAGE sql
+RETURN automation._drop_component(caller, 'template', name, detach);
 COMMENT ON FUNCTION automation._drop_template(regrole, text, boolean) IS 'automation.drop_template()';
 
 -- In a step

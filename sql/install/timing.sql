@@ -5,6 +5,7 @@ LANGUAGE sql IMMUTABLE
 RETURN '{"properties": {
 	"anchor": {"type": "string"},
 	"delay": {"type": "string"},
+	"share": {"type": "number"},
 	"workdays": {"type": "number"},
 	"at": {"type": "string"},
 	"weekdays": {"type": "array"},
@@ -112,6 +113,9 @@ BEGIN
 	IF cardinality(automation._parse_path(substr(anchor, length('field:') + 1))) > 1 THEN
 		PERFORM automation._fail('22023', format('anchor "%s" is no column of table "%s"', anchor, scope.relation),
 			hint => 'A step moves with its row, not with others.');
+	END IF;
+	IF timing ? 'share' THEN
+		RETURN automation._sla_share_sql(scope, (timing ->> 'share')::numeric);
 	END IF;
 	SELECT f.* INTO field FROM automation._timing_field(scope, anchor) AS f;
 	CASE field.type

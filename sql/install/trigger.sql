@@ -599,6 +599,9 @@ BEGIN
 		END IF;
 		PERFORM automation._check_delay(params ->> 'settle', false, 'settle');
 		RETURN jsonb_build_object('delay', params ->> 'settle');
+	ELSIF definition.timing ? 'share' AND (timing ? 'before') = (timing ? 'share') THEN
+		PERFORM automation._fail('22023', format('trigger "%s" takes one of "before" and "pct"', definition.name),
+			hint => 'For example {"pct": 80}, or {"before": "1 hour"}.');
 	ELSIF timing ? 'before' THEN
 		RETURN timing - 'before' || jsonb_build_object('delay', (-automation._check_delay(timing ->> 'before', false, 'before'))::text);
 	ELSIF timing ? 'delay' THEN

@@ -18,10 +18,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	IF (on_error IN ('log', 'fail')) IS NOT TRUE THEN
-		PERFORM automation._fail('22023', format('invalid value for on_error: "%s"', on_error),
-			hint => 'Valid values are: log, fail.');
-	END IF;
+	PERFORM automation._check_choice('invalid value for on_error', on_error, 'log', 'fail');
 END
 $$;
 COMMENT ON FUNCTION automation._check_on_error(text) IS 'Raises an error unless the text says what a failing rule does';
@@ -31,10 +28,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	IF on_bulk NOT IN ('default', 'hold', 'run', 'log_only', 'skip') THEN
-		PERFORM automation._fail('22023', format('invalid value for on_bulk: "%s"', on_bulk),
-			hint => 'Valid values are: default, hold, run, log_only, skip.');
-	END IF;
+	PERFORM automation._check_choice('invalid value for on_bulk', coalesce(on_bulk, 'default'), 'default', 'hold', 'run', 'log_only', 'skip');
 	RETURN nullif(on_bulk, 'default');
 END
 $$;
@@ -81,10 +75,7 @@ DECLARE
 	detail text;
 	hint text;
 BEGIN
-	IF version.evaluate NOT IN ('row', 'commit') THEN
-		PERFORM automation._fail('22023', format('invalid value for evaluate: "%s"', version.evaluate),
-			hint => 'Valid values are: row, commit.');
-	END IF;
+	PERFORM automation._check_choice('invalid value for evaluate', coalesce(version.evaluate, 'row'), 'row', 'commit');
 	INSERT INTO automation.rule_version (rule_id, version, name, trigger, params, condition, events, steps, author, reason, evaluate, filters)
 	VALUES (version.rule_id, version.version, version.name, version.trigger, coalesce(version.params, '{}'),
 		nullif(btrim(version.condition), ''), '{}', version.steps, version.author, version.reason, coalesce(version.evaluate, 'row'), automation._filters_of(version));

@@ -90,5 +90,36 @@ SELECT automation.advance('2 days');
 UPDATE crm.job SET status = 'Done' WHERE id = 1;
 SELECT is((SELECT status FROM crm.sla WHERE job_id = 1 ORDER BY id DESC LIMIT 1), 'Met', 'one that is ended while it is paused has not run');
 
+-- Per cent of the clock
+
+SELECT automation.drop_rule(name) FROM automation.rules WHERE name IN ('warn', 'breach', 'met');
+SELECT throws_ok(format($$SELECT automation.create_rule('pct', 'crm.sla', 'sla.warning', %L, steps => ARRAY[automation.notify('a', 'b')])$$, params), '22023', message, params) FROM (VALUES
+	('{}', 'trigger "sla.warning" takes one of "before" and "pct"'), ('{"pct": 80, "before": "1 hour"}', 'trigger "sla.warning" takes one of "before" and "pct"'),
+	('{"pct": 100}', 'a share of a clock must be more than 0 and less than 100 per cent'), ('{"pct": 0}', 'a share of a clock must be more than 0 and less than 100 per cent')) AS v(params, message);
+SELECT automation.create_rule(pct || ' %', 'crm.sla', 'sla.warning', jsonb_build_object('pct', pct), steps => ARRAY[automation.notify('Ann', pct || ' {{ job_id }}')], activate => true)
+FROM unnest('{50,75,90}'::integer[]) AS pct;
+SELECT crm.said() IS NOT NULL;
+-- A Monday in Berlin, 10:00: of six hours, one is after a break, and three are before 14:00.
+SELECT automation.set_clock('2030-03-11 09:00Z');
+INSERT INTO crm.job (id) VALUES (3), (4);
+SELECT automation.advance('3 hours 59 minutes');
+SELECT is(crm.said(), NULL, 'a break is no part of the clock');
+SELECT automation.advance('1 minute');
+SELECT is(crm.said(), '50 3, 50 4', 'half of the time');
+UPDATE crm.job SET status = 'On Hold' WHERE id = 4;
+SELECT automation.advance('2 hours');
+SELECT is(crm.said(), '75 3', 'while a clock is paused nobody is warned');
+UPDATE crm.job SET status = 'Open' WHERE id = 4;
+SELECT automation.advance('54 minutes');
+SELECT is(crm.said(), '90 3', 'three quarters and nine tenths of the other one');
+SELECT automation.advance('15 hours 46 minutes');
+SELECT is(crm.said(), '75 4', 'when it goes on, so much later as it stood, and over the night');
+UPDATE crm.job SET status = 'Done' WHERE id = 4;
+SELECT automation.advance('2 days');
+SELECT is(crm.said(), NULL, 'and of one that has been met');
+CREATE TABLE crm.bare (id integer PRIMARY KEY, status text, due timestamptz);
+SELECT automation.attach('crm.bare', 'sla', '{"status": "status", "due": "due"}');
+SELECT throws_ok($$SELECT automation.create_rule('pct', 'crm.bare', 'sla.warning', '{"pct": 80}', steps => ARRAY[automation.notify('a', 'b')])$$, '55000', 'table "crm.bare" has no column for the role "start"', 'a date is no clock');
+
 SELECT * FROM finish();
 ROLLBACK;

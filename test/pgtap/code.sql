@@ -94,26 +94,26 @@ CREATE FUNCTION crm.with_rule(extra jsonb) RETURNS jsonb LANGUAGE sql AS $$
 $$;
 SELECT throws_ok(format('SELECT * FROM automation.apply_rules(%L)', document), state, message, coalesce(message, document::text))
 FROM (VALUES
-	(crm.with_rule('{"whenn": 1}'), '22023', 'unrecognized key "whenn" in rule "won"'),
+	(crm.with_rule('{"whenn": 1}'), '22023', 'unrecognized key "whenn" of rule "won"'),
 	('{"format": 3, "rules": []}', '0A000', 'rule format version 3 is not supported'),
-	('{"rules": []}', '22023', 'the document has no "format"'),
-	('{"format": 1}', '22023', 'the document has no "rules"'),
-	('{"format": 1, "rules": {}}', '22023', '"rules" in the document must not be of type object'),
-	('{"format": 1, "rules": [], "more": 1}', '22023', 'unrecognized key "more" in the document'),
+	('{"rules": []}', '22023', 'the document needs the key "format"'),
+	('{"format": 1}', '22023', 'the document needs the key "rules"'),
+	('{"format": 1, "rules": {}}', '22023', 'key "rules" of the document must not be of type object'),
+	('{"format": 1, "rules": [], "more": 1}', '22023', 'unrecognized key "more" of the document'),
 	('[]', '22023', 'the document must be a JSON object'),
 	('{"format": 1, "rules": [7]}', '22023', 'rule "" must be a JSON object'),
 	(jsonb_set(crm.with_rule('{}'), '{rules,1}', crm.with_rule('{}') #> '{rules,0}'), '42710', 'rule "won" is in the document more than once'),
 	(crm.with_rule('{"name": ""}'), '42602', 'invalid rule name: ""'),
 	(crm.with_rule(jsonb_build_object('name', repeat('x', 64))), '42602', 'invalid rule name: "' || repeat('x', 64) || '"'),
-	(crm.with_rule('{"name": 7}'), '22023', '"name" in rule "7" must not be of type number'),
+	(crm.with_rule('{"name": 7}'), '22023', 'key "name" of rule "7" must not be of type number'),
 	(crm.with_rule('{"trigger": "upsert"}'), '22023', 'unrecognized trigger: "upsert"'),
 	(crm.with_rule('{"steps": []}'), '22023', 'rule "won" has no steps'),
-	(crm.with_rule('{"steps": [{"acton": "notify"}]}'), '22023', 'unrecognized key "acton" in a step of rule "won"'),
-	(crm.with_rule('{"steps": [{}]}'), '22023', 'a step of rule "won" has no "action"'),
+	(crm.with_rule('{"steps": [{"acton": "notify"}]}'), '22023', 'unrecognized key "acton" of a step of rule "won"'),
+	(crm.with_rule('{"steps": [{}]}'), '22023', 'a step of rule "won" needs the key "action"'),
 	(crm.with_rule('{"steps": [{"action": "notifi"}]}'), '42704', 'action "notifi" does not exist'),
 	(crm.with_rule('{"steps": [{"action": "start_rule", "params": {"rule": "nope"}}]}'), '42704', 'rule "nope" does not exist'),
-	(crm.with_rule('{"state": "asleep"}'), '22023', 'invalid value of "state" in rule "won": "asleep"'),
-	(crm.with_rule('{"on_error": "panic"}'), '22023', 'invalid value of "on_error" in rule "won": "panic"'),
+	(crm.with_rule('{"state": "asleep"}'), '22023', 'invalid value of key "state" of rule "won": "asleep"'),
+	(crm.with_rule('{"on_error": "panic"}'), '22023', 'invalid value of key "on_error" of rule "won": "panic"'),
 	(crm.with_rule('{"relation": "crm.nope"}'), '42P01', 'relation "crm.nope" does not exist'),
 	(crm.with_rule('{"relation": "crm.contact"}'), '55000', 'table "crm.contact" is not attached')) AS v(document, state, message);
 SELECT is((SELECT count(*) FROM automation.rules), 0::bigint, 'nothing of a bad document is done');
@@ -161,14 +161,14 @@ SELECT is((SELECT version FROM automation.rules WHERE name = 'sharer'), 2, 'or r
 SELECT is(crm.applied((SELECT doc - 'templates' - 'filters' FROM saved), true), 'keep sharer', 'a part that is not in the document stays as it is');
 SELECT throws_ok(format('SELECT * FROM automation.apply_rules(%L)', '{"format": 1, "rules": []}'::jsonb || document::jsonb), state, message, coalesce(message, document))
 FROM (VALUES
-	('{"templates": [{"name": "x", "bodi": "y"}]}', '22023', 'unrecognized key "bodi" in template "x"'),
-	('{"templates": [{"body": "y"}]}', '22023', 'template "" has no "name"'),
+	('{"templates": [{"name": "x", "bodi": "y"}]}', '22023', 'unrecognized key "bodi" of template "x"'),
+	('{"templates": [{"body": "y"}]}', '22023', 'template "" needs the key "name"'),
 	('{"templates": [{"name": "x", "body": "y"}, {"name": "x", "body": "y"}]}', '42710', 'template "x" is in the document more than once'),
-	('{"templates": {}}', '22023', '"templates" in the document must not be of type object'),
-	('{"filters": [{"name": "x", "relation": "crm.job"}]}', '22023', 'filter "x" has no "condition"'),
+	('{"templates": {}}', '22023', 'key "templates" of the document must not be of type object'),
+	('{"filters": [{"name": "x", "relation": "crm.job"}]}', '22023', 'filter "x" needs the key "condition"'),
 	('{"filters": [{"name": "x", "relation": "crm.job", "condition": "filter(''y'')"}, {"name": "y", "relation": "crm.job", "condition": "filter(''x'')"}]}', '42704', 'filter "y" does not exist'),
 	('{"filters": [{"name": "a", "relation": "crm.part", "condition": "true"}]}', '42809', 'filter "a" is on table "crm.job"'),
-	('{"action_templates": [{"name": "x", "step": {"acton": "notify"}}]}', '22023', 'unrecognized key "acton" in the step of action template "x"'),
+	('{"action_templates": [{"name": "x", "step": {"acton": "notify"}}]}', '22023', 'unrecognized key "acton" of the step of action template "x"'),
 	('{"folders": [{"path": "a//b"}]}', '42602', 'invalid folder: "a//b"')) AS v(document, state, message);
 SELECT automation.drop_rule('sharer');
 SELECT crm.applied(crm.with_rule('{"state": "active"}'));

@@ -51,6 +51,40 @@ SELECT throws_ok(command, state, message, coalesce(message, command)) FROM (VALU
 	($$SELECT automation.copy_rule('r', 'copy')$$, '42710', 'rule "copy" already exists')) AS v(command, state, message);
 SELECT automation.alter_rule('copy', trigger => 'created');
 SELECT throws_ok($$SELECT automation.copy_rule('copy', 'x', stage => 'Won')$$, '22023', 'trigger "created" waits for no stage', 'a rule that waits for none');
+
+-- Columns that are called otherwise
+
+CREATE TABLE crm.visit (id integer PRIMARY KEY, stage text, worth integer, "Crew name" text, day date, team text);
+SELECT automation.attach('crm.visit', 'visit', '{"status": "stage"}');
+ALTER TABLE crm.job ADD COLUMN due date;
+SELECT automation.create_rule('wide', 'crm.job', 'job.field_changed', '{"field": ["amount", "crew"]}', $${"rules": [{"field": "amount", "operator": ">", "value": 10}, {"field": "new.crew", "operator": "=", "value": "crew"}]}$$, ARRAY[
+	automation.notify('{{ crew | default: "crew" }}', 'amount {{ new.amount | plus: 0 }}{% if due %}, crew of {{ id }}{% endif %}'),
+	automation.update_field('amount', expression => $$new."amount" + length('new.amount') + old.amount$$),
+	automation.after('1 day', automation.only_if('new.crew <> ''new.crew''', automation.notify('crew', 'x')), cancel_if_changed => '{crew}', anchor => 'field:due', options => '{"cancel_when": "new.amount = 0"}')]
+	|| automation.branch('new.amount > 10', ARRAY[automation.notify('a', 'large')]));
+SELECT is((SELECT string_agg(part, ', ') FROM automation.copy_report('wide', 'crm.visit') WHERE NOT fits), 'trigger, condition, step 1, step 2, step 3, step 4', 'without their names there nothing fits');
+SELECT is((SELECT string_agg(concat_ws(': ', part, problem), ', ') FROM automation.copy_report('wide', 'crm.visit', columns => '{"amount": "worth", "crew": "Crew name"}') WHERE NOT fits),
+	'step 1: merge field "due" does not exist, step 3: column "due" does not exist', 'with some of them some does, and the report has the rest');
+SELECT isnt(automation.copy_rule('wide', 'wide there', 'crm.visit', columns => '{"amount": "worth", "crew": "Crew name", "due": "day"}'), NULL, 'with all of them all does');
+SELECT is((SELECT concat_ws(' | ', params, condition) FROM automation.rules WHERE name = 'wide there'),
+	'{"field": ["worth", "Crew name"]} | {"rules": [{"field": "worth", "value": 10, "operator": ">"}, {"field": "new[\"Crew name\"]", "value": "crew", "operator": "="}]}', 'it says the same over other columns');
+SELECT is((SELECT string_agg(concat_ws(' | ', params, timing - '{after_previous}'::text[], condition), E'\n' ORDER BY step) FROM automation.rule_steps WHERE rule = 'wide there'),
+	$${"body": "amount {{ new.worth | plus: 0 }}{% if day %}, crew of {{ id }}{% endif %}", "recipient": "{{ [\"Crew name\"] | default: \"crew\" }}"} | {}
+{"field": "worth", "expression": "new.worth + length('new.amount') + old.worth"} | {}
+{"body": "x", "recipient": "Crew name"} | {"delay": "1 day", "anchor": "field:day", "cancel_when": "new.worth = 0", "cancel_if_changed": ["Crew name"]} | new."Crew name" <> 'new.crew'
+{"decision": "new.amount > 10", "condition": "new.worth > 10"} | {}
+{"body": "large", "recipient": "a"} | {} | automation.took('new.amount > 10', 'then')$$, 'in every place where one is named, and in no text');
+SELECT isnt(automation.copy_rule('wide there', 'wide team', columns => '{"Crew name": "team"}'), NULL, 'on the same table, too');
+SELECT is((SELECT params FROM automation.rules WHERE name = 'wide team'), '{"field": ["worth", "team"]}', 'and back from names that need quotes');
+SELECT is((SELECT params ->> 'recipient' FROM automation.rule_steps WHERE rule = 'wide team' AND step = 1), '{{ team | default: "crew" }}', 'everywhere');
+SELECT isnt(automation.move_rule_to('wide', 'crm.visit', columns => '{"amount": "worth", "crew": "Crew name", "due": "day"}'), NULL, 'a rule moves with them');
+SELECT is(automation.move_rule_to('wide', columns => '{"Crew name": "team"}'), (SELECT id FROM automation.rules WHERE name = 'wide'), 'or stays, over others');
+SELECT is((SELECT concat_ws(' ', version, params) FROM automation.rules WHERE name = 'wide'), '2 {"field": ["worth", "team"]}', 'as a version');
+SELECT throws_ok(format($$SELECT automation.copy_rule('wide', 'x', 'crm.visit', columns => %L)$$, columns), code, message, columns) FROM (VALUES
+	('{"nope": "team"}', '42703', 'column "nope" of table "crm.visit" does not exist'), ('{"team": "nope"}', '42703', 'column "nope" of table "crm.visit" does not exist'),
+	('["team"]', '22023', 'columns must be a JSON object of names'), ('{"team": 1}', '22023', 'columns must be a JSON object of names')) AS v(columns, code, message);
+SELECT automation.drop_rule(r) FROM unnest('{wide,wide there,wide team}'::text[]) AS r;
+
 CREATE ROLE tap_author;
 SELECT automation.grant_access('tap_author', 'author');
 SET LOCAL ROLE tap_author;

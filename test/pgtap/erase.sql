@@ -56,6 +56,10 @@ $$;
 \set marker '''marker|202\\D{0,3}555\\D{0,3}0199'''
 SELECT is(crm.found(:marker), 'attempt, delivery, document, event, hold, notification, run, step_run, test_run, touch', 'she is everywhere')
 FROM (SELECT automation.advance('1 day')) AS passed;
+ANALYZE automation.run, automation.step_run, automation.delivery, automation.attempt, automation.notification, automation.event, automation.document, automation.touch, automation.hold,
+	automation.pending, automation.test_run;
+SELECT is((SELECT string_agg(DISTINCT s.starelid::regclass::text, ', ') FROM pg_statistic AS s JOIN pg_class AS c ON c.oid = s.starelid WHERE c.relnamespace = 'automation'::regnamespace AND s::text ~* :marker),
+	NULL, 'but in no sample of ANALYZE');
 CREATE TEMP TABLE before AS SELECT id, rule, key, event, status, at FROM automation.execution_log;
 CREATE TEMP TABLE sent AS SELECT id, kind, at, run_id, step FROM automation.deliveries;
 

@@ -212,5 +212,29 @@ SELECT throws_ok($$SELECT automation.create_guard('x', 'job', 'new.nothing', 'x'
 SELECT throws_ok($$SELECT automation.create_guard('x', 'job', 'true', NULL)$$, '22023', NULL, 'it has a message');
 SELECT throws_ok($$SELECT automation.create_guard('photo first', 'job', 'true', 'x')$$, '42710', NULL, 'and a name of its own');
 
+-- Evidence
+
+CREATE TABLE crm.visit (id integer PRIMARY KEY, status text);
+CREATE TABLE crm.todo (id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY, visit_id integer REFERENCES crm.visit, kind text, status text, title text);
+SELECT automation.attach('crm.visit', 'visit', '{"status": "status"}');
+SELECT throws_ok($$SELECT automation.create_evidence_guard('crm.visit', '{Closed}')$$, '55000', 'no attached table has the object type "checklist_item"', 'no checklists');
+SELECT automation.attach('crm.todo', 'checklist_item', '{"kind": "kind", "status": "status", "title": "title"}');
+SELECT throws_ok($$SELECT automation.create_evidence_guard('crm.visit', '{}')$$, '22023', 'a guard of evidence needs stages, and statuses of items that are done', 'no stages');
+SELECT automation.create_rule('asks', 'crm.visit', 'status_entered', '{"to": "Open"}', steps => ARRAY[automation.require_evidence('photo', 2), automation.require_evidence('reading')], activate => true);
+SELECT automation.create_evidence_guard('crm.visit', '{Completed,Closed}', 'photo', activate => true);
+SELECT is((SELECT concat_ws(' | ', name, trigger, params, state) FROM automation.guards WHERE relation = 'crm.visit'::regclass),
+	'Evidence for visit Completed, Closed (photo) | status_entered | {"to": ["Completed", "Closed"]} | active', 'a guard of evidence is a guard like others');
+INSERT INTO crm.visit VALUES (71, 'Open'), (72, 'Other');
+SELECT throws_ok($$UPDATE crm.visit SET status = 'Completed' WHERE id = 71$$, '23514', 'visit 71 cannot be "Completed": evidence is missing: photo', 'what was asked for and is missing refuses the end');
+SELECT lives_ok($$UPDATE crm.visit SET status = 'On Hold' WHERE id = 71$$, 'and nothing else');
+SELECT lives_ok($$UPDATE crm.visit SET status = 'Closed' WHERE id = 72$$, 'where none was asked for none is missing');
+UPDATE crm.todo SET status = 'Done' WHERE id = (SELECT min(id) FROM crm.todo WHERE kind = 'photo');
+SELECT throws_ok($$UPDATE crm.visit SET status = 'Closed' WHERE id = 71$$, '23514', 'visit 71 cannot be "Closed": evidence is missing: photo', 'half of it is not all');
+UPDATE crm.todo SET status = 'Done' WHERE kind = 'photo';
+SELECT lives_ok($$UPDATE crm.visit SET status = 'Closed' WHERE id = 71$$, 'all of it is enough, and another kind does not matter');
+UPDATE crm.visit SET status = 'On Hold';
+SELECT automation.create_evidence_guard('crm.visit', '{Closed}', name => 'all', message => '{{ id }} lacks something', activate => true);
+SELECT throws_ok($$UPDATE crm.visit SET status = 'Closed' WHERE id = 71$$, '23514', '71 lacks something', 'unless every kind does');
+
 SELECT * FROM finish();
 ROLLBACK;

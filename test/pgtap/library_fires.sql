@@ -40,7 +40,8 @@ SELECT crm.attach('inbox', 'external', 'kind text', 'kind=kind');
 SELECT crm.attach('part', 'part', 'stock integer, reorder_at integer, expected_on date', 'quantity=stock', 'reorder=reorder_at', 'expected=expected_on');
 SELECT crm.attach('part_scan', 'part_scan', 'part_id integer REFERENCES crm.part');
 SELECT crm.attach('purchase', 'purchase_order', 'status text DEFAULT ''Draft'', due_on date', 'status=status', 'due=due_on');
-SELECT crm.attach('sla', 'sla', 'status text DEFAULT ''Running'', due_at timestamptz, policy text', 'status=status', 'due=due_at', 'policy=policy');
+SELECT crm.attach('sla', 'sla', 'status text DEFAULT ''Running'', due_at timestamptz, policy text, eta timestamptz', 'status=status', 'due=due_at', 'policy=policy', 'eta=eta');
+SELECT crm.attach('ping', 'ping', 'tech integer, sent_at timestamptz DEFAULT automation._now()', 'owner=tech', 'created=sent_at');
 SELECT crm.attach('approval', 'approval', 'status text DEFAULT ''Requested'', kind text, until timestamptz', 'status=status', 'kind=kind', 'expires=until');
 SELECT crm.attach('contract', 'contract', 'status text DEFAULT ''Active'', reason text, next_visit date, ends_on date', 'status=status', 'reason=reason', 'next_visit=next_visit', 'end=ends_on');
 SELECT crm.attach('equipment', 'equipment', 'warranty_until date, service_on date', 'warranty_end=warranty_until', 'next_service=service_on');
@@ -139,6 +140,7 @@ INSERT INTO example VALUES
 ('technician.overtime_risk', '{"value": 38}', $$UPDATE technician SET hours = 30; UPDATE technician SET hours = 39; UPDATE technician SET hours = 45$$, '1', $$UPDATE technician SET hours = 37$$),
 ('technician.unavailable', '{"kind": "sick"}', $$INSERT INTO absence VALUES (1, 1, 'sick')$$, '1', $$INSERT INTO absence VALUES (1, 1, 'holiday')$$),
 ('technician.shift_ended', NULL, $$UPDATE technician SET shift_end = '2030-03-04 17:00+00'$$, '1 04 17:00', $$UPDATE technician SET shift_end = '2030-03-04 17:00+00'; UPDATE technician SET shift_end = NULL$$),
+('ping.missing', '{"for": "30 minutes"}', $$INSERT INTO ping (id, tech) VALUES (1, 7); SELECT automation.advance('10 minutes'); INSERT INTO ping (id, tech) VALUES (2, 7)$$, '2 04 09:40', $$INSERT INTO ping (id, tech) SELECT 1, 7; SELECT automation.advance('20 minutes'); INSERT INTO ping (id, tech) SELECT 2, 7; SELECT automation.advance('20 minutes'); DELETE FROM ping WHERE id = 2; DELETE FROM ping$$),
 ('capacity.threshold_crossed', '{"ratio": 0.9}', $$INSERT INTO day VALUES (1, 5, 10); UPDATE day SET booked = 9; UPDATE day SET booked = 10$$, '1', $$INSERT INTO day VALUES (1, 8.9, 10)$$),
 ('capacity.hold_expiring', '{"before": "3 days"}', $$INSERT INTO day VALUES (1, 5, 10, '2030-03-10')$$, '1 07 00:00', $$INSERT INTO day VALUES (1, 5, 10, '2030-03-20')$$),
 ('estimate.sent', NULL, $$INSERT INTO estimate (id) VALUES (1); UPDATE estimate SET status = 'sent'$$, '1', $$INSERT INTO estimate (id) VALUES (1)$$),
@@ -231,6 +233,7 @@ INSERT INTO example VALUES
 ('sla.met', NULL, $$INSERT INTO sla (id) VALUES (1); UPDATE sla SET status = 'Met'$$, '1', $$INSERT INTO sla (id) VALUES (1); UPDATE sla SET status = 'Paused'$$),
 ('sla.warning', '{"before": "1 hour"}', $$INSERT INTO sla (id, due_at) VALUES (1, '2030-03-04 13:00+00')$$, '1 04 12:00', $$INSERT INTO sla (id, due_at) VALUES (1, '2030-03-04 13:00+00'); UPDATE sla SET status = 'Met'$$),
 ('sla.breached', NULL, $$INSERT INTO sla (id, due_at) VALUES (1, '2030-03-04 13:00+00')$$, '1 04 13:00', $$INSERT INTO sla (id, due_at) VALUES (1, '2030-03-04 13:00+00'); UPDATE sla SET status = 'Paused'$$),
+('sla.risk_detected', NULL, $$INSERT INTO sla (id, due_at, eta) VALUES (1, '2030-03-04 13:00+00', '2030-03-04 12:00+00') | UPDATE sla SET eta = '2030-03-04 13:20+00'$$, '1', $$INSERT INTO sla (id, status, due_at, eta) VALUES (1, 'Met', '2030-03-04 13:00+00', '2030-03-04 13:20+00'), (2, 'Running', '2030-03-04 13:00+00', '2030-03-04 12:20+00')$$),
 ('approval.requested', '{"kind": "nte"}', $$INSERT INTO approval (id, kind) VALUES (1, 'nte')$$, '1', $$INSERT INTO approval (id, kind) VALUES (1, 'discount')$$),
 ('approval.granted', NULL, $$INSERT INTO approval (id) VALUES (1); UPDATE approval SET status = 'Approved'$$, '1', $$INSERT INTO approval (id) VALUES (1); UPDATE approval SET status = 'Declined'$$),
 ('approval.declined', NULL, $$INSERT INTO approval (id) VALUES (1); UPDATE approval SET status = 'Rejected'$$, '1', $$INSERT INTO approval (id) VALUES (1); UPDATE approval SET status = 'Granted'$$),

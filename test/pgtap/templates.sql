@@ -169,5 +169,19 @@ SET LOCAL ROLE tap_other;
 SELECT throws_ok($$SELECT automation.alter_template('mine', '{{ status }}')$$, '42501', 'must be owner of rule "theirs"', 'nobody changes through a template what others send');
 RESET ROLE;
 
+CREATE FUNCTION crm.hint_for(action text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	detail text;
+	hint text;
+BEGIN
+	PERFORM automation.create_action_template('x', automation.action(action, '{}'));
+	RETURN NULL;
+EXCEPTION WHEN feature_not_supported THEN
+	GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
+	RETURN concat_ws(' ', detail, hint);
+END
+$$;
+SELECT matches(crm.hint_for(action), format('^What stands behind "%s" in a rule is planned by it.*automation\.after\(\)', action), action || ': it is said why not') FROM unnest('{wait,wait_until,branch,split}'::text[]) AS action;
+
 SELECT * FROM finish();
 ROLLBACK;

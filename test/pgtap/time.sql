@@ -226,7 +226,7 @@ SELECT is(crm.refused(timing), message, coalesce(timing, 'null')) FROM (VALUES
 	(NULL, '22023 parameters of timing must be a JSON object'),
 	('{"delay": null}', '22023 parameter "delay" of timing must not be of type null | Valid types are: string.'),
 	('[]', '22023 parameters of timing must be a JSON object'),
-	('{"dely": "1 day"}', '22023 unrecognized parameter "dely" of timing | Valid parameters are: anchor, at, calendar, delay, not_after, quiet_hours, roll, time_of_day, weekdays, window, workdays, zone.'),
+	('{"dely": "1 day"}', '22023 unrecognized parameter "dely" of timing | Perhaps you meant "delay". Valid parameters are: anchor, at, calendar, delay, not_after, quiet_hours, roll, share, time_of_day, weekdays, window, workdays, zone.'),
 	('{"delay": 5}', '22023 parameter "delay" of timing must not be of type number | Valid types are: string.'),
 	('{"weekdays": "mon"}', '22023 parameter "weekdays" of timing must not be of type string | Valid types are: array.'),
 	('{"window": ["08:00", "20:00"]}', '22023 parameter "window" of timing must not be of type array | Valid types are: object.'),

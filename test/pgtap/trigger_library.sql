@@ -232,7 +232,7 @@ SELECT is(crm.hint_of($$SELECT crm.sql_of('crm.job', 'job.status_enterd')$$), 'P
 SELECT is(crm.hint_of($$SELECT crm.sql_of('crm.plain', 'status_entered', '{"to": "x"}')$$),
 	$$Name it: SELECT automation.attach('crm.plain', object_type => 'record', columns => '{"status": "..."}');$$,
 	'the way to name a role is shown');
-SELECT is(crm.hint_of($$SELECT crm.sql_of('crm.job', 'status_changed', '{"two": "x"}')$$), 'Valid parameters are: from, to.',
+SELECT is(crm.hint_of($$SELECT crm.sql_of('crm.job', 'status_changed', '{"two": "x"}')$$), 'Perhaps you meant "to". Valid parameters are: from, to.',
 	'parameters are listed');
 SELECT is(crm.hint_of($$SELECT crm.sql_of('crm.job', 'threshold_crossed', '{"field": "amount", "value": 1, "direction": 1}')$$),
 	'Valid types are: string.', 'so are their types');
