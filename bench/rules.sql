@@ -43,7 +43,7 @@ DECLARE
 	memory bigint;
 BEGIN
 	FOREACH target IN ARRAY '{no_trigger,ours}'::text[] LOOP
-		PERFORM dblink_connect('session', 'dbname=' || current_database());
+		PERFORM dblink_connect('session', format('host=%s port=%s dbname=%s', current_setting('unix_socket_directories'), current_setting('port'), current_database()));
 		SELECT p.pid INTO pid FROM dblink('session', 'SELECT pg_backend_pid() FROM crm.no_trigger LIMIT 1') AS p(pid integer);
 		PERFORM dblink_exec('session', 'UPDATE crm.no_trigger SET priority = priority WHERE id = 1');
 		memory := bench.private_memory(pid);

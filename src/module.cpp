@@ -32,6 +32,7 @@
 #include "pg/fault.hpp"
 #include "pg/fields.hpp"
 #include "pg/figures.hpp"
+#include "pg/gathering.hpp"
 #include "pg/invocation.hpp"
 #include "pg/lineage.hpp"
 #include "pg/process.hpp"
@@ -365,9 +366,9 @@ void _PG_init(void)
 	automation::pg::follow_definitions();
 	automation::pg::follow_rollbacks(automation::engine::Cascade::forget);
 	automation::pg::follow_rollbacks(automation::engine::forget_events);
-	automation::pg::follow_transactions(
-		automation::pg::enter_worker<automation::conclude_transaction>,
-		automation::engine::forget_for_commit);
+	automation::pg::follow_ends(automation::engine::forget_for_commit);
+	automation::pg::before_commit(automation::pg::enter_worker<automation::conclude_transaction>);
+	automation::pg::gather_by_statements();
 	automation::pg::share_workers();
 	automation::pg::make_way_for_database_ddl();
 	automation::pg::remember_cluster_zone();

@@ -5,6 +5,7 @@
 #include "engine/journal.hpp"
 #include "engine/ledger.hpp"
 #include "engine/run.hpp"
+#include "pg/gathering.hpp"
 #include "pg/identity.hpp"
 #include "pg/process.hpp"
 #include "pg/rollback.hpp"
@@ -66,6 +67,7 @@ public:
 				"automation.discard_batch().");
 		has_warned_ = true;
 		crossed_ = pg::subtransaction_number();
+		pg::insert_gathered(); // what has been sent until now is held back, too
 		const pg::ActAs identity = pg::ActAs::engine();
 		pg::Spi spi;
 		begin_batch(hold_back.execute({}).integer(0, 1));

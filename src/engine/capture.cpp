@@ -10,6 +10,7 @@
 #include "pg/definitions.hpp"
 #include "pg/fault.hpp"
 #include "pg/fields.hpp"
+#include "pg/gathering.hpp"
 #include "pg/identity.hpp"
 #include "pg/settings.hpp"
 
@@ -149,6 +150,7 @@ void on_row(const pg::TriggerCall &call)
 		return;
 	pg::fault_point("a change is captured");
 	const Cascade::Root root;
+	const pg::Capturing capturing;
 	if (call.moved_away()) {
 		if (chapter.judges_at_commit)
 			note_for_commit(chapter, call);

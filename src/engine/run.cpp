@@ -11,6 +11,7 @@
 #include "engine/steps.hpp"
 #include "pg/fault.hpp"
 #include "pg/fields.hpp"
+#include "pg/gathering.hpp"
 #include "pg/identity.hpp"
 #include "pg/json.hpp"
 #include "pg/veto.hpp"
@@ -19,7 +20,8 @@ namespace automation::engine {
 
 namespace {
 
-constexpr std::size_t longest_key = 2'000; // bytes; an index has room for it
+constexpr std::size_t longest_key = 2'000;	 // bytes; an index has room for it
+constexpr std::size_t most_gathered = 1'000; // rows
 
 std::string json_or_null(const std::optional<std::string> &text)
 {
@@ -153,6 +155,9 @@ namespace {
 // An error of any part ends all of it.
 void perform_boldly(Chapter &chapter, Rule &rule, const pg::RowChange &change, RunRecord run)
 {
+	std::optional<pg::Gathering> gathering;
+	if (!rule.fails_the_write && Cascade::current().depth() == 0)
+		gathering.emplace();
 	run.changes = changes_json(rule, change);
 	find_key(chapter, rule, change, run);
 	take_steps_once(chapter, rule, change, run, Care::none);
@@ -181,6 +186,8 @@ std::int64_t conclude(Chapter &chapter, Rule &rule, const pg::RowChange &change,
 {
 	if (!judgement.error && !judgement.applies)
 		return 0;
+	// What a rule does in the database may read what the rules before it have left.
+	pg::insert_gathered(rule.can_be_done_over() ? most_gathered : 0);
 	const RunRecord run = new_record(rule, event);
 	pg::fault_point("a run begins");
 	if (!judgement.error && rule.can_be_done_over() &&

@@ -6,15 +6,25 @@
 
 #include <initializer_list>
 #include <span>
-#include <string>
 
 namespace automation::pg {
 
-// Inserts into automation.table as INSERT would, triggers and indexes included: values of its first
-// columns, in their order; the others are NULL.
-void insert_into(const std::string &table, std::initializer_list<Value> values);
-// Several rows, one after the other.
-void insert_into(const std::string &table, std::span<const Value> values, std::size_t columns);
+// One of the engine's tables; of the log and the outbox, in the volume that is written.
+struct Target {
+	Target(const char *table, int in_volume = 0) : name(table), volume(in_volume) {}
+	const char *name; // a literal
+	int volume;
+	bool operator==(const Target &other) const
+	{
+		return volume == other.volume && std::string_view(name) == other.name;
+	}
+};
+
+// Inserts as INSERT would, triggers and indexes included: values of the table's first columns, in
+// their order; the others are NULL. Within a Gathering the rows wait for the end of the statement.
+void insert_into(const Target &target, std::initializer_list<Value> values);
+// Several rows, together.
+void insert_into(const Target &target, std::span<const Value> values, std::size_t columns);
 
 Value current_transaction(); // its number, of type xid8
 

@@ -16,11 +16,15 @@ void ended(SubXactEvent event, SubTransactionId number, SubTransactionId, void *
 
 Conclude *conclude_transaction = nullptr;
 
-void on_transaction(XactEvent event, void *undone)
+void before_end(XactEvent event, void *)
 {
 	if (event == XACT_EVENT_PRE_COMMIT || event == XACT_EVENT_PRE_PREPARE)
 		conclude_transaction(BoolGetDatum(event == XACT_EVENT_PRE_PREPARE));
-	else if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_PREPARE || event == XACT_EVENT_ABORT)
+}
+
+void at_end(XactEvent event, void *undone)
+{
+	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_PREPARE || event == XACT_EVENT_ABORT)
 		reinterpret_cast<Undone *>(undone)(0);
 }
 
@@ -36,11 +40,16 @@ void follow_rollbacks(Undone *undone)
 	RegisterSubXactCallback(ended, reinterpret_cast<void *>(undone));
 }
 
-void follow_transactions(Conclude *conclude, Undone *undone)
+void follow_ends(Undone *undone)
+{
+	follow_rollbacks(undone);
+	RegisterXactCallback(at_end, reinterpret_cast<void *>(undone));
+}
+
+void before_commit(Conclude *conclude)
 {
 	conclude_transaction = conclude;
-	follow_rollbacks(undone);
-	RegisterXactCallback(on_transaction, reinterpret_cast<void *>(undone));
+	RegisterXactCallback(before_end, nullptr);
 }
 
 } // namespace automation::pg

@@ -15,11 +15,11 @@ using Undone = void(std::uint32_t number) noexcept; // may not allocate
 
 // Once per backend and caller, from _PG_init.
 void follow_rollbacks(Undone *undone);
+void follow_ends(Undone *undone); // the same, and hears of 0 when a transaction is over
 
 // To be called before a transaction commits (false) or is prepared (true): may do whatever a
 // deferred trigger may.
 using Conclude = void(Datum preparing);
-// Once per backend, from _PG_init; undone hears of 0 when all is over.
-void follow_transactions(Conclude *conclude, Undone *undone);
+void before_commit(Conclude *conclude); // once per backend, from _PG_init
 
 } // namespace automation::pg

@@ -21,10 +21,9 @@ int volume()
 	return known;
 }
 
-std::string in_volume(const char *table)
+Target in_volume(const char *table)
 {
-	const int number = volume();
-	return number == 0 ? table : std::string(table) + "_" + std::to_string(number);
+	return {table, volume()};
 }
 
 } // namespace automation::pg

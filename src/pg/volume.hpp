@@ -1,13 +1,13 @@
 // The log and the outbox are kept in volumes, of which one is written: sql/install/volume.sql.
 #pragma once
 
-#include <string>
+#include "pg/insertion.hpp"
 
 namespace automation::pg {
 
 int volume(); // the one that is written
 
 // What run, step_run, delivery or attempt is called there, in schema automation.
-std::string in_volume(const char *table);
+Target in_volume(const char *table);
 
 } // namespace automation::pg

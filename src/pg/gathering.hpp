@@ -1,0 +1,48 @@
+// Rows that the triggers of a statement leave for its end: a thousand inserted together cost a part
+// of what they cost one by one, and need one subtransaction that writes instead of a thousand.
+//
+// A statement is over when its executor is (or COPY): before the next one of the transaction begins
+// its rows are there. Where nobody would tell us of the end, nothing is gathered.
+#pragma once
+
+#include "pg/insertion.hpp"
+
+#include <cstdint>
+
+namespace automation::pg {
+
+// The capture trigger is being called by the statement that is under way.
+class Capturing {
+public:
+	Capturing();
+	~Capturing();
+	Capturing(const Capturing &) = delete;
+	Capturing &operator=(const Capturing &) = delete;
+
+private:
+	bool *captures_ = nullptr;
+	bool before_ = false;
+};
+
+// While it lives, insert_into() gathers, if the capture trigger has led here. What is inserted in
+// one Gathering belongs together.
+class Gathering {
+public:
+	Gathering();
+	~Gathering();
+	Gathering(const Gathering &) = delete;
+	Gathering &operator=(const Gathering &) = delete;
+
+private:
+	bool before_;
+};
+
+// False: the rows are to be inserted now.
+bool gather(const Target &target, std::span<const Value> values, std::size_t columns);
+// Inserts what the statement has gathered so far, if it is more rows than that.
+void insert_gathered(std::size_t more_than = 0);
+
+// Once per backend, from _PG_init.
+void gather_by_statements();
+
+} // namespace automation::pg
