@@ -68,7 +68,7 @@ become when a later one is due, and a run goes on by the version of the rule it 
 `request_approval` inserts an approval with a link of its own; a rule on `approval.requested` sends it, rules on `approval.expiring` and `approval.expired` remind, and
 `automation.approve(token, 'granted' or 'declined')` answers it, with the rights of the owner of the rule that asked: the role of the application needs nothing but
 `GRANT USAGE ON SCHEMA automation` and `GRANT EXECUTE ON FUNCTION automation.approve`. Tokens are signed, end in time, and are not stored; one that is forged is an
-error 28000, one that was used or has expired 55000.
+error 28000, one that was used or has expired 55000. `undo_run()` ends the links that the run made.
 
 ## Service levels
 

@@ -19,6 +19,7 @@ CREATE TABLE automation.token (
 	search_path text NOT NULL,
 	entity_id integer NOT NULL,
 	key text NOT NULL,
+	approval_id integer,
 	status text,
 	made_at timestamptz NOT NULL DEFAULT automation._now(),
 	expires_at timestamptz NOT NULL,
@@ -35,6 +36,7 @@ COMMENT ON COLUMN automation.token.role IS 'Owner of the rule that made it';
 COMMENT ON COLUMN automation.token.search_path IS 'Search path of the rule';
 COMMENT ON COLUMN automation.token.entity_id IS 'Attached table of the record';
 COMMENT ON COLUMN automation.token.key IS 'Key of the record';
+COMMENT ON COLUMN automation.token.approval_id IS 'Attached table that the approval is a row of';
 COMMENT ON COLUMN automation.token.status IS 'Status of the approval as long as it awaits an answer';
 COMMENT ON COLUMN automation.token.made_at IS 'When it was made';
 COMMENT ON COLUMN automation.token.expires_at IS 'When it ends';
@@ -72,13 +74,42 @@ CREATE FUNCTION automation._new_link(
 	prefix text,
 	relation regclass,
 	key text,
-	status text,
 	expires interval,
-	most_uses integer)
+	most_uses integer,
+	approval regclass,
+	status text)
 RETURNS text
 LANGUAGE C AS 'MODULE_PATHNAME', 'automation_call';
-COMMENT ON FUNCTION automation._new_link(text, text, text, regclass, text, text, interval, integer)
+COMMENT ON FUNCTION automation._new_link(text, text, text, regclass, text, interval, integer, regclass, text)
 	IS 'What compiled SQL calls for a link; what it does it will do in the name of whoever calls this';
+
+CREATE FUNCTION automation._check_link(role regrole, purpose text, name text, relation regclass, key text, expires interval, most_uses integer) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	missing CONSTANT text := (
+		SELECT a.name FROM (VALUES (1, 'purpose', purpose), (2, 'name', name), (3, 'relation', relation::text), (4, 'key', key), (5, 'expires', expires::text)) AS a(place, name, value)
+		WHERE a.value IS NULL ORDER BY a.place LIMIT 1);
+BEGIN
+	IF missing IS NOT NULL THEN
+		PERFORM automation._fail('22004', format('%s of a link must not be null', missing), hint => 'A link has a purpose, a name, a record and an end.');
+	ELSIF purpose NOT IN ('link', 'approval') THEN
+		PERFORM automation._fail('22023', format('unrecognized purpose of a link: "%s"', purpose), hint => 'Valid values are: link, approval.');
+	ELSIF NOT expires BETWEEN interval '1 microsecond' AND interval '10 years' THEN
+		PERFORM automation._fail('22023', format('a link cannot end after %s', expires), hint => 'Give it from now to 10 years, for example 2 days.');
+	ELSIF most_uses < 1 THEN
+		PERFORM automation._fail('22023', format('a link cannot be used %s times', most_uses), hint => 'Give a whole number from 1 on, or null: as often as one likes.');
+	END IF;
+	PERFORM automation._entity(relation);
+	-- As who may have rules on the table may.
+	IF NOT has_table_privilege(role, relation, 'TRIGGER') THEN
+		PERFORM automation._fail('42501', format('permission denied for table %s', automation._relation_name(relation)),
+			'Who makes a link to its rows has to have the privilege TRIGGER, as for rules on it.');
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION automation._check_link(regrole, text, text, regclass, text, interval, integer) IS 'Raises an error for a link that cannot be, or that the role may not make';
 
 CREATE FUNCTION automation.__new_link(
 	caller regrole,
@@ -87,28 +118,28 @@ CREATE FUNCTION automation.__new_link(
 	prefix text,
 	relation regclass,
 	key text,
-	status text,
 	expires interval,
-	most_uses integer)
+	most_uses integer,
+	approval regclass,
+	status text)
 RETURNS text
 LANGUAGE sql
 -- No search path of its own: it keeps the one there is.
 BEGIN ATOMIC
+	SELECT automation._check_link(caller, __new_link.purpose, __new_link.name, __new_link.relation, __new_link.key, __new_link.expires, __new_link.most_uses);
 	SELECT automation._make_token_key();
 	WITH made AS (
-		INSERT INTO automation.token AS t (purpose, name, prefix, role, search_path, entity_id, key, status, expires_at, most_uses)
-		SELECT __new_link.purpose, __new_link.name, coalesce(__new_link.prefix, ''), caller, pg_catalog.current_setting('search_path'), e.id,
-			__new_link.key, __new_link.status, automation._now() + __new_link.expires, __new_link.most_uses
-		FROM automation.entity AS e
-		-- As who may have rules on the table may.
-		WHERE e.relation = __new_link.relation AND pg_catalog.has_table_privilege(caller, e.relation, 'TRIGGER')
+		INSERT INTO automation.token AS t (purpose, name, prefix, role, search_path, entity_id, key, approval_id, status, expires_at, most_uses)
+		SELECT __new_link.purpose, __new_link.name, coalesce(__new_link.prefix, ''), caller, pg_catalog.current_setting('search_path'),
+			(automation._entity(__new_link.relation)).id, __new_link.key, (SELECT a.id FROM automation.entity AS a WHERE a.relation = __new_link.approval),
+			__new_link.status, automation._now() + __new_link.expires, __new_link.most_uses
 		RETURNING t.id, t.prefix
 	)
 	SELECT m.prefix || automation._token_text(m.id, __new_link.purpose) FROM made AS m;
 END;
-COMMENT ON FUNCTION automation.__new_link(regrole, text, text, text, regclass, text, text, interval, integer) IS 'automation._new_link()';
+COMMENT ON FUNCTION automation.__new_link(regrole, text, text, text, regclass, text, interval, integer, regclass, text) IS 'automation._new_link()';
 
-CREATE FUNCTION automation._use_token(token text, purpose text) RETURNS automation.token
+CREATE FUNCTION automation._known_token(token text) RETURNS automation.token
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -117,17 +148,29 @@ DECLARE
 	number CONSTANT bigint := ('x' || lpad(split_part(substr(signed, 2), '.', 1), 16, '0'))::bit(64)::bigint;
 	known automation.token;
 BEGIN
-	-- Whatever is wrong with one that we did not make, the answer is the same; and two who use one take turns.
 	SELECT t.* INTO known FROM automation.token AS t
-	WHERE t.id = number AND t.purpose = _use_token.purpose
-		AND sha256(convert_to(signed, 'UTF8')) = sha256(convert_to(automation._token_text(t.id, t.purpose), 'UTF8'))
+	WHERE t.id = number AND sha256(convert_to(signed, 'UTF8')) = sha256(convert_to(automation._token_text(t.id, t.purpose), 'UTF8'))
 	FOR UPDATE;
-	IF NOT FOUND THEN
-		PERFORM automation._fail('28000', 'token is not valid');
+	RETURN known;
+END
+$$;
+COMMENT ON FUNCTION automation._known_token(text) IS 'What a token, or a link that ends with it, stands for, if we made it; locks it, so that two who use it take turns';
+
+CREATE FUNCTION automation._use_token(token text, purpose text) RETURNS automation.token
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	known automation.token := automation._known_token(token);
+BEGIN
+	-- Whatever is wrong with one that we did not make, the answer is the same.
+	IF (known.purpose = _use_token.purpose) IS NOT TRUE THEN
+		PERFORM automation._fail('28000', 'token is not valid', hint => 'Use the link as it was sent, to its last character.');
 	ELSIF known.uses >= known.most_uses THEN
-		PERFORM automation._fail('55000', 'token has been used already');
+		PERFORM automation._fail('55000', 'token has been used already', format('It was good for %s.', CASE known.most_uses WHEN 1 THEN 'one use' ELSE format('%s uses', known.most_uses) END),
+			'Have another one made.');
 	ELSIF known.expires_at <= automation._now() THEN
-		PERFORM automation._fail('55000', 'token has expired', format('It was valid until %s.', date_trunc('second', known.expires_at)));
+		PERFORM automation._fail('55000', 'token has expired', format('It was valid until %s.', date_trunc('second', known.expires_at)), 'Have another one made.');
 	END IF;
 	UPDATE automation.token AS t SET uses = t.uses + 1 WHERE t.id = known.id RETURNING t.* INTO known;
 	RETURN known;
@@ -224,12 +267,12 @@ END
 $$;
 COMMENT ON FUNCTION automation._lifetime(text, text) IS 'How long a link is valid';
 
-CREATE FUNCTION automation._link_sql(scope automation._scope, purpose text, name text, params jsonb, expires interval) RETURNS text
+CREATE FUNCTION automation._link_sql(scope automation._scope, purpose text, name text, params jsonb, expires interval, approval regclass DEFAULT NULL) RETURNS text
 LANGUAGE sql STABLE
-RETURN format('automation._new_link(%L::text, %L::text, %s, %L::pg_catalog.regclass, (%s)::pg_catalog.text, %L::text, %L::interval, %s::integer)',
+RETURN format('automation._new_link(%L::text, %L::text, %s, %L::pg_catalog.regclass, (%s)::pg_catalog.text, %L::interval, %s::integer, %L::pg_catalog.regclass, %L::text)',
 	purpose, name, automation._template_sql(scope, params ->> 'url', 'text'), (scope).relation, automation._key_of_record(scope),
-	CASE purpose WHEN 'approval' THEN coalesce(params ->> 'status', 'Requested') END, expires, coalesce(params ->> 'most_uses', 'NULL'));
-COMMENT ON FUNCTION automation._link_sql(automation._scope, text, text, jsonb, interval) IS 'SQL that makes a link';
+	expires, coalesce(params ->> 'most_uses', 'NULL'), approval, CASE purpose WHEN 'approval' THEN coalesce(params ->> 'status', 'Requested') END);
+COMMENT ON FUNCTION automation._link_sql(automation._scope, text, text, jsonb, interval, regclass) IS 'SQL that makes a link';
 
 CREATE FUNCTION automation._compile_link(scope automation._scope, site automation._site, params jsonb) RETURNS text
 LANGUAGE plpgsql STABLE
@@ -272,7 +315,7 @@ BEGIN
 			|| coalesce(params -> 'fields', '{}'))
 		|| jsonb_build_object(
 			expires.attname, format('(automation._now() + %L::interval)::%s', lifetime, automation._type_name(expires)),
-			link.attname, format('%s::%s', automation._link_sql(scope, 'approval', params ->> 'kind', params || '{"most_uses": 1}', lifetime),
+			link.attname, format('%s::%s', automation._link_sql(scope, 'approval', params ->> 'kind', params || '{"most_uses": 1}', lifetime, approval.relation),
 				automation._type_name(link))),
 		format('WHERE NOT EXISTS (SELECT FROM %s)', automation._its_rows_sql(scope, approval, is_open)));
 END
@@ -324,11 +367,20 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	used automation.token;
+	approvals regclass;
 	answer record;
 BEGIN
+	IF decision IS NULL THEN
+		PERFORM automation._fail('22004', 'decision must not be null', hint => 'Answer granted or declined.');
+	END IF;
 	PERFORM automation._check_choice('unrecognized decision', decision, 'granted', 'declined');
 	used := automation._use_token(token, 'approval');
-	SELECT a.* INTO answer FROM automation._answer_sql(automation._table_of('approval', 'create_record'), decision) AS a;
+	-- The table that it was written to, whichever is attached for approvals by now.
+	approvals := (SELECT e.relation FROM automation.entity AS e WHERE e.id = used.approval_id);
+	IF approvals IS NULL THEN
+		PERFORM automation._fail('55000', 'the table of the approval is attached no more', hint => 'Answer it in the application, or ask for it again.');
+	END IF;
+	SELECT a.* INTO answer FROM automation._answer_sql(approvals, decision) AS a;
 	IF automation._act(used.role, used.search_path, answer.command, jsonb_build_object(
 		'status', answer.status, 'link', used.prefix || automation._token_text(used.id, used.purpose), 'open', used.status,
 		'when', automation._now(), 'by', "by", 'comment', comment, 'signature', signature)) IS NULL

@@ -292,6 +292,9 @@ BEGIN
 	ELSIF jsonb_array_length(version.steps) > 1 THEN
 		PERFORM automation._fail('22023', format('rule "%s" refuses a change and does something else', version.name),
 			hint => 'Make two rules of it.');
+	ELSIF step #>> '{params,message}' !~ '\S' THEN
+		PERFORM automation._fail('22023', format('the message of guard "%s" is blank', version.name),
+			hint => 'Say what is wrong with the change, and what would be right.');
 	ELSIF step ->> 'condition' IS NOT NULL THEN
 		PERFORM automation._fail('22023', format('guard "%s" has a condition on its step', version.name),
 			hint => 'Make it the condition of the rule.');

@@ -442,6 +442,8 @@ DECLARE
 		WHEN 'element' THEN automation._element_type(type)
 		ELSE operator.operand_type::regtype
 	END;
+	detail text;
+	hint text;
 BEGIN
 	IF automation._base_type(value_type) = 'json'::regtype AND operator.operands <> 'none' THEN
 		PERFORM automation._fail('42883', 'operator does not exist: json = unknown', hint => 'Cast the column to jsonb.');
@@ -456,6 +458,10 @@ BEGIN
 		|| automation._image_parts(scope, operator, node -> 'field')
 		|| automation._operator_parts(value_type)
 		|| automation._value_parts(scope, operator, node, value_type));
+EXCEPTION WHEN data_exception THEN
+	-- The error of a type does not tell where the value stands.
+	GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
+	PERFORM automation._fail(SQLSTATE, SQLERRM, coalesce(nullif(detail, ''), format('The condition is %s.', left(node::text, 200))), nullif(hint, ''));
 END
 $$;
 COMMENT ON FUNCTION automation._comparison_sql(automation._scope, text, regtype, jsonb)

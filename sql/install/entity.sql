@@ -816,6 +816,7 @@ BEGIN
 				THEN format('Perhaps you meant to reference the column "%s".', meant)
 			WHEN near IS NOT NULL THEN format('Perhaps you meant "%s".', meant)
 			WHEN place < cardinality(path) THEN 'A link is a foreign key of one column, or made by automation.link().'
+			WHEN cardinality(candidates) > 0 THEN format('There are: %s.', automation._list(ARRAY(SELECT DISTINCT c FROM unnest(candidates) AS c ORDER BY 1 LIMIT 20)))
 		END);
 END
 $$;

@@ -50,9 +50,14 @@ CREATE FUNCTION automation._create_guard(
 	evaluate text)
 RETURNS integer
 LANGUAGE sql
--- Before all other rules: what they would do is undone anyway.
-RETURN automation._create_rule(caller, name, relation, trigger, params, condition, ARRAY[automation.refuse(message, hint, override)],
-	folder, description, activate, 'fail', 0, evaluate, NULL);
+BEGIN ATOMIC
+	SELECT automation._fail('22004', format('guard "%s" has no condition', _create_guard.name),
+		hint => 'For one that refuses every change that its trigger detects, write ''true''.')
+	WHERE _create_guard.condition ~ '\S' IS NOT TRUE;
+	-- Before all other rules: what they would do is undone anyway.
+	SELECT automation._create_rule(caller, name, relation, trigger, params, condition, ARRAY[automation.refuse(message, hint, override)],
+		folder, description, activate, 'fail', 0, evaluate, NULL);
+END;
 COMMENT ON FUNCTION automation._create_guard(regrole, text, regclass, text, text, text, jsonb, text, text, text, text, boolean, text) IS 'automation.create_guard()';
 
 CREATE FUNCTION automation._is_guard(rule_id integer) RETURNS boolean

@@ -79,7 +79,8 @@ COMMENT ON FUNCTION automation._is_readable(regrole, regclass) IS 'Whether a rol
 CREATE FUNCTION automation._readable_reason(reader regrole, relation regclass, status text, reason text) RETURNS text
 LANGUAGE sql STABLE
 RETURN CASE
-	WHEN automation._is_readable(reader, relation) THEN reason
+	-- As in _is_readable(), which not everybody who reads the views may call.
+	WHEN coalesce(has_table_privilege(reader, relation, 'SELECT'), has_table_privilege(reader, 'automation.run', 'SELECT')) THEN reason
 	WHEN status IN ('failed', 'dead') AND reason IS NOT NULL THEN concat(substring(reason FROM '^step [0-9]+: '), 'error, not shown without SELECT on the table')
 	ELSE coalesce(substring(reason FROM '^(?:step [0-9]+: )?field .*? changed'), reason)
 END;
@@ -325,7 +326,8 @@ DECLARE
 	answer jsonb := automation._ask(owner, automation._row_query(relation), automation._key_json(relation, key));
 BEGIN
 	IF answer IS NULL THEN
-		PERFORM automation._fail('P0002', format('table "%s" has no row with the key %s', relation, key));
+		PERFORM automation._fail('P0002', format('table "%s" has no row with the key %s', relation, key),
+			hint => format('Its key is %s.', automation._list(automation._key(relation))));
 	END IF;
 	RETURN answer;
 END

@@ -146,7 +146,7 @@ REVOKE ALL ON FOREIGN DATA WRAPPER pg_automation FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION
 	automation.changed(anyelement, anyelement),
 	automation.took(text, text),
-	automation._new_link(text, text, text, regclass, text, text, interval, integer),
+	automation._new_link(text, text, text, regclass, text, interval, integer, regclass, text),
 	automation.sla_elapsed(timestamptz, timestamptz, tstzmultirange, text, text),
 	automation._sla_due(timestamptz, interval, tstzmultirange, text, text),
 	automation.gained(anyarray, anyarray, anyarray),

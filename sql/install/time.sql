@@ -29,8 +29,11 @@ BEGIN
 	END IF;
 	BEGIN
 		checked := delay::interval;
-	EXCEPTION WHEN interval_field_overflow THEN
+	EXCEPTION
+	WHEN interval_field_overflow THEN
 		PERFORM automation._fail('22008', 'interval out of range', format('The %s is "%s".', name, delay));
+	WHEN invalid_datetime_format THEN
+		PERFORM automation._fail('22007', format('%s is no interval: "%s"', name, delay), hint => 'Write it as 2 days, or 1 hour 30 minutes.');
 	END;
 	-- Any part of it: "1 month -31 days" is at times one.
 	IF NOT negative AND checked::text ~ '-' THEN

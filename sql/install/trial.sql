@@ -97,6 +97,18 @@ END
 $$;
 COMMENT ON FUNCTION automation._whatif_tree(regrole, bigint, text) IS 'What this transaction has set off since that number';
 
+CREATE FUNCTION automation._refused_tree(refusal jsonb)
+RETURNS TABLE (tree text, part text, rule text, relation regclass, key text, status text, reason text, detail jsonb)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT 'refused', 'statement', NULL::text, NULL::regclass, NULL::text, NULL::text, NULL::text, NULL::jsonb
+	UNION ALL
+	SELECT format('%s guard "%s" refuses: %s (%s)', automation._status_icon('failed'), refusal ->> 'guard', refusal ->> 'message', refusal ->> 'sqlstate'),
+		'guard', refusal ->> 'guard', (SELECT r.event_relation FROM automation.rule AS r WHERE r.name = refusal ->> 'guard'), NULL, 'failed',
+		refusal ->> 'message', jsonb_build_object('sqlstate', refusal -> 'sqlstate', 'hint', nullif(refusal ->> 'hint', ''));
+END;
+COMMENT ON FUNCTION automation._refused_tree(jsonb) IS 'What whatif() shows when a guard has refused: which one, and what it said';
+
 CREATE FUNCTION automation.watch(commands text)
 RETURNS TABLE (tree text, part text, rule text, relation regclass, key text, status text, reason text, detail jsonb)
 LANGUAGE C STRICT AS 'MODULE_PATHNAME', 'automation_watch';
@@ -380,7 +392,7 @@ END
 $$;
 COMMENT ON FUNCTION automation._test_report(jsonb, bigint) IS 'What a test has seen, before it is undone';
 
-CREATE FUNCTION automation._test_keep(request jsonb, report jsonb, error text, sqlstate text) RETURNS automation.test_runs
+CREATE FUNCTION automation._test_keep(request jsonb, report jsonb, error text, sqlstate text, refusal jsonb) RETURNS automation.test_runs
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 SET jit = off
@@ -392,9 +404,13 @@ BEGIN
 	INSERT INTO automation.test_run (rule_id, rule, version, rule_owner, state, author, sample, key,
 		fired, status, reason, sqlstate, steps, changes, tree)
 	SELECT r.id, r.name, r.version, r.owner, request ->> 'state', request ->> 'author', nullif(request -> 'sample', 'null'), request ->> 'key',
-		coalesce((report -> 'fired')::boolean, false), coalesce(report ->> 'status', 'failed'), coalesce(report ->> 'reason', error),
+		coalesce((report -> 'fired')::boolean, refusal ->> 'guard' = r.name, false), coalesce(report ->> 'status', 'failed'),
+		coalesce(report ->> 'reason', format('guard "%s" refuses: ', refusal ->> 'guard') || (refusal ->> 'message'), error),
 		coalesce(report ->> 'sqlstate', _test_keep.sqlstate),
-		coalesce(report -> 'steps', '[]'), coalesce(report -> 'changes', '[]'), coalesce(report ->> 'tree', '')
+		coalesce(report -> 'steps', CASE WHEN refusal ->> 'guard' = r.name THEN jsonb_build_array(jsonb_strip_nulls(jsonb_build_object('step', 1, 'action', 'refuse',
+			'status', 'failed', 'reason', refusal -> 'message', 'sqlstate', refusal -> 'sqlstate', 'hint', nullif(refusal ->> 'hint', '')))) END, '[]'),
+		coalesce(report -> 'changes', '[]'),
+		coalesce(report ->> 'tree', (SELECT t.tree FROM automation._refused_tree(refusal) AS t WHERE t.part = 'guard' AND refusal IS NOT NULL), '')
 	FROM automation.rule AS r
 	WHERE r.id = (request -> 'id')::integer
 	RETURNING id INTO number;
@@ -402,4 +418,4 @@ BEGIN
 	RETURN kept;
 END
 $$;
-COMMENT ON FUNCTION automation._test_keep(jsonb, jsonb, text, text) IS 'Keeps what a test has seen, or the error that ended it';
+COMMENT ON FUNCTION automation._test_keep(jsonb, jsonb, text, text, jsonb) IS 'Keeps what a test has seen, or the error that ended it, and which guard it came from';

@@ -604,6 +604,8 @@ BEGIN
 			hint => 'For example {"pct": 80}, or {"before": "1 hour"}.');
 	ELSIF timing ? 'before' THEN
 		RETURN timing - 'before' || jsonb_build_object('delay', (-automation._check_delay(timing ->> 'before', false, 'before'))::text);
+	ELSIF timing ? 'delay' THEN
+		PERFORM automation._check_delay(timing ->> 'delay', true, coalesce(substring(definition.timing ->> 'delay' FROM '^\{(.+)\}$'), 'delay'));
 	END IF;
 	RETURN timing;
 END

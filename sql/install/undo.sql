@@ -20,9 +20,7 @@ COMMENT ON COLUMN automation.undo_note.effect IS 'undone, cancelled, conflict, f
 COMMENT ON COLUMN automation.undo_note.reason IS 'Why it is not undone';
 
 CREATE VIEW automation.undone AS
-SELECT n.run_id, coalesce(r.name, v.name) AS rule, e.relation, u.key, n.step, n.at, n.actor, n.effect,
-	CASE WHEN automation._is_readable(quote_ident(current_user)::regrole, e.relation) THEN n.reason
-		ELSE regexp_replace(n.reason, '^(error \w{5}): .*$', '\1') END AS reason
+SELECT n.run_id, coalesce(r.name, v.name) AS rule, e.relation, u.key, n.step, n.at, n.actor, n.effect, n.reason
 FROM automation.undo_note AS n
 JOIN automation.run AS u ON u.id = n.run_id
 LEFT JOIN automation.rule AS r ON r.id = u.rule_id
@@ -39,7 +37,7 @@ COMMENT ON COLUMN automation.undone.step IS 'The step';
 COMMENT ON COLUMN automation.undone.at IS 'When it was taken back';
 COMMENT ON COLUMN automation.undone.actor IS 'Who asked for it';
 COMMENT ON COLUMN automation.undone.effect IS 'undone; cancelled: it had not begun, or was not sent; conflict: it has been changed since; final: it cannot be undone; nothing: it did nothing';
-COMMENT ON COLUMN automation.undone.reason IS 'Why it is not undone; the text of an error only with SELECT on the table';
+COMMENT ON COLUMN automation.undone.reason IS 'Why it is not undone; of an error only its code';
 
 CREATE TYPE automation._undoing AS (step smallint, action text, effect text, reason text);
 COMMENT ON TYPE automation._undoing IS 'What becomes of a step that is taken back. undone; cancelled: it had not begun, or was not sent; conflict: somebody has changed it since; final: it cannot be; nothing: it did nothing';
@@ -222,6 +220,15 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION automation._raw_result(automation.run, smallint) IS 'What a step answered, with the trace that readers do not see';
 
+CREATE FUNCTION automation._withdraw_links(role regrole, result jsonb) RETURNS void
+LANGUAGE sql
+BEGIN ATOMIC
+	UPDATE automation.token AS t SET expires_at = least(t.expires_at, automation._now())
+	FROM jsonb_each_text(automation._without_trace(result)) AS w, LATERAL automation._known_token(w.value) AS k
+	WHERE t.id = k.id AND t.role = _withdraw_links.role;
+END;
+COMMENT ON FUNCTION automation._withdraw_links(regrole, jsonb) IS 'Ends the links in what a step wrote: from now on they are expired';
+
 CREATE FUNCTION automation._undo_done(rule automation.rule, run automation.run, step smallint, action text, OUT effect text, OUT reason text)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -239,6 +246,10 @@ BEGIN
 		SELECT u.* INTO effect, reason FROM automation._undo_notification(run.id) AS u;
 	ELSIF result ? automation._trace() THEN
 		SELECT u.* INTO effect, reason FROM automation._undo_write(rule, run, result) AS u;
+		-- Whatever has become of the column, the link is out in the world. That of an approval is good for nothing without its row.
+		IF action IN ('make_link', 'create_payment_link') THEN
+			PERFORM automation._withdraw_links(rule.owner, result);
+		END IF;
 	ELSE
 		effect := CASE WHEN result IS NULL THEN 'nothing' ELSE 'final' END;
 		reason := CASE WHEN result IS NULL THEN 'it changed no row' ELSE 'what it wrote is not noted in full' END;

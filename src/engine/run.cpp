@@ -14,6 +14,7 @@
 #include "pg/gathering.hpp"
 #include "pg/identity.hpp"
 #include "pg/json.hpp"
+#include "pg/veto.hpp"
 
 namespace automation::engine {
 
@@ -85,7 +86,7 @@ void fail(const Rule &rule, RunRecord &run, const char *part, pg::Error error)
 	if (rule.fails_the_write)
 		throw std::move(error);
 	run.status = "failed";
-	run.reason = part + error.message();
+	run.reason = part + pg::reason_of(error);
 	run.sqlstate = error.sqlstate();
 }
 

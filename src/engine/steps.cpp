@@ -11,6 +11,7 @@
 #include "engine/schedule.hpp"
 #include "pg/identity.hpp"
 #include "pg/json.hpp"
+#include "pg/veto.hpp"
 
 namespace automation::engine {
 
@@ -73,7 +74,7 @@ private:
 	{
 		if (rule_.fails_the_write || Cascade::current().gives_way_to(error))
 			throw std::move(error);
-		return {step.number, step.action, "failed", error.message(), error.sqlstate()};
+		return {step.number, step.action, "failed", pg::reason_of(error), error.sqlstate()};
 	}
 
 	static void decline(StepRecord &record, const std::string &reason)

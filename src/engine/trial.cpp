@@ -9,6 +9,7 @@
 #include "pg/clock.hpp"
 #include "pg/identity.hpp"
 #include "pg/invocation.hpp"
+#include "pg/veto.hpp"
 
 namespace automation::engine {
 
@@ -82,6 +83,27 @@ std::vector<Line> tree(pg::Oid caller, std::int64_t since, const std::string &ou
 		statement.execute({Value::oid(caller), Value::int8(since), Value::text(outcome)}), 8);
 }
 
+// What a guard has said, as JSON; null: the error comes from none.
+std::string refusal(const pg::Error &error)
+{
+	const std::string guard = pg::guard_of(error);
+	if (guard.empty())
+		return "null";
+	return "{\"guard\":" + core::json_string(guard) +
+		",\"message\":" + core::json_string(error.message()) +
+		",\"hint\":" + core::json_string(error.hint()) +
+		",\"sqlstate\":" + core::json_string(error.sqlstate()) + "}";
+}
+
+std::vector<Line> refused(const pg::Error &error)
+{
+	static pg::Statement statement("SELECT tree, part, rule, relation, key, status, reason, detail "
+								   "FROM automation._refused_tree($1)");
+	const pg::ActAs identity = pg::ActAs::engine();
+	pg::Spi spi;
+	return lines_of(statement.execute({Value::parse(Value::Type::jsonb, refusal(error))}), 8);
+}
+
 std::string request(FunctionCallInfoBaseData *call)
 {
 	const auto text = [&](int number) {
@@ -127,13 +149,14 @@ public:
 	{
 		static pg::Statement statement(
 			"SELECT id, version, fired, status, icon, reason, steps, changes, tree "
-			"FROM automation._test_keep($1, $2::jsonb, $3, $4)");
+			"FROM automation._test_keep($1, $2::jsonb, $3, $4, nullif($5, 'null'))");
 		const pg::ActAs identity = pg::ActAs::engine();
 		pg::Spi spi;
 		return lines_of(
 			statement.execute({request(), Value::text_or_null(report_),
 				Value::text_or_null(error ? std::optional(error->message()) : std::nullopt),
-				Value::text_or_null(error ? std::optional(error->sqlstate()) : std::nullopt)}),
+				Value::text_or_null(error ? std::optional(error->sqlstate()) : std::nullopt),
+				Value::parse(Value::Type::jsonb, error ? refusal(*error) : "null")}),
 			9);
 	}
 
@@ -166,9 +189,9 @@ pg::Datum whatif(FunctionCallInfoBaseData *call)
 		advance_own(since, advance);
 		lines = tree(caller, since, outcome);
 	});
-	if (error)
+	if (error && pg::guard_of(*error).empty())
 		throw std::move(*error);
-	return answer(call, lines);
+	return answer(call, error ? refused(*error) : lines);
 }
 
 // Nothing is undone but the journal, unless that is kept anyway.

@@ -100,6 +100,21 @@ std::string Error::message() const
 	return data_->message ? data_->message : "";
 }
 
+std::string Error::detail() const
+{
+	return data_->detail ? data_->detail : "";
+}
+
+std::string Error::hint() const
+{
+	return data_->hint ? data_->hint : "";
+}
+
+std::string Error::constraint() const
+{
+	return data_->constraint_name ? data_->constraint_name : "";
+}
+
 bool Error::is_cancel() const noexcept
 {
 	return data_->sqlerrcode == ERRCODE_QUERY_CANCELED ||

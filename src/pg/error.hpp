@@ -21,6 +21,9 @@ public:
 
 	std::string sqlstate() const;
 	std::string message() const;
+	std::string detail() const;
+	std::string hint() const;
+	std::string constraint() const;
 	void log_warning() const; // reports it one level below: the worker lives on
 	// To the server's log alone; context: what it kept us from doing.
 	void log(const std::string &context) const;

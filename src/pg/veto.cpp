@@ -19,6 +19,18 @@ void refuse(const Veto &veto)
 	pg_unreachable();
 }
 
+std::string guard_of(const Error &error)
+{
+	const std::string guard = error.constraint();
+	return !guard.empty() && error.detail().starts_with("Guard \"" + guard + "\"") ? guard : "";
+}
+
+std::string reason_of(const Error &error)
+{
+	const std::string guard = guard_of(error);
+	return (guard.empty() ? "" : "guard \"" + guard + "\" refuses: ") + error.message();
+}
+
 bool session_is_member_of(const std::string &role)
 {
 	const char *name = role.c_str();

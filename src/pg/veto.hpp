@@ -3,6 +3,8 @@
 
 #include <string>
 
+#include "pg/error.hpp"
+
 namespace automation::pg {
 
 struct Veto {
@@ -15,6 +17,11 @@ struct Veto {
 
 // With the SQLSTATE of a violated CHECK, and the same fields.
 [[noreturn]] void refuse(const Veto &veto);
+
+// The guard that an error comes from; empty: none.
+std::string guard_of(const Error &error);
+// An error on one line, with the guard if it comes from one.
+std::string reason_of(const Error &error);
 
 // Whether the role that the session has taken on, whoever's function it is in, is a member of that.
 bool session_is_member_of(const std::string &role);

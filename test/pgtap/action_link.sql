@@ -133,8 +133,68 @@ SET ROLE tap_web;
 SELECT is(automation.approve(:'link', 'granted') ->> 'status', 'Granted', 'whoever brings the token needs no right on the table');
 SELECT throws_ok('SELECT * FROM automation.token', '42501', NULL, 'and sees no other');
 SELECT throws_ok('SELECT automation._use_token(''1.'', ''link'')', '42501', NULL, 'nor may he look behind');
-SELECT is(automation._new_link('link', 'x', '', 'crm.job', '1', NULL, '1 day', 1), NULL, 'nor make links to tables that he may have no rules on');
+SELECT throws_ok($$SELECT automation._new_link('link', 'x', '', 'crm.job', '1', '1 day', 1, NULL, NULL)$$, '42501', 'permission denied for table job', 'nor make links to tables that he may have no rules on');
 RESET ROLE;
+
+-- What _new_link(), which everybody may call, is given
+
+CREATE FUNCTION crm.answer(command text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	hint text;
+BEGIN
+	EXECUTE command;
+	RETURN 'nothing';
+EXCEPTION WHEN OTHERS THEN
+	GET STACKED DIAGNOSTICS hint = PG_EXCEPTION_HINT;
+	RETURN concat_ws(' | ', SQLSTATE, SQLERRM, nullif(hint, ''));
+END
+$$;
+SELECT is(crm.answer(format('SELECT automation._new_link(%s, NULL, NULL)', arguments)), message, arguments) FROM (VALUES
+	($$NULL, 'x', '', 'crm.job', '1', '1 day', 1$$, '22004 | purpose of a link must not be null | A link has a purpose, a name, a record and an end.'),
+	($$'link', NULL, '', 'crm.job', '1', '1 day', 1$$, '22004 | name of a link must not be null | A link has a purpose, a name, a record and an end.'),
+	($$'link', 'x', '', 'crm.job', NULL, '1 day', 1$$, '22004 | key of a link must not be null | A link has a purpose, a name, a record and an end.'),
+	($$'link', 'x', '', NULL, '1', '1 day', 1$$, '22004 | relation of a link must not be null | A link has a purpose, a name, a record and an end.'),
+	($$'link', 'x', '', 'crm.job', '1', NULL, 1$$, '22004 | expires of a link must not be null | A link has a purpose, a name, a record and an end.'),
+	($$'key', 'x', '', 'crm.job', '1', '1 day', 1$$, '22023 | unrecognized purpose of a link: "key" | Valid values are: link, approval.'),
+	($$'link', 'x', '', 'crm.job', '1', '-1 day', 1$$, '22023 | a link cannot end after -1 days | Give it from now to 10 years, for example 2 days.'),
+	($$'link', 'x', '', 'crm.job', '1', '0', 1$$, '22023 | a link cannot end after 00:00:00 | Give it from now to 10 years, for example 2 days.'),
+	($$'link', 'x', '', 'crm.job', '1', '11 years', 1$$, '22023 | a link cannot end after 11 years | Give it from now to 10 years, for example 2 days.'),
+	($$'link', 'x', '', 'crm.job', '1', '1 day', 0$$, '22023 | a link cannot be used 0 times | Give a whole number from 1 on, or null: as often as one likes.'),
+	($$'link', 'x', '', 'pg_class', '1', '1 day', 1$$, '55000 | table "pg_class" is not attached | Use automation.attach(''pg_class'').')) AS v(arguments, message);
+SELECT matches(automation._new_link('link', 'x', NULL, 'crm.job', '1', '1 day', NULL, NULL, NULL), '^t[0-9a-f]+\.', 'a link without a URL before it, and as often as one likes');
+
+-- What is said of a token that may not be used
+
+SELECT is(crm.answer($$SELECT automation.open_link('t1.AAAAAAAAAAAAAAAAAAAAAAAA')$$), '28000 | token is not valid | Use the link as it was sent, to its last character.', 'forged');
+SELECT is(crm.answer(format('SELECT automation.approve(%L, ''granted'')', :'link')), '55000 | token has been used already | Have another one made.', 'used');
+
+-- Undone, a link is valid no more
+
+SELECT automation.create_rule('undone', 'crm.job', 'status_entered', '{"to": "Undo"}', activate => true, steps => ARRAY[
+	automation.make_link('track', 'https://track.example/', 'tracking_url', '1 day'), automation.create_payment_link('https://pay.example/'), automation.request_approval('undone', 'https://a.example/', '2 days', 'Eve')]);
+UPDATE crm.job SET status = 'Undo' WHERE id = 1;
+SELECT tracking_url AS track, payment_link AS pay, a.link AS ask FROM crm.job, crm.approval AS a WHERE a.kind = 'undone' AND crm.job.id = 1 \gset
+SELECT is(crm.answer(format('SELECT automation.open_link(%L)', l)), 'nothing', 'a link is open') FROM unnest(ARRAY[:'track', :'pay']) AS l;
+UPDATE crm.job SET payment_link = 'another' WHERE id = 1;
+SELECT results_eq($$SELECT step::integer, effect, reason FROM automation.undo_run((SELECT max(id) FROM automation.execution_log WHERE rule = 'undone'))$$,
+	$$VALUES (3, 'undone', NULL), (2, 'conflict', 'payment_link has another value now'), (1, 'undone', NULL)$$, 'until its run is undone');
+SELECT is(crm.answer(format('SELECT automation.open_link(%L)', l)), '55000 | token has expired | Have another one made.', 'then it is valid no more, though its column may have changed') FROM unnest(ARRAY[:'track', :'pay']) AS l;
+SELECT is(crm.answer(format('SELECT automation.approve(%L, ''granted'')', :'ask')), '55000 | approval no longer awaits an answer', 'nor that of an approval that is gone');
+
+-- An approval is answered where it was asked for
+
+SELECT crm.step(automation.request_approval('fifth', 'https://a.example/', '2 days', 'Eve'));
+SELECT link FROM crm.approval WHERE kind = 'fifth' \gset
+CREATE TABLE crm.approval_2 (id integer PRIMARY KEY, job_id integer, kind text, status text, link text, expires_at timestamptz);
+SELECT automation.attach('crm.approval_2', 'approval', '{"kind": "kind", "status": "status", "expires": "expires_at"}');
+SELECT is(automation.approve(:'link', 'granted') ->> 'status', 'Granted', 'whatever else is attached for approvals since');
+SELECT automation.detach('crm.approval_2');
+SELECT crm.step(automation.request_approval('sixth', 'https://a.example/', '2 days', 'Eve'));
+SELECT link FROM crm.approval WHERE kind = 'sixth' \gset
+SELECT automation.drop_rule(name) FROM automation.rules;
+SELECT automation.detach('crm.approval');
+SELECT is(crm.answer(format('SELECT automation.approve(%L, ''granted'')', :'link')), '55000 | the table of the approval is attached no more | Answer it in the application, or ask for it again.', 'but its table has to be');
+SELECT is((SELECT uses FROM automation.tokens WHERE name = 'sixth'), 0, 'the token is not used up by that');
 
 SELECT * FROM finish();
 ROLLBACK;

@@ -238,6 +238,30 @@ SELECT throws_ok(crm.step($$start_rule('wonn')$$), '42704', 'rule "wonn" does no
 SELECT is((crm.advice(crm.step($$start_rule('wonn')$$)))[2], 'Perhaps you meant "won".', 'with a hint');
 SELECT throws_ok(crm.step($$start_rule('deal')$$), '42809', 'rule "deal" waits for changes of table "crm.deal"', 'a rule on another table');
 
+-- Errors that say what would be right
+
+CREATE TABLE crm.contact (id integer PRIMARY KEY, name text);
+CREATE TABLE crm.visit (id integer, day date, due timestamptz, contact_id integer REFERENCES crm.contact, PRIMARY KEY (id, day));
+SELECT automation.attach('crm.visit', 'visit');
+CREATE FUNCTION crm.visit(more text) RETURNS text LANGUAGE sql AS $$ SELECT 'SELECT automation.create_rule(''visit'', ''crm.visit'', ' || more || ')' $$;
+SELECT is(array_to_string(crm.advice(command), ' | '), advice, command) FROM (VALUES
+	(crm.visit($$'created', steps => ARRAY[automation.notify('1', '{{ contact.naem }}')]$$), 'This is step 1 (notify) of rule "visit". | Perhaps you meant "contact.name".'),
+	(crm.visit($$'created', steps => ARRAY[automation.notify('1', '{{ contcat.name }}')]$$), 'This is step 1 (notify) of rule "visit". | Perhaps you meant "contact.name".'),
+	(crm.visit($$'created', steps => ARRAY[automation.notify('1', '{{ contact.zip }}')]$$), 'This is step 1 (notify) of rule "visit". | There are: id, name.'),
+	(crm.visit($$'created', condition => '{"field": "due", "operator": "olderThan", "value": "soon"}', steps => ARRAY[automation.notify('1', 'x')]$$),
+		'The condition is {"field": "due", "value": "soon", "operator": "olderThan"}. | '),
+	(crm.visit($$'created', condition => '{"field": "due", "operator": ">", "value": "day", "valueSource": "field", "plus": "soon"}', steps => ARRAY[automation.notify('1', 'x')]$$),
+		'The condition is {"plus": "soon", "field": "due", "value": "day", "operator": ">", "valueSource": "field"}. | '),
+	($$SELECT automation.stop_item('crm.visit', '{"id": 1, "day": "2030-01-01"}')$$, ' | Its key is day, id.'),
+	($$SELECT automation.approve('x', NULL)$$, ' | Answer granted or declined.')) AS v(command, advice);
+SELECT throws_ok(command, '22007', message, message) FROM (VALUES
+	(crm.visit($$'date_passed', '{"field": "due", "after": "soon"}', steps => ARRAY[automation.notify('1', 'x')]$$), 'after is no interval: "soon"'),
+	(crm.visit($$'date_approaching', '{"field": "due", "before": "soon"}', steps => ARRAY[automation.notify('1', 'x')]$$), 'before is no interval: "soon"'),
+	(crm.visit($$'created', steps => automation.wait_until('true', 'soon')$$), 'delay is no interval: "soon"'),
+	(crm.step($$make_link('x', 'https://x.example/', 'status', 'soon')$$), 'expires is no interval: "soon"')) AS v(command, message);
+SELECT throws_ok($$SELECT automation.approve('x', NULL)$$, '22004', 'decision must not be null', 'no decision');
+SELECT throws_ok($$SELECT automation.stop_item('crm.lead', '99')$$, 'P0002', 'table "crm.lead" has no row with the key 99', 'a row that is not there');
+
 -- Access
 
 SELECT throws_ok($$SELECT automation.grant_access('tap_author', 'boss')$$, '22023', 'unrecognized access: "boss"', 'another kind of access');

@@ -131,7 +131,7 @@ SELECT automation.create_rule('close', 'job', 'field_changed', '{"field": "amoun
 SELECT automation.create_rule('tell', 'job', 'field_changed', '{"field": "amount"}', steps => ARRAY[automation.notify('log', 'x')], activate => true);
 SELECT is(crm.outcome('UPDATE crm.job SET amount = 9 WHERE id = 1'), 'done', 'what a rule writes is refused to the rule, not to the writer');
 SELECT results_eq('SELECT rule, status, reason FROM automation.execution_log ORDER BY id',
-	$$VALUES ('close', 'failed', 'step 1: Job 1: add a photo of the panel before it is Closed'), ('tell', 'succeeded', NULL)$$, 'it fails, and says so; the others go on');
+	$$VALUES ('close', 'failed', 'step 1: guard "photo first" refuses: Job 1: add a photo of the panel before it is Closed'), ('tell', 'succeeded', NULL)$$, 'it fails, and says so; the others go on');
 SELECT is((SELECT position FROM automation.rules WHERE name = 'photo first'), 0, 'guards come first');
 ROLLBACK TO overriding;
 SET LOCAL pg_automation.max_events_per_transaction = 1;
@@ -139,7 +139,27 @@ INSERT INTO job SELECT g FROM generate_series(10, 12) AS g;
 SELECT matches(crm.outcome($$UPDATE crm.job SET status = 'Closed'$$), 'add a photo of the panel before it is Closed', 'a bulk is refused as well');
 ROLLBACK TO overriding;
 SELECT is((SELECT string_agg(tree, E'\n') FROM automation.whatif($$UPDATE crm.job SET status = 'Open'$$)) ~ 'UPDATE 2', true, 'whatif() shows what passes');
-SELECT throws_ok($$SELECT * FROM automation.whatif('UPDATE crm.job SET status = ''Closed'' WHERE id = 1')$$, '23514', 'Job 1: add a photo of the panel before it is Closed', 'and is refused what does not');
+SELECT results_eq($$SELECT tree, part, rule, relation::text, status, reason, detail ->> 'sqlstate', detail ->> 'hint' IS NOT NULL FROM automation.whatif('UPDATE crm.job SET status = ''Closed'' WHERE id = 1')$$,
+	$$VALUES ('refused', 'statement', NULL, NULL, NULL, NULL, NULL, false),
+		('⚠ guard "photo first" refuses: Job 1: add a photo of the panel before it is Closed (23514)', 'guard', 'photo first', 'job', 'failed', 'Job 1: add a photo of the panel before it is Closed', '23514', true)$$, 'and which guard refuses what does not');
+SELECT throws_ok($$SELECT * FROM automation.whatif('UPDATE crm.job SET id = 1')$$, '23505', NULL, 'other errors are the statement''s own');
+SELECT is((SELECT jsonb_build_array(fired, status, reason, steps #- '{0,hint}', tree) FROM automation.test_rule('photo first', '{"status": "Closed"}', '1')),
+	'[true, "failed", "guard \"photo first\" refuses: Job 1: add a photo of the panel before it is Closed", [{"step": 1, "action": "refuse", "status": "failed", "reason": "Job 1: add a photo of the panel before it is Closed", "sqlstate": "23514"}],
+		"⚠ guard \"photo first\" refuses: Job 1: add a photo of the panel before it is Closed (23514)"]', 'test_rule() of a guard: it fires');
+SELECT is((SELECT concat_ws(' ', sqlstate, fired) FROM automation.test_runs ORDER BY id DESC LIMIT 1), '23514 t', 'with the code of the error');
+SELECT is((SELECT concat_ws(' ', fired, status, reason) FROM automation.test_rule('photo first', '{"status": "Open"}', '1')) ~ '^f not_run ', true, 'or lets the change pass');
+SELECT automation.create_rule('close', 'job', 'field_changed', '{"field": "amount"}', steps => ARRAY[automation.set_stage('Closed')], activate => true),
+	automation.create_rule('tell', 'job', 'status_entered', '{"to": "Closed"}', steps => ARRAY[automation.notify('a', 'b')], activate => true);
+SELECT is((SELECT string_agg(concat_ws(' ', part, status, reason), ', ') FROM automation.whatif('UPDATE crm.job SET amount = 1 WHERE id = 1') WHERE part = 'step'),
+	'step failed guard "photo first" refuses: Job 1: add a photo of the panel before it is Closed', 'what is refused to a step of a rule tells the guard, too');
+SELECT is((SELECT concat_ws(' ', fired, status, reason) FROM automation.test_rule('tell', '{"status": "Closed"}', '1')),
+	'f failed guard "photo first" refuses: Job 1: add a photo of the panel before it is Closed', 'and so does a test of a rule that it is in the way of');
+SELECT automation.drop_rule('close'), automation.drop_rule('tell');
+SELECT throws_ok(command, state, message, message) FROM (VALUES
+	($$SELECT automation.create_guard('g', 'job', NULL, 'x')$$, '22004', 'guard "g" has no condition'),
+	($$SELECT automation.create_guard('g', 'job', ' ', 'x')$$, '22004', 'guard "g" has no condition'),
+	($$SELECT automation.create_guard('g', 'job', 'true', NULL)$$, '22023', 'action "refuse" needs the parameter "message"'),
+	($$SELECT automation.create_guard('g', 'job', 'true', E' \n')$$, '22023', 'the message of guard "g" is blank')) AS v(command, state, message);
 SELECT isnt_empty($$SELECT * FROM automation.explain('photo first', 'crm.job', '1')$$, 'explain() explains it');
 
 -- Old and new, SQL, deletions

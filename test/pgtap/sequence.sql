@@ -68,7 +68,7 @@ SELECT tap.refused(automation.after('-1 minute', tap.step()), '22023', 'delay mu
 SELECT tap.refused(automation.after('1 month -40 days', tap.step()), '22023', 'delay must not be negative', 'now and then the past');
 SELECT tap.refused(automation.after('6 years', tap.step()), '22023', 'delay must not exceed 5 years', 'too long a delay');
 SELECT tap.refused(automation.after('99999999999 years', tap.step()), '22008', 'interval out of range', 'an interval that is none');
-SELECT tap.refused(automation.after('a while', tap.step()), '22007', 'invalid input syntax for type interval: "a while"', 'no interval at all');
+SELECT tap.refused(automation.after('a while', tap.step()), '22007', 'delay is no interval: "a while"', 'no interval at all');
 SELECT tap.refused(automation.after(NULL, tap.step()), '22023', 'parameter "delay" of timing must not be of type null', 'none');
 SELECT tap.refused(automation.after('1 h', tap.step(), options => '{"zone": "Mars/Phobos"}'), '22023', 'time zone "Mars/Phobos" not recognized', 'a zone that is not there');
 SELECT tap.refused(automation.after('1 h', tap.step(), options => '{"zone": "Foo+3"}'), '22023', 'time zone "Foo+3" is not a named time zone', 'one without a name');

@@ -204,7 +204,7 @@ SELECT is(crm.delay(delay, false), answer, coalesce(delay, 'null')) FROM (VALUES
 	('-1 day', '22023 delay must not be negative'), ('1 month -31 days', '22023 delay must not be negative'), ('1 day ago', '22023 delay must not be negative'),
 	('5 years 1 sec', '22023 delay must not exceed 5 years'), ('10 years', '22023 delay must not exceed 5 years'), ('999999999 hours', '22023 delay must not exceed 5 years'),
 	('99999999999 years', '22008 interval out of range'), ('9999999999999999999 hours', '22008 interval out of range'),
-	('soon', '22007 invalid input syntax for type interval: "soon"'), ('', '22007 invalid input syntax for type interval: ""'),
+	('soon', '22007 delay is no interval: "soon"'), ('', '22007 delay is no interval: ""'),
 	(NULL, '22004 delay must not be null')) AS v(delay, answer);
 SELECT is(crm.delay('-5 years', true), '-5 years', 'before a field');
 SELECT is(crm.delay('-5 years -1 sec', true), '22023 delay must not exceed 5 years', 'but no more than 5 years');

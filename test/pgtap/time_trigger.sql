@@ -57,6 +57,13 @@ SELECT is(tap.said(), 'nothing', 'it fires once for each date, however often tha
 UPDATE invoice SET due_on = '2030-06-01' WHERE id = 1;
 SELECT automation.advance('3 months');
 SELECT is(tap.said(), '06-08 00:00 overdue 1', 'for another date again');
+INSERT INTO invoice (id, due_on) VALUES (8, 'infinity');
+SELECT automation.advance('1 year');
+SELECT is(tap.said(), 'nothing', 'a date that never comes is not waited for');
+SELECT automation.set_clock('2030-06-10 00:00+00');
+UPDATE invoice SET due_on = '2030-06-09' WHERE id = 8;
+SELECT is(tap.planned(), '8 06-16 00:00', 'until there is one');
+DELETE FROM invoice WHERE id = 8;
 INSERT INTO invoice (id, due_on) VALUES (7, '2030-01-01');
 SELECT automation.tick();
 SELECT matches(tap.said(), 'overdue 7$', 'a date that is over when the row comes fires at once');
