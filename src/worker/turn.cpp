@@ -67,6 +67,7 @@ void Worker::turn(Mode mode)
 	traffic_.confirm();
 	settlements_.erase(
 		settlements_.begin(), settlements_.begin() + static_cast<std::ptrdiff_t>(recorded));
+	locked_ = settlements_.size();
 	settled_first_at_ = Clock::now() + locked_wait; // of those that are locked, if there are any
 	for (const Task &task : tasks)
 		send(task);

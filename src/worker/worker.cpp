@@ -161,7 +161,7 @@ bool Worker::turn_is_due()
 		look_ = true;
 	if (now < not_before_)
 		return false;
-	return look_ || settlements_.size() >= (waiting_ > 0 ? large_group : group_size) ||
+	return look_ || settlements_.size() >= locked_ + (waiting_ > 0 ? large_group : group_size) ||
 		(!settlements_.empty() && now - settled_first_at_ >= group_age);
 }
 

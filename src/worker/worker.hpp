@@ -79,6 +79,7 @@ private:
 	std::map<std::int64_t, Flight> flights_; // by attempt
 	int waiting_ = 0;						 // of them, for a place
 	std::vector<Settlement> settlements_;	 // to be recorded
+	std::size_t locked_ = 0;				 // the first of them: somebody erases their attempts
 	std::int64_t last_attempt_ = 0;
 
 	bool look_ = true; // for new deliveries, in all lanes
