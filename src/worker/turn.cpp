@@ -21,6 +21,7 @@ namespace {
 constexpr milliseconds save_interval{1'000};
 constexpr milliseconds tidy_interval{60'000};
 constexpr milliseconds pause_after_failure{1'000};
+constexpr milliseconds pause_in_vain{5}; // writers of what cannot go out may call all the time
 constexpr milliseconds locked_wait{100}; // for somebody who erases
 constexpr milliseconds least_due{10};	 // somebody else may hold the row that is due
 
@@ -52,6 +53,9 @@ void Worker::turn(Mode mode)
 	pg::report_idle();
 	pg::count(pg::WorkerFigure::turns);
 	looked_at_ = Clock::now();
+	in_vain_ = look_ && tasks.empty() ? in_vain_ + 1 : 0;
+	if (in_vain_ > 1)
+		not_before_ = looked_at_ + pause_in_vain;
 	if (look_)
 		next_step_ = looked_at_; // whoever called may have planned something, or touched it
 	look_ = false;

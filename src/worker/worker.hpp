@@ -88,7 +88,8 @@ private:
 	Clock::time_point saved_at_ = {};
 	Clock::time_point found_lanes_at_ = {};
 	Clock::time_point tidied_at_ = {};
-	Clock::time_point not_before_ = {}; // after a failure
+	Clock::time_point not_before_ = {}; // after a failure, or when there was nothing to do
+	int in_vain_ = 0;					// how often in a row it has looked and found nothing
 	std::optional<Clock::time_point> next_due_ = {};
 	Clock::time_point next_step_ = {}; // when tick() is to be called
 };
