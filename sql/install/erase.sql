@@ -268,6 +268,7 @@ BEGIN
 	WHERE i.entity_id = h.entity_id AND i.key = h.key AND (i.link IS NULL OR h.reason ~* words);
 	UPDATE automation.channel_state AS s SET reason = 'erased' WHERE s.reason ~* addresses;
 	UPDATE automation.breaker AS b SET reason = 'erased' WHERE b.reason ~* addresses;
+	UPDATE automation.lane AS l SET limited_by = 'erased' WHERE l.limited_by ~* addresses;
 	RETURN jsonb_build_object('touches', touches, 'events', events, 'test_runs', tests);
 END
 $$;

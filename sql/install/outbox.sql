@@ -419,7 +419,7 @@ BEGIN
 	ELSIF NOT automation._may_send_again(wanted) THEN
 		PERFORM automation._fail('22023', format('deliveries that are %s cannot be sent again', wanted),
 			hint => 'Valid states are: dead, unknown, expired, simulated, retrying.');
-	ELSIF most NOT BETWEEN 1 AND 100000 THEN
+	ELSIF (most BETWEEN 1 AND 100000) IS NOT TRUE THEN
 		PERFORM automation._fail('22023', 'most must be between 1 and 100000');
 	END IF;
 	ids := ARRAY(

@@ -185,6 +185,8 @@ DECLARE
 	runs bigint[];
 	gone bigint;
 BEGIN
+	-- The worker looks in one volume after another, and must not miss what moves meanwhile.
+	PERFORM automation._mind_locks();
 	EXECUTE format('LOCK TABLE ONLY %s IN ACCESS EXCLUSIVE MODE', tables);
 	-- By an INSERT of somebody's into the table itself, which is volume 0.
 	IF automation._newest(volume) >= horizon THEN
@@ -288,21 +290,11 @@ END
 $$;
 COMMENT ON FUNCTION automation._check_keep(text[]) IS 'Raises an error unless these are statuses that purging can keep';
 
-CREATE FUNCTION automation._purge(older_than interval, keep text[], exactly boolean) RETURNS bigint
+CREATE FUNCTION automation._purge_beside(horizon timestamptz) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-	horizon timestamptz := automation._now() - older_than;
-	kept bigint[] := automation._kept_runs(horizon, keep);
-	purged bigint;
 BEGIN
-	-- Of the other five, four hold the time that is kept and one is about to be empty.
-	PERFORM automation._turn_volume(older_than / 4);
-	purged := automation._empty_volumes(horizon, kept);
-	IF exactly THEN
-		purged := purged + automation._delete_runs(horizon, kept);
-	END IF;
 	-- One that came after something was planned may still end it.
 	DELETE FROM automation.touch AS t
 	WHERE t.at < horizon AND NOT EXISTS (
@@ -314,10 +306,33 @@ BEGIN
 	DELETE FROM automation.callback AS c WHERE c.at < horizon;
 	DELETE FROM automation.document AS d
 	WHERE d.at < horizon AND NOT d.is_kept AND NOT EXISTS (SELECT FROM automation.run AS u WHERE u.id = d.run_id);
-	DELETE FROM automation.moved AS m WHERE NOT EXISTS (SELECT FROM automation.run AS u WHERE u.id = m.run_id);
 	DELETE FROM automation.acknowledged AS a WHERE NOT EXISTS (SELECT FROM automation.run AS u WHERE u.id = a.run_id);
 	DELETE FROM automation.moved AS m WHERE NOT EXISTS (SELECT FROM automation.run AS u WHERE u.id = m.run_id);
 	PERFORM automation._purge_versions();
+END
+$$;
+COMMENT ON FUNCTION automation._purge_beside(timestamptz) IS 'Forgets what is older than that besides runs, or belongs to runs that are gone';
+
+CREATE FUNCTION automation._purge(older_than interval, keep text[], exactly boolean) RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	horizon timestamptz := automation._now() - older_than;
+	kept bigint[] := automation._kept_runs(horizon, keep);
+	purged bigint;
+BEGIN
+	-- Of the other five, four hold the time that is kept and one is about to be empty.
+	PERFORM automation._turn_volume(older_than / 4);
+	IF exactly THEN
+		purged := automation._empty_volumes(horizon, kept) + automation._delete_runs(horizon, kept);
+		PERFORM automation._purge_beside(horizon);
+	ELSE
+		-- Nothing leaves from the moment on in which the first volume is locked: that comes last. What
+		-- belonged to its runs goes the next time.
+		PERFORM automation._purge_beside(horizon);
+		purged := automation._empty_volumes(horizon, kept);
+	END IF;
 	RETURN purged;
 END
 $$;

@@ -18,6 +18,18 @@ void on_terminate(SIGNAL_ARGS)
 	errno = saved;
 }
 
+// By this signal PostgreSQL tells itself that lock_timeout is over; anybody else's means nothing.
+void on_lock_timeout(SIGNAL_ARGS)
+{
+	const int saved = errno;
+	if (get_timeout_indicator(LOCK_TIMEOUT, false)) {
+		InterruptPending = true;
+		QueryCancelPending = true;
+		SetLatch(MyLatch);
+	}
+	errno = saved;
+}
+
 struct Setting {
 	const char *name;
 	const char *value;
@@ -66,7 +78,7 @@ void begin_process(Oid database)
 	guard([&] {
 		pqsignal(SIGHUP, SignalHandlerForConfigReload);
 		pqsignal(SIGTERM, on_terminate);
-		pqsignal(SIGINT, SIG_IGN);
+		pqsignal(SIGINT, on_lock_timeout);
 		BackgroundWorkerUnblockSignals();
 		if (OidIsValid(database))
 			BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);

@@ -146,6 +146,7 @@ Candidate candidate_at(const Rows &rows, std::uint64_t row, const Lane &lane, Di
 {
 	Candidate candidate{.claim = claim_at(rows, row, lane, directory),
 		.known = {},
+		.counted = false,
 		.watched = rows.boolean(row, column::is_watched),
 		.capped = rows.boolean(row, column::is_capped)};
 	candidate.known = {.ended_by = rows.text(row, column::ended_by),
@@ -187,7 +188,7 @@ void count_attempts(std::vector<Candidate> &candidates, const std::set<std::int6
 {
 	static Statement find(
 		R"(
-		SELECT c.place, max(a.number)
+		SELECT c.place, max(a.number), bool_or(a.number > 0 OR a.outcome = 'retry')
 		FROM unnest($1::bigint[], $2::bigint[]) AS c (id, place)
 		JOIN automation.attempt AS a ON a.delivery_id = c.id
 		GROUP BY c.place)",
@@ -201,9 +202,11 @@ void count_attempts(std::vector<Candidate> &candidates, const std::set<std::int6
 	if (ids.is_empty())
 		return;
 	const Rows rows = find.execute({ids.value(), places.value()});
-	for (std::uint64_t row = 0; row < rows.size(); ++row)
-		candidates.at(static_cast<std::size_t>(rows.integer(row, 1))).claim.number =
-			static_cast<int>(rows.integer(row, 2)) + 1;
+	for (std::uint64_t row = 0; row < rows.size(); ++row) {
+		Candidate &candidate = candidates.at(static_cast<std::size_t>(rows.integer(row, 1)));
+		candidate.claim.number = static_cast<int>(rows.integer(row, 2)) + 1;
+		candidate.counted = rows.boolean(row, 3);
+	}
 }
 
 } // namespace

@@ -38,6 +38,7 @@ struct Claim {
 struct Candidate {
 	Claim claim;
 	core::Candidate known;
+	bool counted; // by the caps of its recipient
 	bool watched; // changes of its row end it
 	bool capped;  // there are caps, which may be its own
 	core::Admission admission = {};

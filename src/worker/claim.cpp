@@ -78,7 +78,7 @@ void keep_caps(std::vector<Candidate> &candidates)
 {
 	Array first;
 	for (const Candidate &candidate : candidates)
-		if (begins(candidate.admission) && candidate.claim.number == 1)
+		if (begins(candidate.admission) && !candidate.counted)
 			first.add(candidate.claim.delivery);
 	const std::map<std::int64_t, core::Cap> caps = over_caps(first);
 	for (Candidate &candidate : candidates)
@@ -120,7 +120,7 @@ void write_attempts(std::vector<Candidate> &candidates, std::int64_t epoch)
 	const Value never = Value::null(Value::Type::timestamptz),
 				none = Value::null(Value::Type::text);
 	std::vector<Value> rows;
-	for (auto &[claim, known, watched, capped, admission] : candidates) {
+	for (auto &[claim, known, counted, watched, capped, admission] : candidates) {
 		const bool sends = begins(admission);
 		claim.attempt = pg::next_value("attempt_id_seq");
 		for (const Value &value : {Value::int8(claim.attempt), Value::int8(claim.delivery),
@@ -147,7 +147,7 @@ std::vector<Claim> admit(
 	std::vector<Claim> claims;
 	std::vector<Origin> ended;
 	Array ended_in_order;
-	for (auto &[claim, known, watched, capped, admission] : candidates) {
+	for (auto &[claim, known, counted, watched, capped, admission] : candidates) {
 		if (begins(admission)) {
 			claims.push_back(std::move(claim));
 			continue;

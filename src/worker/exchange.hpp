@@ -37,12 +37,17 @@ public:
 	std::int64_t attempt() const { return attempt_; }
 	std::uint32_t channel() const { return channel_; }
 	bool is_mail() const { return protocol_ == core::Reply::Protocol::smtp; }
+	static bool is_mail(const core::Request &request) { return request.url.starts_with("smtp"); }
 	CURL *handle() const { return handle_.get(); }
 	void cancel() { cancelled_.store(true); } // from another thread than that of the transfer
 
 	// A mail's connection stays with its exchange; to end one takes a mail server's goodbye.
-	void close_stale() { stale_.reset(); }		// that was opened under another policy
-	void abandon() { (void)handle_.release(); } // the process ends, and waits for nobody
+	void close_stale() { stale_.reset(); } // that was opened under another policy
+	void abandon()						   // the process ends, and waits for nobody
+	{
+		(void)handle_.release();
+		(void)stale_.release();
+	}
 
 private:
 	struct Cleanup {

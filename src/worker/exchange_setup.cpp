@@ -10,11 +10,6 @@ namespace {
 constexpr long connection_life = 300; // seconds
 constexpr long names_cached = 60;	  // seconds
 
-bool is_smtp(const std::string &url)
-{
-	return url.starts_with("smtp");
-}
-
 long encryption_level(core::Request::Encryption encryption)
 {
 	switch (encryption) {
@@ -70,7 +65,7 @@ void Exchange::prepare(std::int64_t attempt, std::uint32_t channel, core::Reques
 	answer_.clear();
 	blocked_.reset();
 	error_[0] = '\0';
-	protocol_ = is_smtp(request_.url) ? core::Reply::Protocol::smtp : core::Reply::Protocol::http;
+	protocol_ = is_mail(request_) ? core::Reply::Protocol::smtp : core::Reply::Protocol::http;
 	prepare_connection(deadlines, connection);
 	prepare_answer();
 	prepare_login();

@@ -107,11 +107,15 @@ std::optional<Multi::Done> Multi::take_done()
 	return done;
 }
 
-void Multi::wait()
+void Multi::wait(std::optional<std::chrono::milliseconds> at_most)
 {
+	if (timer_) {
+		const auto left = std::chrono::ceil<std::chrono::milliseconds>(*timer_ - Clock::now());
+		at_most = std::max(std::min(at_most.value_or(left), left), std::chrono::milliseconds(0));
+	}
 	std::array<epoll_event, 64> events;
-	const int ready =
-		epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), time_to_wait());
+	const int ready = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()),
+		at_most ? static_cast<int>(at_most->count()) : -1);
 	if (timer_ && *timer_ <= Clock::now()) {
 		timer_.reset();
 		act(CURL_SOCKET_TIMEOUT, 0);
@@ -124,14 +128,6 @@ void Multi::wait()
 		else
 			act(event.data.fd, curl_events(event.events));
 	}
-}
-
-int Multi::time_to_wait() const
-{
-	if (!timer_)
-		return -1;
-	const auto left = std::chrono::ceil<std::chrono::milliseconds>(*timer_ - Clock::now());
-	return static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 60'000));
 }
 
 void Multi::call()

@@ -26,7 +26,8 @@ public:
 	bool add(CURL *handle);
 	void remove(CURL *handle);
 	bool is_empty() const { return handles_ == 0; }
-	void wait(); // for something to do, and does it; or for a call
+	// For something to do, and does it; or for a call; or so long.
+	void wait(std::optional<std::chrono::milliseconds> at_most);
 	std::optional<Done> take_done();
 	void close_connections(); // when it is empty
 
@@ -40,7 +41,6 @@ private:
 
 	void open();
 	void act(curl_socket_t socket, int what);
-	int time_to_wait() const; // milliseconds, -1: as long as it takes
 	static int on_socket(CURL *, curl_socket_t socket, int what, void *multi, void *known);
 	static int on_timer(CURLM *, long milliseconds, void *multi);
 

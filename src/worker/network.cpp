@@ -2,6 +2,7 @@
 
 #include "worker/signals.hpp"
 
+#include <algorithm>
 #include <sys/eventfd.h>
 #include <unordered_set>
 #include <utility>
@@ -38,6 +39,8 @@ bool Network::start(std::unique_ptr<Exchange> exchange, Place place)
 	Line &line = lines_[started->channel()];
 	if (place == Place::next && line.under_way > 0) {
 		line.waiting.push_back({started, Clock::now()});
+		if (line.waiting.size() == 1)
+			multi_.call(); // to count its time
 		return false;
 	}
 	++line.under_way;
@@ -135,7 +138,7 @@ void *Network::run(void *network)
 {
 	auto *self = static_cast<Network *>(network);
 	while (self->take_over()) {
-		self->multi_.wait();
+		self->multi_.wait(self->patience_);
 		while (const auto done = self->multi_.take_done()) {
 			Exchange *exchange = nullptr;
 			curl_easy_getinfo(done->handle, CURLINFO_PRIVATE, &exchange);
@@ -153,10 +156,11 @@ bool Network::take_over()
 		if (stopping_)
 			return false;
 		starting_.swap(to_start_);
-		if (leaving_ && multi_.is_empty()) {
+		if (leaving_ && multi_.is_empty() && starting_.empty()) {
 			multi_.close_connections();
 			leaving_ = false;
 		}
+		give_up();
 	}
 	for (Exchange *exchange : starting_)
 		begin(exchange);
@@ -190,18 +194,34 @@ void Network::end(Exchange *exchange, CURLcode code)
 		begin(next);
 }
 
-// Of those that have waited too long, what was known when they were claimed may be so no more.
 Exchange *Network::next_in(Line &line)
 {
+	if (line.waiting.empty())
+		return nullptr;
+	Exchange *next = line.waiting.front().exchange;
+	line.waiting.pop_front();
+	return next;
+}
+
+// On those that have waited too long: what was known when they were claimed may be so no more.
+void Network::give_up()
+{
 	const auto now = Clock::now();
-	while (!line.waiting.empty()) {
-		const auto [exchange, since] = line.waiting.front();
-		line.waiting.pop_front();
-		if (now - since <= longest_wait)
-			return exchange;
-		ended_.push_back({exchange, CURLE_OPERATION_TIMEDOUT, false, std::nullopt});
-	}
-	return nullptr;
+	patience_.reset();
+	for (auto &[channel, line] : lines_)
+		while (!line.waiting.empty()) {
+			const auto &[exchange, since] = line.waiting.front();
+			const auto left =
+				std::chrono::ceil<std::chrono::milliseconds>(since + longest_wait - now);
+			if (left > std::chrono::milliseconds(0)) {
+				patience_ = std::min(patience_.value_or(left), left);
+				break;
+			}
+			if (ended_.empty())
+				(void)eventfd_write(event_, 1);
+			ended_.push_back({exchange, CURLE_OPERATION_TIMEDOUT, false, std::nullopt});
+			line.waiting.pop_front();
+		}
 }
 
 } // namespace automation::worker

@@ -61,6 +61,7 @@ private:
 	// On the thread, where nothing may throw.
 	static void *run(void *network);
 	bool take_over();
+	void give_up();
 	void begin(Exchange *exchange);
 	void end(Exchange *exchange, CURLcode code);
 	Exchange *next_in(Line &line);
@@ -79,6 +80,7 @@ private:
 	// The thread's, while there is one.
 	Multi multi_;
 	std::vector<Exchange *> starting_;
+	std::optional<std::chrono::milliseconds> patience_; // until somebody has waited too long
 };
 
 } // namespace automation::worker

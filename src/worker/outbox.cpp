@@ -6,6 +6,7 @@
 #include "worker/settlement.hpp"
 
 #include <algorithm>
+#include <span>
 
 namespace automation::worker {
 
@@ -30,11 +31,14 @@ Leftovers Outbox::open(Directory &directory)
 	epoch_ = worker.integer(0, 1);
 	const std::int64_t settled_below = worker.integer(0, 2);
 	read_lanes();
-	const std::vector<Settlement> lost = settle_lost(settled_below, directory);
-	record(lost);
+	std::vector<Settlement> lost = settle_lost(settled_below, directory);
+	const std::size_t recorded = put_locked_last(lost);
+	record(std::span(lost).first(recorded));
 	const auto retried = std::ranges::count_if(
 		lost, [](const Settlement &settlement) { return settlement.retry_in.has_value(); });
-	return {.retried = retried, .held = std::ssize(lost) - retried};
+	return {.retried = retried,
+		.held = std::ssize(lost) - retried,
+		.locked = {lost.begin() + static_cast<std::ptrdiff_t>(recorded), lost.end()}};
 }
 
 void Outbox::read_lanes()

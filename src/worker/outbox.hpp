@@ -19,6 +19,7 @@ namespace automation::worker {
 struct Leftovers {
 	std::int64_t retried;
 	std::int64_t held;
+	std::vector<Settlement> locked; // somebody erases their attempts: to be recorded later
 };
 
 class Outbox {

@@ -38,10 +38,11 @@ Deadlines deadlines()
 		.request = milliseconds(pg::settings::request_timeout)};
 }
 
-// An SMS that has come twice cannot be told from two: libcurl must not repeat it by itself.
-Connection connection_for(core::Kind kind)
+// What must not come twice libcurl must not repeat by itself either.
+Connection connection_for(const core::RetryPolicy &policy)
 {
-	return kind == core::Kind::sms ? Connection::its_own : Connection::reusable;
+	return policy.unknown == core::RetryPolicy::Unknown::hold ? Connection::its_own
+															  : Connection::reusable;
 }
 
 } // namespace
@@ -59,7 +60,7 @@ void Worker::send(const Task &task)
 	}
 	pg::fault_point("a request is made");
 	const bool begins = transfers_.start(flight.attempt, flight.server, std::move(request),
-		deadlines(), connection_for(task.claim.kind), task.place);
+		deadlines(), connection_for(task.claim.policy), task.place);
 	if (begins)
 		take_place(flight);
 	else
@@ -76,7 +77,7 @@ void Worker::take_place(const Flight &flight)
 // channel.
 void Worker::turn_back(const Flight &flight)
 {
-	if (settlements_.empty())
+	if (settlements_.size() == locked_)
 		settled_first_at_ = Clock::now();
 	settlements_.push_back({.attempt = flight.attempt,
 		.delivery = flight.delivery,
@@ -89,7 +90,8 @@ void Worker::turn_back(const Flight &flight)
 		.reason = "not begun: those before it took too long",
 		.response = {},
 		.elapsed = std::chrono::duration_cast<milliseconds>(Clock::now() - flight.started),
-		.retry_in = milliseconds(0)});
+		.retry_in = milliseconds(0),
+		.has_begun = false});
 }
 
 void Worker::collect(const std::vector<Finished> &finished)
@@ -115,7 +117,7 @@ void Worker::collect(const std::vector<Finished> &finished)
 
 void Worker::settle(const Flight &flight, const core::Verdict &verdict, const core::Reply &reply)
 {
-	if (settlements_.empty())
+	if (settlements_.size() == locked_)
 		settled_first_at_ = Clock::now();
 	settlements_.push_back(land(flight, verdict, reply));
 	if (verdict.outcome == core::Outcome::delivered)

@@ -49,6 +49,20 @@ void opt_out(const Settlement &settlement)
 	deny.execute({Value::int8(settlement.delivery), Value::text(settlement.reason)});
 }
 
+// What has not begun does not count.
+void uncount(std::span<const Settlement> settlements)
+{
+	static Statement update(
+		"UPDATE automation.attempt AS a SET number = a.number - 1 WHERE a.id = ANY ($1::bigint[])",
+		Statement::Plan::by_index);
+	Array attempts;
+	for (const Settlement &settlement : settlements)
+		if (!settlement.has_begun)
+			attempts.add(settlement.attempt);
+	if (!attempts.is_empty())
+		update.execute({attempts.value()});
+}
+
 void schedule(std::span<const Settlement> settlements)
 {
 	static Statement insert(R"(
@@ -137,6 +151,7 @@ void record(std::span<const Settlement> settlements)
 		if (settlement.opted_out)
 			opt_out(settlement);
 	}
+	uncount(settlements);
 	keep_provider_ids(settlements);
 	schedule(settlements);
 	std::vector<Origin> finished;

@@ -35,6 +35,7 @@ struct Settlement {
 	std::string response;
 	std::chrono::milliseconds elapsed;				   // since the attempt
 	std::optional<std::chrono::milliseconds> retry_in; // another attempt follows
+	bool has_begun = true;
 	bool pause_channel = false;
 	bool opted_out = false; // by the word of the provider
 	std::string provider_id = {};

@@ -6,6 +6,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
+#include <sstream>
 
 namespace automation::worker {
 
@@ -20,6 +22,19 @@ milliseconds instant()
 {
 	return std::chrono::duration_cast<milliseconds>(
 		std::chrono::steady_clock::now().time_since_epoch());
+}
+
+// A server's words may tell of a recipient, and outlive his erasure here.
+std::string without_addresses(const std::string &reason)
+{
+	std::istringstream words(reason);
+	std::string kept;
+	for (std::string word; words >> word;) {
+		const bool tells = word.find('@') != std::string::npos ||
+			std::ranges::count_if(word, [](unsigned char c) { return std::isdigit(c) != 0; }) > 5;
+		kept += (kept.empty() ? "" : " ") + (tells ? "..." : word);
+	}
+	return kept;
 }
 
 void narrow(Traffic::Room &room, int places, std::string reason)
@@ -88,7 +103,7 @@ void Traffic::ended(pg::Oid server, const Course &course, bool answered, const s
 								  : tripped.breaker.failed(course.limits.breaker, instant());
 	if (!changes)
 		return;
-	tripped.reason = reason;
+	tripped.reason = without_addresses(reason);
 	changed_.insert(server);
 }
 

@@ -50,15 +50,18 @@ void Transfers::obey(core::Egress egress)
 	network_.leave_connections();
 }
 
-// The channel's last one may have a connection.
-std::unique_ptr<Exchange> Transfers::idle_exchange(std::uint32_t channel)
+// Of the channel's own if there is one: it may have a connection. A mail's is for mails: whoever
+// takes it over would have to wait for the goodbye of a mail server.
+std::unique_ptr<Exchange> Transfers::idle_exchange(std::uint32_t channel, bool for_mail)
 {
-	if (idle_.empty())
+	auto chosen = idle_.end();
+	for (auto idle = idle_.begin(); idle != idle_.end(); ++idle)
+		if ((*idle)->is_mail() == for_mail &&
+			(chosen == idle_.end() || (*chosen)->channel() != channel))
+			chosen = idle;
+	if (chosen == idle_.end())
 		return std::make_unique<Exchange>();
-	const auto used = std::ranges::find_if(idle_.rbegin(), idle_.rend(),
-		[&](const auto &exchange) { return exchange->channel() == channel; });
-	if (used != idle_.rend())
-		std::swap(*used, idle_.back());
+	std::swap(*chosen, idle_.back());
 	std::unique_ptr<Exchange> exchange = std::move(idle_.back());
 	idle_.pop_back();
 	return exchange;
@@ -67,7 +70,7 @@ std::unique_ptr<Exchange> Transfers::idle_exchange(std::uint32_t channel)
 bool Transfers::start(std::int64_t attempt, std::uint32_t channel, core::Request request,
 	Deadlines deadlines, Connection connection, Network::Place place)
 {
-	std::unique_ptr<Exchange> exchange = idle_exchange(channel);
+	std::unique_ptr<Exchange> exchange = idle_exchange(channel, Exchange::is_mail(request));
 	if (network_.is_leaving() && Clock::now() < fresh_until_)
 		connection = Connection::its_own;
 	exchange->prepare(attempt, channel, std::move(request), egress_, deadlines, connection);

@@ -38,6 +38,7 @@ void Worker::turn(Mode mode)
 			return;
 		}
 		pg::Spi spi;
+		next_due_.reset();
 		const std::string now_visible = visible_now(); // before this transaction gets an id
 		recorded = put_locked_last(settlements_);
 		record(std::span(settlements_).first(recorded));
@@ -72,7 +73,8 @@ void Worker::turn(Mode mode)
 	settlements_.erase(
 		settlements_.begin(), settlements_.begin() + static_cast<std::ptrdiff_t>(recorded));
 	locked_ = settlements_.size();
-	settled_first_at_ = Clock::now() + locked_wait; // of those that are locked, if there are any
+	settled_first_at_ =
+		Clock::now() + locked_wait; // of those that are locked, if nothing comes before
 	for (const Task &task : tasks)
 		send(task);
 }
@@ -80,7 +82,6 @@ void Worker::turn(Mode mode)
 std::vector<Worker::Task> Worker::claim(const std::string &now_visible)
 {
 	follow_channels();
-	next_due_.reset();
 	if (!outbox_.is_at_home())
 		return {};
 	const bool knows_lanes =

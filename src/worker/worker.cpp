@@ -132,6 +132,7 @@ bool Worker::open()
 		at_home = outbox_.is_at_home();
 		pg::fault_point("what was lost is settled");
 	});
+	settlements_ = std::move(left.locked);
 	pg::fault_point("a worker is open");
 	transfers_.obey(directory_.egress());
 	if (error)
@@ -188,15 +189,18 @@ void Worker::drain(pg::Waiting &waiting)
 	pg::fault_point("a worker is told to leave");
 	const auto end = Clock::now() + drain_time;
 	while (!extension_gone_ && transfers_.active() > 0 && Clock::now() < end) {
-		waiting.wait(std::min({time_to_wait(), until(end), group_age}));
+		waiting.wait(std::min(until(end), group_age));
 		pg::serve_requests();
 		collect(transfers_.take_finished());
-		if (settlements_.size() >= group_size)
+		if (settlements_.size() > locked_ && Clock::now() - settled_first_at_ >= group_age)
 			turn(Mode::draining);
 	}
 	collect(transfers_.cancel_all());
-	if (!settlements_.empty() && !extension_gone_)
+	for (int tries = 0; tries < 10 && !settlements_.empty() && !extension_gone_; ++tries) {
 		turn(Mode::draining);
+		if (!settlements_.empty())
+			waiting.wait(milliseconds(100)); // somebody erases
+	}
 }
 
 } // namespace automation::worker
