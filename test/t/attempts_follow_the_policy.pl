@@ -67,8 +67,11 @@ $server->ask("SELECT automation.resume_channel('hook')");
 is(end_of('late'), 'expired|0|too late to be sent', 'and none begins too late');
 is((grep { $_->{path} eq '/e' } $web->received), 0, 'as the receiver knows');
 
+rule('ahead', '/ahead', '{}');
+is(end_of('ahead'), 'delivered|1|', 'over a connection that is kept');
 rule('doubt', '/cut/unanswered/f', '{"on_unknown": "hold"}');
 is(end_of('doubt'), 'unknown|1|sent, but no answer came: Empty reply from server', 'what is in doubt is held, where that was asked for');
+is((grep { $_->{path} eq '/cut/unanswered/f' } $web->received), 1, 'and has left once, though a connection that is used again would have let libcurl repeat it');
 $server->ask("ALTER SERVER twilio OPTIONS (SET base_url 'http://127.0.0.1:@{[ $web->port ]}/cut/unanswered', ADD on_unknown 'repeat', ADD max_attempts '2', ADD retry_delay '50ms')");
 rule('texts', '', '{}', 'twilio');
 is(end_of('texts'), 'unknown|2|gave up after 2 attempts: sent, but no answer came: Empty reply from server', 'an SMS is repeated where that was asked for');
