@@ -111,9 +111,9 @@ std::size_t put_locked_last(std::vector<Settlement> &settlements)
 	std::set<std::int64_t> ours;
 	for (std::uint64_t row = 0; row < rows.size(); ++row)
 		ours.insert(rows.integer(row, 1));
-	const auto locked = std::ranges::stable_partition(settlements,
+	const auto locked = std::stable_partition(settlements.begin(), settlements.end(),
 		[&](const Settlement &settlement) { return ours.contains(settlement.attempt); });
-	return settlements.size() - locked.size();
+	return static_cast<std::size_t>(locked - settlements.begin());
 }
 
 void record(std::span<const Settlement> settlements)

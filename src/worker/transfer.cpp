@@ -101,7 +101,7 @@ std::vector<Finished> Transfers::cancel_all()
 	return finished;
 }
 
-void Transfers::finish(std::vector<Ended> ended, std::vector<Finished> &finished)
+void Transfers::finish(std::vector<Ended> &&ended, std::vector<Finished> &finished)
 {
 	for (auto &[exchange, code, has_begun, next] : ended) {
 		finished.push_back({exchange->attempt(), exchange->reply(code), has_begun, next});

@@ -43,7 +43,7 @@ public:
 private:
 	using Clock = std::chrono::steady_clock;
 	std::unique_ptr<Exchange> idle_exchange(std::uint32_t channel, bool for_mail);
-	void finish(std::vector<Ended> ended, std::vector<Finished> &finished);
+	void finish(std::vector<Ended> &&ended, std::vector<Finished> &finished);
 
 	int event_;
 	std::vector<std::unique_ptr<Exchange>> idle_;
