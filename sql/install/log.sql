@@ -64,27 +64,47 @@ BEGIN
 		min(v.next_at),
 		max(v.last_at)
 	INTO worst, reason, deliveries, next_at, last_at
-	FROM jsonb_array_elements_text(ids) AS i(id)
-	JOIN automation._delivery AS v ON v.id = i.id::bigint;
+	FROM automation._delivery AS v
+	-- No join: of so many tables PostgreSQL would read all messages before it looks at the numbers.
+	WHERE v.id = ANY (ARRAY(SELECT i::bigint FROM jsonb_array_elements_text(ids) AS i));
 END
 $$;
 COMMENT ON FUNCTION automation._deliveries_now(jsonb) IS 'How these messages stand now, all together';
 
+CREATE FUNCTION automation._may_see(caller regrole, relation regclass) RETURNS boolean
+LANGUAGE sql STABLE
+RETURN has_table_privilege(caller, relation, 'SELECT') AND NOT automation._hides_rows(relation, caller);
+COMMENT ON FUNCTION automation._may_see(regrole, regclass) IS 'Whether the role may read every row of a table';
+
+CREATE FUNCTION automation._may_see(relation regclass) RETURNS boolean
+LANGUAGE sql STABLE
+RETURN has_table_privilege(relation, 'SELECT') AND NOT row_security_active(relation);
+COMMENT ON FUNCTION automation._may_see(regclass) IS 'Whether the current user may read every row of a table: cheap enough to be asked for each row of a view';
+
 CREATE FUNCTION automation._is_readable(reader regrole, relation regclass) RETURNS boolean
 LANGUAGE sql STABLE
 -- A table that is gone has nobody left who may read it but who may read everything here.
-RETURN coalesce(has_table_privilege(reader, relation, 'SELECT'), has_table_privilege(reader, 'automation.run', 'SELECT'));
-COMMENT ON FUNCTION automation._is_readable(regrole, regclass) IS 'Whether a role may see values of a table';
+RETURN coalesce(automation._may_see(reader, relation), has_table_privilege(reader, 'automation.run', 'SELECT'));
+COMMENT ON FUNCTION automation._is_readable(regrole, regclass) IS 'Whether a role may see values of any row of a table';
 
-CREATE FUNCTION automation._readable_reason(reader regrole, relation regclass, status text, reason text) RETURNS text
+CREATE FUNCTION automation._is_readable(relation regclass) RETURNS boolean
+LANGUAGE sql STABLE
+RETURN coalesce(automation._may_see(relation), has_table_privilege('automation.run', 'SELECT'));
+COMMENT ON FUNCTION automation._is_readable(regclass) IS 'Whether the current user may see values of any row of a table';
+
+CREATE FUNCTION automation._readable_reason(is_readable boolean, status text, reason text) RETURNS text
 LANGUAGE sql STABLE
 RETURN CASE
-	-- As in _is_readable(), which not everybody who reads the views may call.
-	WHEN coalesce(has_table_privilege(reader, relation, 'SELECT'), has_table_privilege(reader, 'automation.run', 'SELECT')) THEN reason
+	WHEN is_readable THEN reason
 	WHEN status IN ('failed', 'dead') AND reason IS NOT NULL THEN concat(substring(reason FROM '^step [0-9]+: '), 'error, not shown without SELECT on the table')
 	ELSE coalesce(substring(reason FROM '^(?:step [0-9]+: )?field .*? changed'), reason)
 END;
-COMMENT ON FUNCTION automation._readable_reason(regrole, regclass, text, text) IS 'A reason without the values of columns that PostgreSQL''s messages and changes of fields have in them, unless the reader may read the table';
+COMMENT ON FUNCTION automation._readable_reason(boolean, text, text) IS 'A reason without the values of columns that PostgreSQL''s messages and changes of fields have in them, unless the reader may read the table';
+
+CREATE FUNCTION automation._readable_reason(reader regrole, relation regclass, status text, reason text) RETURNS text
+LANGUAGE sql STABLE
+RETURN automation._readable_reason(automation._is_readable(reader, relation), status, reason);
+COMMENT ON FUNCTION automation._readable_reason(regrole, regclass, text, text) IS 'A reason as a role may read it';
 
 -- A function, so that the cost of a look at one run does not depend on what PostgreSQL thinks of tables
 -- that were never analyzed: it would compile the query (jit), which takes longer than to execute it.
@@ -127,14 +147,17 @@ BEGIN
 			SELECT v.steps -> (n.number - 1) ->> 'action' FROM automation.rule_version AS v
 			WHERE v.rule_id = run.rule_id AND v.version = n.version), s.step ->> 'action'),
 		t.status,
-		automation._readable_reason(caller, o.relation, t.status, coalesce(d.reason, s.step ->> 'reason')),
+		automation._readable_reason(o.is_readable, t.status, coalesce(d.reason, s.step ->> 'reason')),
 		s.step ->> 'sqlstate',
-		CASE WHEN automation._is_readable(caller, o.relation) THEN automation._without_trace(s.step -> 'result') END,
+		CASE WHEN o.is_readable THEN automation._without_trace(s.step -> 'result') END,
 		d.deliveries,
 		coalesce(d.next_at, nullif(p.due_at, 'infinity')),
 		coalesce(d.last_at, l.at)
 	FROM automation.run
-	LEFT JOIN automation.entity AS o ON o.id = run.entity_id
+	CROSS JOIN LATERAL (
+		SELECT automation._is_readable(caller, (SELECT e.relation FROM automation.entity AS e WHERE e.id = run.entity_id)) AS is_readable
+		OFFSET 0 -- asked once
+	) AS o
 	CROSS JOIN jsonb_array_elements(run.steps) AS e(step)
 	-- A run that went over to a later version may have other numbers there.
 	LEFT JOIN LATERAL automation._moved_to(run.id, (e.step -> 'step')::smallint) AS n ON e.step ->> 'status' = 'waiting'
@@ -176,10 +199,10 @@ SELECT
 	u.event,
 	s.status,
 	automation._status_icon(s.status) AS icon,
-	automation._readable_reason(quote_ident(current_user)::regrole, e.relation, s.status, automation._with_names(coalesce(u.reason, s.reasons -> s.status ->> 0))) AS reason,
+	automation._readable_reason(automation._is_readable(e.relation), s.status, automation._with_names(coalesce(u.reason, s.reasons -> s.status ->> 0))) AS reason,
 	u.sqlstate,
-	-- Old and new values are for those who may read the table.
-	CASE WHEN has_table_privilege(e.relation, 'SELECT') THEN u.changes END AS changes,
+	-- Old and new values are for those who may read the table, and whom no policy keeps from a row.
+	CASE WHEN automation._may_see(e.relation) THEN u.changes END AS changes,
 	jsonb_array_length(u.steps) AS steps,
 	coalesce(s.last_at, u.at) AS last_at,
 	s.next_at,

@@ -134,6 +134,20 @@ ALTER TABLE crm.job DISABLE ROW LEVEL SECURITY;
 UPDATE automation.run SET changes = '{"status": ["a", "b"]}', steps = '[{"step": 1, "action": "update_field", "status": "succeeded", "result": {"status": "b"}}]';
 SELECT isnt(crm.as_role('tap_viewer', 'SELECT changes FROM automation.execution_log'), NULL, 'old and new values are for who may read the table');
 SELECT isnt(crm.as_role('tap_viewer', 'SELECT result FROM automation.step_log'), NULL, 'as is what a step wrote');
+ALTER TABLE crm.job ENABLE ROW LEVEL SECURITY;
+CREATE POLICY others ON crm.job TO tap_viewer USING (id <> 1);
+SELECT is(crm.as_role('tap_viewer', 'SELECT changes FROM automation.execution_log'), NULL, 'but not for whom policies may hide the row from');
+SELECT is(crm.as_role('tap_viewer', 'SELECT result FROM automation.step_log'), NULL, 'nor is that');
+SELECT isnt(crm.as_role('tap_admin', 'SELECT result FROM automation.step_log'), NULL, 'the owner of the table sees it all')
+WHERE pg_has_role('tap_admin', (SELECT relowner FROM pg_class WHERE oid = 'crm.job'::regclass), 'USAGE');
+SAVEPOINT failing;
+UPDATE automation.run SET status = 'failed', reason = 'step 1: value too long: secret', steps = '[{"step": 1, "action": "update_field", "status": "failed", "reason": "value too long: secret", "sqlstate": "22001"}]';
+SELECT is(crm.as_role('tap_viewer', 'SELECT reason FROM automation.execution_log'), 'step 1: error, not shown without SELECT on the table', 'nor the text of an error');
+SELECT is(crm.as_role('tap_viewer', 'SELECT reason FROM automation.step_log'), 'error, not shown without SELECT on the table', 'of a run or of a step');
+ROLLBACK TO failing;
+SELECT bag_eq($$SELECT r.name, f.forced, crm.as_role(r.name, 'SELECT automation._may_see(''crm.job''::regclass)')::boolean FROM (VALUES ('tap_viewer')) AS r(name), (VALUES (false)) AS f(forced)$$,
+	$$SELECT 'tap_viewer', false, automation._may_see('tap_viewer', 'crm.job')$$, 'who asks for himself is told what is told of him');
+ALTER TABLE crm.job DISABLE ROW LEVEL SECURITY;
 REVOKE SELECT ON crm.job FROM tap_viewer;
 SELECT is(crm.as_role('tap_viewer', 'SELECT changes FROM automation.execution_log'), NULL, 'not for others');
 SELECT is(crm.as_role('tap_viewer', 'SELECT result FROM automation.step_log'), NULL, 'nor that');
