@@ -183,10 +183,49 @@ END
 $$;
 COMMENT ON FUNCTION automation.__steps_now(regrole, bigint) IS 'automation._steps_now()';
 
+CREATE FUNCTION automation._may_go_on(steps jsonb) RETURNS boolean
+LANGUAGE sql IMMUTABLE
+RETURN steps @? '$[*] ? (@.status == "waiting" || exists (@.deliveries))';
+COMMENT ON FUNCTION automation._may_go_on(jsonb) IS 'Whether more may have become of steps than was known at commit';
+
+CREATE FUNCTION automation._elements(steps jsonb) RETURNS SETOF jsonb
+LANGUAGE internal IMMUTABLE STRICT ROWS 3 AS 'jsonb_array_elements';
+COMMENT ON FUNCTION automation._elements(jsonb) IS 'jsonb_array_elements() of which PostgreSQL does not expect a hundred: it would compile (jit) each query of the log';
+
+-- Becomes part of the query that calls it, so that a log of runs that are over is read without any call.
+CREATE FUNCTION automation._steps_of(run_id bigint, steps jsonb, relation regclass)
+RETURNS TABLE (
+	step smallint,
+	action text,
+	status text,
+	reason text,
+	sqlstate text,
+	result jsonb,
+	deliveries bigint[],
+	next_at timestamptz,
+	last_at timestamptz)
+LANGUAGE sql STABLE ROWS 3
+BEGIN ATOMIC
+	SELECT
+		(e.step ->> 'step')::smallint,
+		e.step ->> 'action',
+		e.step ->> 'status',
+		automation._readable_reason(automation._is_readable(relation), e.step ->> 'status', e.step ->> 'reason'),
+		e.step ->> 'sqlstate',
+		CASE WHEN automation._is_readable(relation) THEN automation._without_trace(e.step -> 'result') END,
+		NULL::bigint[], NULL::timestamptz, NULL::timestamptz
+	FROM automation._elements(steps) AS e(step)
+	WHERE NOT automation._may_go_on(steps)
+	UNION ALL
+	SELECT n.* FROM automation._steps_now(run_id) AS n WHERE automation._may_go_on(steps);
+END;
+COMMENT ON FUNCTION automation._steps_of(bigint, jsonb, regclass) IS 'automation._steps_now(), for the tenth of its cost where nothing more may have become of the run';
+
 CREATE VIEW automation._step AS
 SELECT u.id AS run_id, s.*
 FROM automation.run AS u
-CROSS JOIN LATERAL automation._steps_now(u.id) AS s;
+LEFT JOIN automation.entity AS e ON e.id = u.entity_id
+CROSS JOIN LATERAL automation._steps_of(u.id, u.steps, e.relation) AS s;
 COMMENT ON VIEW automation._step IS 'Steps of runs as they stand now: what was known at commit, and what the worker has done since';
 
 CREATE VIEW automation.execution_log AS
@@ -223,8 +262,7 @@ CROSS JOIN LATERAL (
 	FROM (
 		SELECT t.status, max(t.last_at) AS last_at, min(t.next_at) AS next_at,
 			jsonb_agg(format('step %s: %s', t.step, t.reason) ORDER BY t.step) FILTER (WHERE t.reason IS NOT NULL) AS reasons
-		FROM automation._step AS t
-		WHERE t.run_id = u.id
+		FROM automation._steps_of(u.id, u.steps, e.relation) AS t
 		GROUP BY t.status
 	) AS p
 ) AS s;
@@ -261,10 +299,10 @@ SELECT
 	s.last_at,
 	s.next_at
 FROM automation.run AS u
-JOIN automation._step AS s ON s.run_id = u.id
 LEFT JOIN automation.rule AS r ON r.id = u.rule_id
 LEFT JOIN automation.rule_version AS v ON v.rule_id = u.rule_id AND v.version = u.version
-LEFT JOIN automation.entity AS e ON e.id = u.entity_id;
+LEFT JOIN automation.entity AS e ON e.id = u.entity_id
+CROSS JOIN LATERAL automation._steps_of(u.id, u.steps, e.relation) AS s;
 COMMENT ON VIEW automation.step_log IS 'Every step of every run, and how it stands now';
 COMMENT ON COLUMN automation.step_log.result IS 'What a step in the database wrote; null without SELECT on the table';
 COMMENT ON COLUMN automation.step_log.deliveries IS 'Numbers of its messages in automation.deliveries';
