@@ -31,7 +31,7 @@ END;
 COMMENT ON FUNCTION automation._delivery_status(text) IS 'What the state of a delivery means for its step';
 
 CREATE FUNCTION automation._with_names(reason text) RETURNS text
-LANGUAGE plpgsql STABLE SECURITY DEFINER -- for readers of the log
+LANGUAGE plpgsql STABLE STRICT SECURITY DEFINER -- for readers of the log
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
