@@ -272,8 +272,8 @@ COMMENT ON COLUMN automation.execution_log.at IS 'When the rule fired';
 COMMENT ON COLUMN automation.execution_log.rule IS 'What the rule is called now, or was called when it was dropped';
 COMMENT ON COLUMN automation.execution_log.status IS 'Worst of its steps: succeeded, failed, waiting, delivering, retrying, dead, cancelled, suppressed, not_run';
 COMMENT ON COLUMN automation.execution_log.event IS 'created, updated, deleted; due: a time came; fired: by automation.fire(); started: by a step of another rule; activated: for all rows';
-COMMENT ON COLUMN automation.execution_log.reason IS 'Why it is not succeeded; the text of an error, and values of columns, only with SELECT on the table';
-COMMENT ON COLUMN automation.execution_log.changes IS 'Columns the trigger watches, each with its old and new value; null without SELECT on the table';
+COMMENT ON COLUMN automation.execution_log.reason IS 'Why it is not succeeded; the text of an error, and values of columns, only for who may read every row of the table';
+COMMENT ON COLUMN automation.execution_log.changes IS 'Columns the trigger watches, each with its old and new value; null for whoever may not read every row of the table';
 COMMENT ON COLUMN automation.execution_log.cause IS 'The run that wrote what fired this one';
 COMMENT ON COLUMN automation.execution_log.icon IS 'The status as a sign';
 COMMENT ON COLUMN automation.execution_log.steps IS 'How many steps it has';
@@ -304,7 +304,7 @@ LEFT JOIN automation.rule_version AS v ON v.rule_id = u.rule_id AND v.version = 
 LEFT JOIN automation.entity AS e ON e.id = u.entity_id
 CROSS JOIN LATERAL automation._steps_of(u.id, u.steps, e.relation) AS s;
 COMMENT ON VIEW automation.step_log IS 'Every step of every run, and how it stands now';
-COMMENT ON COLUMN automation.step_log.result IS 'What a step in the database wrote; null without SELECT on the table';
+COMMENT ON COLUMN automation.step_log.result IS 'What a step in the database wrote; null for whoever may not read every row of the table';
 COMMENT ON COLUMN automation.step_log.deliveries IS 'Numbers of its messages in automation.deliveries';
 COMMENT ON COLUMN automation.step_log.run_id IS 'Run in automation.execution_log';
 COMMENT ON COLUMN automation.step_log.rule IS 'What the rule is called now, or was called when it was dropped';
@@ -312,7 +312,7 @@ COMMENT ON COLUMN automation.step_log.step IS 'Counted from 1';
 COMMENT ON COLUMN automation.step_log.action IS 'What it does';
 COMMENT ON COLUMN automation.step_log.status IS 'succeeded, failed, waiting, delivering, retrying, dead, cancelled, suppressed, ...';
 COMMENT ON COLUMN automation.step_log.icon IS 'The status as a sign';
-COMMENT ON COLUMN automation.step_log.reason IS 'Why it is not succeeded; the text of an error, and values of columns, only with SELECT on the table';
+COMMENT ON COLUMN automation.step_log.reason IS 'Why it is not succeeded; the text of an error, and values of columns, only for who may read every row of the table';
 COMMENT ON COLUMN automation.step_log.sqlstate IS 'Code of the error';
 COMMENT ON COLUMN automation.step_log.last_at IS 'When something of it was last done';
 COMMENT ON COLUMN automation.step_log.next_at IS 'When something of it is due next';

@@ -162,6 +162,22 @@ SET ROLE tap_reader;
 SELECT matches(crm.reasons(), 'changed ~', 'to who may not read the table');
 RESET ROLE;
 
+-- The short way to the steps of a run that is over tells what the long one tells.
+
+CREATE FUNCTION crm.same_steps(description text) RETURNS text LANGUAGE sql AS $$
+	SELECT is(
+		(SELECT jsonb_agg(jsonb_build_array(run_id, step, action, status, reason, sqlstate, result, deliveries, next_at) ORDER BY run_id, step) FROM automation.step_log),
+		(SELECT jsonb_agg(jsonb_build_array(l.id, n.step, n.action, n.status, automation._with_names(n.reason), n.sqlstate, n.result, coalesce(n.deliveries, '{}'), n.next_at) ORDER BY l.id, n.step)
+			FROM automation.execution_log AS l, automation._steps_now(l.id) AS n), description)
+$$;
+GRANT EXECUTE ON FUNCTION crm.same_steps(text) TO tap_reader;
+SELECT crm.same_steps('both ways to the steps agree');
+SELECT cmp_ok((SELECT count(*) FROM automation.run WHERE NOT automation._may_go_on(steps) AND steps <> '[]'), '>', 2::bigint, 'of runs that are over');
+SELECT cmp_ok((SELECT count(*) FROM automation.run WHERE automation._may_go_on(steps)), '>', 2::bigint, 'and of such as are not');
+SET ROLE tap_reader;
+SELECT crm.same_steps('also for who may not read everything');
+RESET ROLE;
+
 -- Dropped rules
 
 SELECT automation.drop_rule('tell');
