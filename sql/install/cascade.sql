@@ -116,7 +116,7 @@ BEGIN ATOMIC
 		jsonb_build_object('channel', d.channel, 'kind', d.kind, 'recipient', v.recipient, 'at', d.at, 'message',
 			CASE WHEN automation._may_read_messages(caller, d.rule_owner) THEN d.message - 'recipient' END)
 	FROM automation.delivery AS d
-	JOIN automation._delivery AS v ON v.id = d.id
+	CROSS JOIN LATERAL (SELECT s.* FROM automation._delivery AS s WHERE s.id = d.id OFFSET 0) AS v
 	JOIN automation.run AS u ON u.id = d.run_id
 	WHERE d.run_id = ANY (runs)
 	UNION ALL

@@ -770,21 +770,26 @@ END
 $$;
 COMMENT ON FUNCTION automation._scope(regclass, regrole, text[], regclass, text, text) IS 'The scope of a rule about relation that fires on row_relation';
 
+CREATE FUNCTION automation._hides_rows(relation regclass, reader regrole) RETURNS boolean
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT c.relrowsecurity AND NOT r.rolsuper AND NOT r.rolbypassrls
+		AND (c.relforcerowsecurity OR NOT pg_has_role(reader, c.relowner, 'USAGE'))
+	FROM pg_catalog.pg_class AS c, pg_catalog.pg_roles AS r
+	WHERE c.oid = relation AND r.oid = reader;
+END;
+COMMENT ON FUNCTION automation._hides_rows(regclass, regrole) IS 'Whether policies may hide rows of a table from a role: row_security_active() for any role';
+
 CREATE FUNCTION automation._check_row_security(relation regclass, owner regrole) RETURNS void
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-	class pg_class;
 BEGIN
-	SELECT c.* INTO class FROM pg_class AS c WHERE c.oid = relation;
 	-- Policies guard queries; the two images of a change are no query.
-	IF class.relrowsecurity AND NOT pg_has_role(owner, class.relowner, 'USAGE')
-		AND NOT (SELECT r.rolsuper OR r.rolbypassrls FROM pg_roles AS r WHERE r.oid = owner)
-	THEN
+	IF automation._hides_rows(relation, owner) THEN
 		PERFORM automation._fail('42501',
 			format('row-level security of table "%s" hides rows from role %s', relation, owner),
-			hint => 'The owner of a rule on such a table must own the table or have BYPASSRLS.');
+			hint => 'The owner of a rule on such a table must own the table, without FORCE ROW LEVEL SECURITY, or have BYPASSRLS.');
 	END IF;
 END
 $$;

@@ -28,17 +28,6 @@ CREATE FUNCTION automation._is_own(writer xid) RETURNS boolean
 LANGUAGE C STABLE STRICT AS 'MODULE_PATHNAME', 'automation_is_own';
 COMMENT ON FUNCTION automation._is_own(xid) IS 'Whether this very transaction has written a row with this xmin';
 
-CREATE FUNCTION automation._may_see(caller regrole, relation regclass) RETURNS boolean
-LANGUAGE sql STABLE
-BEGIN ATOMIC
-	SELECT has_table_privilege(caller, relation, 'SELECT') AND NOT (
-		c.relrowsecurity AND NOT r.rolsuper AND NOT r.rolbypassrls
-		AND (c.relforcerowsecurity OR NOT pg_has_role(caller, c.relowner, 'USAGE')))
-	FROM pg_catalog.pg_class AS c, pg_catalog.pg_roles AS r
-	WHERE c.oid = relation AND r.oid = caller;
-END;
-COMMENT ON FUNCTION automation._may_see(regrole, regclass) IS 'Whether the role may read every row of a table';
-
 CREATE FUNCTION automation._may_read_messages(caller regrole, owner oid) RETURNS boolean
 LANGUAGE sql STABLE
 RETURN pg_has_role(caller, owner, 'USAGE') OR automation._is_operator(caller);

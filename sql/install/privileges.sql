@@ -45,12 +45,22 @@ COMMENT ON FUNCTION automation._views() IS 'What every kind of access may read';
 CREATE FUNCTION automation._view_functions() RETURNS regprocedure[]
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-	SELECT array_agg(DISTINCT d.refobjid::regprocedure)
-	FROM pg_catalog.pg_rewrite AS r
-	JOIN pg_catalog.pg_depend AS d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
-	JOIN pg_catalog.pg_proc AS p ON p.oid = d.refobjid AND p.pronamespace = 'automation'::regnamespace
-	WHERE d.refclassid = 'pg_proc'::regclass
-		AND r.ev_class IN (SELECT c.oid FROM pg_catalog.pg_class AS c WHERE c.relnamespace = 'automation'::regnamespace);
+	WITH RECURSIVE called AS (
+		SELECT d.refobjid AS function
+		FROM pg_catalog.pg_rewrite AS r
+		JOIN pg_catalog.pg_depend AS d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
+		WHERE d.refclassid = 'pg_proc'::regclass
+			AND r.ev_class IN (SELECT c.oid FROM pg_catalog.pg_class AS c WHERE c.relnamespace = 'automation'::regnamespace)
+		UNION
+		-- What these call in their turn, unless they do it with our rights.
+		SELECT d.refobjid
+		FROM called AS f
+		JOIN pg_catalog.pg_proc AS p ON p.oid = f.function AND NOT p.prosecdef
+		JOIN pg_catalog.pg_depend AS d ON d.classid = 'pg_proc'::regclass AND d.objid = f.function AND d.refclassid = 'pg_proc'::regclass
+	)
+	SELECT array_agg(p.oid::regprocedure ORDER BY p.oid)
+	FROM called AS f
+	JOIN pg_catalog.pg_proc AS p ON p.oid = f.function AND p.pronamespace = 'automation'::regnamespace;
 END;
 COMMENT ON FUNCTION automation._view_functions() IS 'Functions that readers of the views call without knowing';
 

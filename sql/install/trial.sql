@@ -304,7 +304,7 @@ LANGUAGE sql STABLE
 RETURN (
 	SELECT jsonb_agg(jsonb_build_object('channel', v.channel, 'kind', v.kind, 'recipient', v.recipient, 'message', d.message - 'recipient', 'at', d.at) ORDER BY d.id)
 	FROM automation.delivery AS d
-	JOIN automation._delivery AS v ON v.id = d.id
+	CROSS JOIN LATERAL (SELECT s.* FROM automation._delivery AS s WHERE s.id = d.id OFFSET 0) AS v
 	WHERE d.run_id = _test_messages.run_id AND d.step = _test_messages.step
 );
 COMMENT ON FUNCTION automation._test_messages(bigint, integer) IS 'Messages of a step, as they were rendered';

@@ -386,7 +386,7 @@ BEGIN
 		CASE WHEN automation._may_read_messages(caller, d.rule_owner) THEN automation._message_text(d.message) END,
 		v.state, automation._status_icon(automation._delivery_status(v.state)), v.reason, d.run_id, d.step::integer
 	FROM automation.delivery AS d
-	JOIN automation._delivery AS v ON v.id = d.id
+	CROSS JOIN LATERAL (SELECT s.* FROM automation._delivery AS s WHERE s.id = d.id OFFSET 0) AS v
 	LEFT JOIN automation.run AS u ON u.id = d.run_id
 	LEFT JOIN automation.rule_version AS r ON r.rule_id = u.rule_id AND r.version = u.version
 	LEFT JOIN automation.entity AS e ON e.id = u.entity_id

@@ -162,6 +162,22 @@ SET ROLE tap_reader;
 SELECT matches(crm.reasons(), 'changed ~', 'to who may not read the table');
 RESET ROLE;
 
+-- The short way to the steps of a run that is over tells what the long one tells.
+
+CREATE FUNCTION crm.same_steps(description text) RETURNS text LANGUAGE sql AS $$
+	SELECT is(
+		(SELECT jsonb_agg(jsonb_build_array(run_id, step, action, status, reason, sqlstate, result, deliveries, next_at) ORDER BY run_id, step) FROM automation.step_log),
+		(SELECT jsonb_agg(jsonb_build_array(l.id, n.step, n.action, n.status, automation._with_names(n.reason), n.sqlstate, n.result, coalesce(n.deliveries, '{}'), n.next_at) ORDER BY l.id, n.step)
+			FROM automation.execution_log AS l, automation._steps_now(l.id) AS n), description)
+$$;
+GRANT EXECUTE ON FUNCTION crm.same_steps(text) TO tap_reader;
+SELECT crm.same_steps('both ways to the steps agree');
+SELECT cmp_ok((SELECT count(*) FROM automation.run WHERE NOT automation._may_go_on(steps) AND steps <> '[]'), '>', 2::bigint, 'of runs that are over');
+SELECT cmp_ok((SELECT count(*) FROM automation.run WHERE automation._may_go_on(steps)), '>', 2::bigint, 'and of such as are not');
+SET ROLE tap_reader;
+SELECT crm.same_steps('also for who may not read everything');
+RESET ROLE;
+
 -- Dropped rules
 
 SELECT automation.drop_rule('tell');
@@ -215,6 +231,23 @@ FROM unnest(ARRAY[
 	$$SELECT * FROM automation.due WHERE relation = 'pg_class'::regclass AND key = '17'$$,
 	'SELECT * FROM automation.due ORDER BY due_at LIMIT 10',
 	'SELECT * FROM automation.activations', 'SELECT * FROM automation.rules', 'SELECT * FROM automation.deliveries ORDER BY id DESC LIMIT 10']) AS query;
+
+-- Of many messages, a look at some runs reads theirs alone.
+
+CREATE FUNCTION crm.messages_read() RETURNS bigint LANGUAGE sql VOLATILE AS $$
+	SELECT sum(coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0))::bigint FROM pg_stat_xact_all_tables
+	WHERE schemaname = 'automation' AND relname ~ '^delivery(_[0-9]+)?$'
+$$;
+CREATE SERVER tap_mass FOREIGN DATA WRAPPER pg_automation OPTIONS (channel 'sms', sender '+15005550006');
+SELECT automation.create_rule('mass', 'crm.job', 'created', steps => ARRAY[automation.send_sms('tap_mass', '{{ contact.phone }}', 'Hi')], activate => true);
+INSERT INTO crm.job SELECT n, 'New', 5, 1 FROM generate_series(1001, 1200) AS n;
+SELECT is(crm.logged('1200'), 'mass created delivering ⏳', 'each of many rows has a message');
+SELECT crm.messages_read() AS already \gset
+SELECT is((SELECT count(*) FROM (SELECT * FROM automation.execution_log ORDER BY id DESC LIMIT 20) AS l WHERE status = 'delivering'), 20::bigint, 'the last runs have theirs');
+SELECT is(crm.messages_read() - :already, 20::bigint, 'and no other message is read');
+SELECT crm.messages_read() AS already \gset
+SELECT is((SELECT count(*) FROM automation.step_log WHERE relation = 'crm.job'::regclass AND key = '1200' AND deliveries <> '{}'), 1::bigint, 'so has the step of one row');
+SELECT is(crm.messages_read() - :already, 1::bigint, 'and none but its own is read');
 
 SELECT * FROM finish();
 ROLLBACK;

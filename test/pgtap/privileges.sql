@@ -134,6 +134,40 @@ ALTER TABLE crm.job DISABLE ROW LEVEL SECURITY;
 UPDATE automation.run SET changes = '{"status": ["a", "b"]}', steps = '[{"step": 1, "action": "update_field", "status": "succeeded", "result": {"status": "b"}}]';
 SELECT isnt(crm.as_role('tap_viewer', 'SELECT changes FROM automation.execution_log'), NULL, 'old and new values are for who may read the table');
 SELECT isnt(crm.as_role('tap_viewer', 'SELECT result FROM automation.step_log'), NULL, 'as is what a step wrote');
+ALTER TABLE crm.job ENABLE ROW LEVEL SECURITY;
+CREATE POLICY others ON crm.job TO tap_viewer USING (id <> 1);
+SELECT is(crm.as_role('tap_viewer', 'SELECT changes FROM automation.execution_log'), NULL, 'but not for whom policies may hide the row from');
+SELECT is(crm.as_role('tap_viewer', 'SELECT result FROM automation.step_log'), NULL, 'nor is that');
+ALTER ROLE tap_viewer BYPASSRLS;
+SELECT isnt(crm.as_role('tap_viewer', 'SELECT changes FROM automation.execution_log'), NULL, 'who is above policies sees what changed');
+SELECT isnt(crm.as_role('tap_viewer', 'SELECT result FROM automation.step_log'), NULL, 'and what was written');
+ALTER ROLE tap_viewer NOBYPASSRLS;
+SAVEPOINT failing;
+UPDATE automation.run SET status = 'failed', reason = 'step 1: value too long: secret', steps = '[{"step": 1, "action": "update_field", "status": "failed", "reason": "value too long: secret", "sqlstate": "22001"}]';
+SELECT is(crm.as_role('tap_viewer', 'SELECT reason FROM automation.execution_log'), 'step 1: error, not shown without SELECT on the table', 'nor the text of an error');
+SELECT is(crm.as_role('tap_viewer', 'SELECT reason FROM automation.step_log'), 'error, not shown without SELECT on the table', 'of a run or of a step');
+ROLLBACK TO failing;
+-- The owner of the table, one above its policies and one below, and whether they are forced
+CREATE FUNCTION crm.seen(OUT told text, OUT asked text) LANGUAGE sql AS $$
+	SELECT string_agg(automation._may_see(r::regrole, 'crm.job')::text, ' ' ORDER BY r),
+		string_agg(crm.as_role(r, format('SELECT automation._may_see(%s::regclass)', 'crm.job'::regclass::oid)), ' ' ORDER BY r)
+	FROM unnest('{tap_admin,tap_operator,tap_viewer}'::text[]) AS r
+$$;
+GRANT SELECT ON crm.job TO tap_operator;
+ALTER ROLE tap_operator BYPASSRLS;
+SELECT relowner::regrole AS owner FROM pg_class WHERE oid = 'crm.job'::regclass \gset
+ALTER TABLE crm.job OWNER TO tap_admin;
+SELECT is(crm.seen()::text, '("true true false","true true false")', 'who asks for himself is told what is told of him');
+SELECT lives_ok($$SELECT automation._check_row_security('crm.job', 'tap_admin')$$, 'the owner of a table may have rules on it');
+ALTER TABLE crm.job FORCE ROW LEVEL SECURITY;
+SELECT is(crm.seen()::text, '("false true false","false true false")', 'also where policies are for the owner too');
+SELECT throws_ok($$SELECT automation._check_row_security('crm.job', 'tap_admin')$$, '42501',
+	'row-level security of table "crm.job" hides rows from role tap_admin', 'who then may not');
+DROP POLICY others ON crm.job;
+ALTER TABLE crm.job NO FORCE ROW LEVEL SECURITY, DISABLE ROW LEVEL SECURITY;
+ALTER TABLE crm.job OWNER TO :owner;
+ALTER ROLE tap_operator NOBYPASSRLS;
+REVOKE SELECT ON crm.job FROM tap_operator;
 REVOKE SELECT ON crm.job FROM tap_viewer;
 SELECT is(crm.as_role('tap_viewer', 'SELECT changes FROM automation.execution_log'), NULL, 'not for others');
 SELECT is(crm.as_role('tap_viewer', 'SELECT result FROM automation.step_log'), NULL, 'nor that');
