@@ -233,6 +233,20 @@ Rows Statement::execute(std::initializer_list<Value> values)
 	});
 }
 
+Rows Statement::execute_without_context(std::initializer_list<Value> values)
+{
+	const EngineOnly identity;
+	prepare(values);
+	return execute_guarded(command_, [&] {
+		Parameters parameters(values);
+		int code = 0;
+		without_context([&] {
+			code = SPI_execute_plan(plan_, parameters.datums, parameters.nulls, false, 0);
+		});
+		return code;
+	});
+}
+
 Rows Statement::execute_fresh(std::initializer_list<Value> values)
 {
 	const EngineOnly identity;
