@@ -35,14 +35,22 @@ COMMENT ON COLUMN automation.actions.required IS 'Parameters that must be given'
 -- Builders. Each answers one step; only_if(), after() and the like wrap it.
 
 CREATE FUNCTION automation.action(type text, params jsonb) RETURNS automation.step
-LANGUAGE sql IMMUTABLE
-RETURN ROW(
-	type,
-	(SELECT coalesce(jsonb_object_agg(p.key, p.value), '{}') FROM jsonb_each(params) AS p(key, value)
-	WHERE p.value <> 'null'),
-	'{}',
-	NULL
-)::automation.step;
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF jsonb_typeof(params) <> 'object' THEN
+		RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = format('parameters of action "%s" must be a JSON object', type);
+	END IF;
+	RETURN ROW(
+		type,
+		(SELECT coalesce(jsonb_object_agg(p.key, p.value), '{}') FROM jsonb_each(params) AS p(key, value)
+		WHERE p.value <> 'null'),
+		'{}',
+		NULL
+	)::automation.step;
+END
+$$;
 COMMENT ON FUNCTION automation.action(text, jsonb) IS 'A step of any action of automation.actions; a parameter that is null is left out';
 
 CREATE FUNCTION automation.only_if(condition text, step automation.step) RETURNS automation.step

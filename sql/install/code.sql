@@ -293,6 +293,10 @@ DECLARE
 	says_draft boolean;
 	item jsonb;
 	present jsonb;
+	state text;
+	message text;
+	explanation text;
+	hint text;
 BEGIN
 	IF prune THEN
 		FOR rule, detail IN
@@ -307,34 +311,43 @@ BEGIN
 	END IF;
 	RETURN QUERY SELECT a.* FROM automation._apply_shared(caller, document) AS a WHERE a.action <> 'keep';
 	-- Those that others start come first; what waits in vain is tried in the end, and fails.
-	WHILE cardinality(items) > 0 LOOP
-		later := ARRAY(SELECT i FROM unnest(items) WITH ORDINALITY AS u(i, place) WHERE NOT automation._is_ready(i) ORDER BY u.place);
-		is_stuck := cardinality(later) = cardinality(items);
-		FOREACH item IN ARRAY items LOOP
-			CONTINUE WHEN NOT is_stuck AND item = ANY (later);
-			rule := item ->> 'name';
-			present := (SELECT automation._rule_document(r.id) FROM automation.rule AS r WHERE r.name = item ->> 'name');
-			-- To prune is to drop what the document does not have.
-			item := CASE WHEN prune THEN '{"draft": null}' ELSE '{}' END::jsonb || item;
-			says_draft := jsonb_typeof(item -> 'draft') = 'object';
-			item := automation._full_document(item, present);
-			item := jsonb_set(item, '{relation}', to_jsonb((item ->> 'relation')::regclass::text));
-			IF present IS NULL THEN
-				action := 'create';
-				detail := format('%s on %s', item ->> 'state', item ->> 'relation');
-				PERFORM automation._make_from(caller, _apply_document.search_path, item);
-			ELSIF item = present THEN
-				action := 'keep';
-				detail := NULL;
-			ELSE
-				action := 'alter';
-				detail := automation._difference_text(item, present);
-				PERFORM automation._change_to(caller, item, present, says_draft);
-			END IF;
-			RETURN NEXT;
+	BEGIN
+		WHILE cardinality(items) > 0 LOOP
+			later := ARRAY(SELECT i FROM unnest(items) WITH ORDINALITY AS u(i, place) WHERE NOT automation._is_ready(i) ORDER BY u.place);
+			is_stuck := cardinality(later) = cardinality(items);
+			FOREACH item IN ARRAY items LOOP
+				CONTINUE WHEN NOT is_stuck AND item = ANY (later);
+				rule := item ->> 'name';
+				present := (SELECT automation._rule_document(r.id) FROM automation.rule AS r WHERE r.name = item ->> 'name');
+				-- To prune is to drop what the document does not have.
+				item := CASE WHEN prune THEN '{"draft": null}' ELSE '{}' END::jsonb || item;
+				says_draft := jsonb_typeof(item -> 'draft') = 'object';
+				item := automation._full_document(item, present);
+				item := jsonb_set(item, '{relation}', to_jsonb((item ->> 'relation')::regclass::text));
+				IF present IS NULL THEN
+					action := 'create';
+					detail := format('%s on %s', item ->> 'state', item ->> 'relation');
+					PERFORM automation._make_from(caller, _apply_document.search_path, item);
+				ELSIF item = present THEN
+					action := 'keep';
+					detail := NULL;
+				ELSE
+					action := 'alter';
+					detail := automation._difference_text(item, present);
+					PERFORM automation._change_to(caller, item, present, says_draft);
+				END IF;
+				RETURN NEXT;
+			END LOOP;
+			items := CASE WHEN is_stuck THEN '{}' ELSE later END;
 		END LOOP;
-		items := CASE WHEN is_stuck THEN '{}' ELSE later END;
-	END LOOP;
+	EXCEPTION WHEN OTHERS THEN
+		GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, explanation = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
+		PERFORM automation._fail(state, message, concat_ws(' ', nullif(explanation, ''), format('Rule "%s" of the document cannot be made so.', rule)),
+			nullif(hint, ''));
+	END;
+	-- What others have stays where it is.
+	names := ARRAY(SELECT n.name FROM unnest(names) WITH ORDINALITY AS n(name, place)
+		JOIN automation.rule AS r ON r.name = n.name AND pg_has_role(caller, r.owner, 'USAGE') ORDER BY n.place);
 	IF automation._list_as(names) THEN
 		action := 'move';
 		rule := NULL;

@@ -67,10 +67,14 @@ CREATE FUNCTION automation._is_used_in(component automation.component, folder te
 LANGUAGE sql STABLE
 BEGIN ATOMIC
 	SELECT EXISTS (
-		SELECT FROM automation._rules_with((_is_used_in.component).kind, (_is_used_in.component).name) AS r
+		SELECT FROM (
+			SELECT w.folder FROM automation._rules_with((_is_used_in.component).kind, (_is_used_in.component).name) AS w
+			UNION ALL
+			SELECT d.folder FROM automation._drafts_with((_is_used_in.component).kind, (_is_used_in.component).name) AS d
+		) AS r
 		WHERE automation._is_within(r.folder, _is_used_in.folder));
 END;
-COMMENT ON FUNCTION automation._is_used_in(automation.component, text) IS 'Whether a rule in the folder has the component';
+COMMENT ON FUNCTION automation._is_used_in(automation.component, text) IS 'Whether a rule in the folder has the component, or its draft';
 
 CREATE FUNCTION automation._export_shared(folder text) RETURNS jsonb
 LANGUAGE sql STABLE
@@ -155,8 +159,10 @@ DECLARE
 BEGIN
 	FOR item IN SELECT f FROM jsonb_array_elements(document -> 'folders') AS f LOOP
 		PERFORM automation._folder(caller, item ->> 'path');
-		UPDATE automation.folder AS f SET description = item ->> 'description'
-		WHERE f.path = item ->> 'path' AND f.description IS DISTINCT FROM item ->> 'description';
+		IF EXISTS (SELECT FROM automation.folder AS f WHERE f.path = item ->> 'path' AND f.description IS DISTINCT FROM item ->> 'description') THEN
+			PERFORM automation._own_folder(caller, item ->> 'path');
+			UPDATE automation.folder AS f SET description = item ->> 'description' WHERE f.path = item ->> 'path';
+		END IF;
 	END LOOP;
 	FOREACH section IN ARRAY automation._sections() LOOP
 		kind := rtrim(section, 's');
@@ -193,6 +199,7 @@ BEGIN
 		WHERE pg_has_role(caller, c.owner, 'USAGE') AND document ? (c.kind || 's')
 			AND NOT document -> (c.kind || 's') @> jsonb_build_array(jsonb_build_object('name', c.name))
 			AND automation._rule_names_with(c.kind, c.name) = '{}'
+			AND NOT EXISTS (SELECT FROM automation._drafts_with(c.kind, c.name))
 			AND (automation._components_with(c.kind, c.name)).users = '{}'
 		ORDER BY array_position(automation._sections(), c.kind || 's') DESC, c.name
 		LIMIT 1;

@@ -254,16 +254,17 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	component automation.component := automation._own_component(caller, kind, name);
-	users text[] := automation._rule_names_with(kind, name);
+	users CONSTANT text[] := automation._rule_names_with(kind, name);
+	drafts CONSTANT text[] := ARRAY(SELECT format('%s (draft)', r.name) FROM automation._drafts_with(kind, name) AS r);
 	others CONSTANT record := automation._components_with(kind, name);
 BEGIN
 	IF others.users <> '{}' THEN
 		PERFORM automation._fail('2BP01', format('cannot drop %s "%s" because %ss have it', automation._kind_name(kind), name, automation._kind_name(others.user_kind)),
 			format('%ss with it: %s.', automation.capitalize(automation._kind_name(others.user_kind)), automation._list(others.users)),
 			format('Use automation.alter_%s() first.', others.user_kind));
-	ELSIF users <> '{}' AND detach IS NOT TRUE THEN
+	ELSIF users || drafts <> '{}' AND detach IS NOT TRUE THEN
 		PERFORM automation._fail('2BP01', format('cannot drop %s "%s" because rules have it', automation._kind_name(kind), name),
-			format('Rules with it: %s.', automation._list(users)),
+			format('Rules with it: %s.', automation._list(users || drafts)),
 			CASE WHEN kind = 'filter' THEN 'Use automation.alter_rule() first.' ELSE 'With detach => true they keep what it says.' END);
 	END IF;
 	PERFORM automation._detach(caller, component);
@@ -291,9 +292,15 @@ BEGIN
 		said.reason := format('%s "%s" dropped', automation._kind_name(component.kind), component.name);
 		PERFORM automation._add_version(said);
 	END LOOP;
+	FOR rule IN SELECT r.* FROM automation._drafts_with(component.kind, component.name) AS r LOOP
+		rule := automation._own_rule(caller, rule.name);
+		UPDATE automation.rule_draft AS d
+		SET says = jsonb_set(d.says, '{steps}', automation._detached_steps(automation._resolved_steps(d.says -> 'steps'), component.kind, component.name))
+		WHERE d.rule_id = rule.id;
+	END LOOP;
 END
 $$;
-COMMENT ON FUNCTION automation._detach(regrole, automation.component) IS 'Makes what a component says the own words of every rule that has it';
+COMMENT ON FUNCTION automation._detach(regrole, automation.component) IS 'Makes what a component says the own words of every rule and draft that has it';
 
 -- Steps that refer to them. The rule keeps each step as it was written beside what it came to: what runs
 -- is the version's own, whatever becomes of the component.

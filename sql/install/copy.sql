@@ -122,6 +122,9 @@ DECLARE
 	tried automation.rule_version := version;
 	step record;
 BEGIN
+	IF relation IS NULL THEN
+		PERFORM automation._entity(relation); -- says so
+	END IF;
 	tried.name := format('copy %s', gen_random_uuid());
 	tried.condition := NULL;
 	tried.steps := jsonb_build_array(automation._step_json(plain));

@@ -26,6 +26,19 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION automation._draft(automation.rule) IS 'The draft of a rule as a version, or null';
 
+CREATE FUNCTION automation._drafts_with(kind text, name text) RETURNS SETOF automation.rule
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT r.*
+	FROM automation.rule AS r
+	JOIN automation.rule_draft AS d ON d.rule_id = r.id
+	CROSS JOIN LATERAL automation._draft(r) AS v
+	WHERE CASE _drafts_with.kind WHEN 'filter' THEN automation._filters_of(v) ? _drafts_with.name
+		ELSE v.steps @> jsonb_build_array(jsonb_build_object('uses', jsonb_build_object(_drafts_with.kind, jsonb_build_object('name', _drafts_with.name)))) END
+	ORDER BY r.position, r.id;
+END;
+COMMENT ON FUNCTION automation._drafts_with(text, text) IS 'Rules whose drafts have a component';
+
 CREATE FUNCTION automation._try_version(version automation.rule_version) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -90,8 +103,12 @@ RETURNS TABLE (run_id bigint, key text, step integer, action text, due_at timest
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+	said automation.rule_version := automation._draft(rule);
 BEGIN
-	PERFORM automation._add_version(automation._draft(rule));
+	-- What it names may say something else by now.
+	said.steps := automation._resolved_steps(said.steps);
+	PERFORM automation._add_version(said);
 	DELETE FROM automation.rule_draft AS d WHERE d.rule_id = rule.id;
 	RETURN QUERY SELECT c.* FROM automation._carry_over(rule.id, in_flight, step_map) AS c;
 END

@@ -345,7 +345,9 @@ DECLARE
 	entity automation.entity;
 BEGIN
 	SELECT e.* INTO entity FROM automation.entity AS e WHERE e.relation = _entity.relation;
-	IF NOT FOUND THEN
+	IF relation IS NULL THEN
+		PERFORM automation._fail('22004', 'table must not be null');
+	ELSIF NOT FOUND THEN
 		PERFORM automation._fail('55000', format('table "%s" is not attached', relation),
 			hint => format('Use automation.attach(%L).', relation));
 	END IF;

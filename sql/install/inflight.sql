@@ -227,12 +227,16 @@ DECLARE
 	present CONSTANT automation.rule := (SELECT r FROM automation.rule AS r WHERE r.id = _carry_over.rule_id);
 	now CONSTANT automation.rule_version := automation._version(present.id, present.version);
 	bad text := (SELECT m.value FROM jsonb_each_text(step_map) AS m WHERE m.value::integer NOT BETWEEN 1 AND jsonb_array_length(now.steps) LIMIT 1);
+	unknown CONSTANT text := (SELECT m.key FROM jsonb_object_keys(step_map) AS m(key) WHERE m.key::integer NOT BETWEEN 1 AND (
+		SELECT max(jsonb_array_length(v.steps)) FROM automation.rule_version AS v WHERE v.rule_id = present.id AND v.version < present.version) LIMIT 1);
 	-- All of them are looked at before any is moved: two may change places.
 	passages CONSTANT automation._passage[] := ARRAY(SELECT f FROM automation._in_flight(present.id, step_map) AS f);
 	passage automation._passage;
 BEGIN
 	IF bad IS NOT NULL THEN
 		PERFORM automation._fail('22023', format('rule "%s" has no step %s', present.name, bad));
+	ELSIF unknown IS NOT NULL THEN
+		PERFORM automation._fail('22023', format('no earlier version of rule "%s" has a step %s', present.name, unknown));
 	END IF;
 	IF in_flight = 'migrate' THEN
 		PERFORM automation._check_ways(present, passages);

@@ -25,28 +25,41 @@ WHERE w.relation IS NOT NULL;
 COMMENT ON VIEW automation._write IS 'Columns that steps of rules write, and tables they insert into; value: a text that is always the same';
 
 CREATE VIEW automation._demand AS
-SELECT r.id AS rule_id, r.event_relation, v.events, c.query, c.columns, c.is_change,
+SELECT r.id AS rule_id, r.event_relation, v.events, c.number, c.query, c.columns, c.is_change,
 	(regexp_match(automation._readable(c.query), '^\(?new\.("[^"]+"|\w+) = (''(?:[^'']|'''')*''|-?\d+)(?:::[a-z ]+)?\)?$')) AS equality
 FROM automation.rule AS r
 JOIN automation.rule_version AS v ON v.rule_id = r.id AND v.version = r.version
 JOIN automation._part AS p ON p.rule_id = r.id AND p.version = r.version AND p.part = 'when' AND p.function IS NOT NULL
-CROSS JOIN LATERAL automation._conjuncts(p.function::regprocedure) AS c
+CROSS JOIN LATERAL automation._conjuncts(p.function::regprocedure) WITH ORDINALITY AS c(query, columns, is_change, number)
 WHERE automation._readable(c.query) <> 'true';
 COMMENT ON VIEW automation._demand IS 'Conjuncts of the conditions of rules; equality: column and constant';
 
 CREATE VIEW automation._wish AS
 -- Materialized: the planner would have every conjunct taken apart once for each rule.
-WITH demand AS MATERIALIZED (
+WITH conjunct AS MATERIALIZED (
+	SELECT m.*, regexp_replace(m.query, '^\s*SELECT (.*) AS holds$', '\1') AS holds,
+		replace(substring(m.query FROM '^\s*SELECT \(\((.*) IS NOT TRUE\) OR \(\(\$1\)\.(?:"[^"]+"|\w+) IS NULL\)\) AS holds$'), '$1', '$2') AS held
+	FROM automation._demand AS m
+), beginning AS (
+	-- What holds now and did not before: by what the row itself says, one of its columns has to change.
+	SELECT b.rule_id, b.columns
+	FROM conjunct AS b
+	JOIN conjunct AS f ON f.rule_id = b.rule_id AND f.number < b.number
+	JOIN conjunct AS p ON p.rule_id = b.rule_id AND p.number BETWEEN f.number AND b.number - 1
+	WHERE b.held !~ 'SELECT|\$2(?!\)\.)'
+	GROUP BY b.rule_id, b.number, b.columns, b.held, f.number
+	HAVING b.held IN (string_agg(p.holds, ' AND ' ORDER BY p.number), '(' || string_agg(p.holds, ' AND ' ORDER BY p.number) || ')')
+), demand AS MATERIALIZED (
 	SELECT m.rule_id, array_agg(m.query) AS queries,
 		array_agg(c.name) FILTER (WHERE m.is_change AND c.name IS NOT NULL) AS changes,
 		jsonb_object_agg(m.equality[1], trim(both '''' FROM m.equality[2])) FILTER (WHERE m.equality IS NOT NULL) AS constants
-	FROM automation._demand AS m
+	FROM conjunct AS m
 	LEFT JOIN LATERAL (SELECT substr(n, 5) FROM unnest(m.columns) AS n WHERE starts_with(n, 'new.')) AS c(name) ON m.is_change
 	GROUP BY m.rule_id
 )
 SELECT r.id AS rule_id, r.name, r.position, r.relation, r.event_relation, v.events, v.timing, v.steps,
 	coalesce(d.queries, '{}') AS queries,
-	coalesce(d.changes, '{}') AS changes,
+	coalesce(d.changes, ARRAY(SELECT substr(n, 5) FROM beginning AS b, unnest(b.columns) AS n WHERE b.rule_id = r.id)) AS changes,
 	coalesce(d.constants, '{}') AS constants
 FROM automation.rule AS r
 JOIN automation.rule_version AS v ON v.rule_id = r.id AND v.version = r.version

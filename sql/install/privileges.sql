@@ -182,7 +182,7 @@ GRANT EXECUTE ON FUNCTION
 	automation._recur_next(timestamptz, interval, timestamptz, text)
 TO PUBLIC;
 -- What assertions call in the name of whoever tests.
-GRANT EXECUTE ON FUNCTION automation._tap(boolean, text, text) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION automation._tap(boolean, text, text), automation._about(text, text) TO PUBLIC;
 -- What the builders of steps call in the name of an author.
 GRANT EXECUTE ON FUNCTION automation._timed(automation.step, jsonb), automation._decision(text, text) TO PUBLIC;
 

@@ -24,6 +24,18 @@ END
 $$;
 COMMENT ON FUNCTION automation._tap(boolean, text, text) IS 'A line of a pgTAP test, with a diagnosis if it has not passed';
 
+CREATE FUNCTION automation._about(commands text, rule text) RETURNS text
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	-- Raises an error unless there is a rule of that name.
+	PERFORM automation.messages(coalesce(rule, ''));
+	RETURN commands;
+END
+$$;
+COMMENT ON FUNCTION automation._about(text, text) IS 'SQL that is to fire a rule, or not to: there has to be one of that name';
+
 -- These are bound to what they name, and so leave the statements of users the search path of users.
 
 CREATE FUNCTION automation.fires_ok(commands text, rule text, description text DEFAULT NULL) RETURNS text
@@ -32,7 +44,7 @@ BEGIN ATOMIC
 	SELECT automation._tap(
 		bool_or(w.part = 'run' AND w.rule = fires_ok.rule AND w.status <> 'suppressed'),
 		coalesce(fires_ok.description, format('rule "%s" fires', fires_ok.rule)), string_agg(w.tree, E'\n'))
-	FROM automation.watch(commands) AS w;
+	FROM automation.watch(automation._about(commands, rule)) AS w;
 END;
 COMMENT ON FUNCTION automation.fires_ok(text, text, text) IS 'A pgTAP test: executes SQL, and passes if it fires the rule. If not, it shows why';
 
@@ -42,7 +54,7 @@ BEGIN ATOMIC
 	SELECT automation._tap(
 		NOT bool_or(coalesce(w.part = 'run' AND w.rule = fires_not_ok.rule AND w.status <> 'suppressed', false)),
 		coalesce(fires_not_ok.description, format('rule "%s" does not fire', fires_not_ok.rule)), string_agg(w.tree, E'\n'))
-	FROM automation.watch(commands) AS w;
+	FROM automation.watch(automation._about(commands, rule)) AS w;
 END;
 COMMENT ON FUNCTION automation.fires_not_ok(text, text, text) IS 'A pgTAP test: executes SQL, and passes if it does not fire the rule';
 

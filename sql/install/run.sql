@@ -43,6 +43,7 @@ CREATE TABLE automation.notification (
 	recipient text NOT NULL,
 	body text,
 	run_id bigint,
+	step smallint,
 	read_at timestamptz
 );
 CREATE INDEX notification_inbox ON automation.notification (recipient, id);
@@ -52,4 +53,5 @@ COMMENT ON COLUMN automation.notification.at IS 'When the rule fired';
 COMMENT ON COLUMN automation.notification.recipient IS 'Who is to read it';
 COMMENT ON COLUMN automation.notification.body IS 'The text';
 COMMENT ON COLUMN automation.notification.run_id IS 'Run that made it';
+COMMENT ON COLUMN automation.notification.step IS 'Step of the run';
 COMMENT ON COLUMN automation.notification.read_at IS 'When it was read: for the application to fill';

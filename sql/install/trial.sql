@@ -70,7 +70,7 @@ COMMENT ON FUNCTION automation._planned_nodes(regrole, bigint) IS 'Nodes of runs
 
 CREATE FUNCTION automation.whatif(commands text, advance interval DEFAULT '0')
 RETURNS TABLE (tree text, part text, rule text, relation regclass, key text, status text, reason text, detail jsonb)
-LANGUAGE C STRICT AS 'MODULE_PATHNAME', 'automation_whatif';
+LANGUAGE C AS 'MODULE_PATHNAME', 'automation_whatif';
 COMMENT ON FUNCTION automation.whatif(text, interval)
 	IS 'Executes SQL with the rights of the caller, shows what it sets off as a tree, and rolls all of it back. advance: what comes due in that time is done too';
 
@@ -111,7 +111,7 @@ COMMENT ON FUNCTION automation._refused_tree(jsonb) IS 'What whatif() shows when
 
 CREATE FUNCTION automation.watch(commands text)
 RETURNS TABLE (tree text, part text, rule text, relation regclass, key text, status text, reason text, detail jsonb)
-LANGUAGE C STRICT AS 'MODULE_PATHNAME', 'automation_watch';
+LANGUAGE C AS 'MODULE_PATHNAME', 'automation_watch';
 COMMENT ON FUNCTION automation.watch(text) IS 'Executes SQL with the rights of the caller, and shows what it has set off as a tree; unlike whatif(), it is done';
 
 CREATE FUNCTION automation._forget_events(since bigint) RETURNS void

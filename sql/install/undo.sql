@@ -192,17 +192,18 @@ END
 $$;
 COMMENT ON FUNCTION automation._undo_write(automation.rule, automation.run, jsonb) IS 'Takes back what a step in the database wrote, with the rights of the rule''s owner';
 
-CREATE FUNCTION automation._undo_notification(run bigint, OUT effect text, OUT reason text)
+CREATE FUNCTION automation._undo_notification(run bigint, step smallint, OUT effect text, OUT reason text)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	DELETE FROM automation.notification AS n WHERE n.run_id = run AND n.read_at IS NULL;
+	DELETE FROM automation.notification AS n 
+	WHERE n.run_id = run AND n.step = (SELECT m.number FROM automation._moved_to(run, _undo_notification.step) AS m) AND n.read_at IS NULL;
 	effect := CASE WHEN FOUND THEN 'undone' ELSE 'final' END;
 	reason := CASE WHEN NOT FOUND THEN 'it has been read' END;
 END
 $$;
-COMMENT ON FUNCTION automation._undo_notification(bigint) IS 'Takes away what a run has said to people of the house, and they have not read';
+COMMENT ON FUNCTION automation._undo_notification(bigint, smallint) IS 'Takes away what a step has said to people of the house, and they have not read';
 
 -- A step
 
@@ -243,7 +244,7 @@ BEGIN
 		effect := 'final';
 		reason := format('%s cannot be undone', action);
 	ELSIF action = 'notify' THEN
-		SELECT u.* INTO effect, reason FROM automation._undo_notification(run.id) AS u;
+		SELECT u.* INTO effect, reason FROM automation._undo_notification(run.id, step) AS u;
 	ELSIF result ? automation._trace() THEN
 		SELECT u.* INTO effect, reason FROM automation._undo_write(rule, run, result) AS u;
 		-- Whatever has become of the column, the link is out in the world. That of an approval is good for nothing without its row.

@@ -39,8 +39,10 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	IF coalesce(cardinality(steps), 0) = 0 OR array_position(steps, NULL) IS NOT NULL THEN
+	IF coalesce(cardinality(steps), 0) = 0 THEN
 		PERFORM automation._fail('22023', format('rule "%s" has no steps', rule));
+	ELSIF array_position(steps, NULL) IS NOT NULL THEN
+		PERFORM automation._fail('22004', format('step %s of rule "%s" is null', array_position(steps, NULL), rule));
 	END IF;
 	RETURN automation._flowing((
 		SELECT jsonb_agg(jsonb_build_object(
@@ -117,6 +119,9 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	PERFORM automation._check_new_name(version.name);
+	IF version.trigger IS NULL THEN
+		PERFORM automation._fail('22004', 'trigger must not be null', hint => 'The view automation.triggers lists them.');
+	END IF;
 	PERFORM automation._check_on_error(on_error);
 	PERFORM automation._check_author(version.author, relation);
 	INSERT INTO automation.rule (name, folder, description, relation, event_relation, owner, search_path, position, on_error, on_bulk)

@@ -137,11 +137,12 @@ void write_place(std::int64_t id, const Delivery &delivery, const RunRecord &run
 			Value::text(run.key)});
 }
 
-void write_notification(std::int64_t run, const std::string &recipient, const std::string &body)
+void write_notification(
+	std::int64_t run, int step, const std::string &recipient, const std::string &body)
 {
 	pg::insert_into("notification",
 		{Value::int8(pg::next_value("notification_id_seq")), pg::instant(pg::present()),
-			Value::text(recipient), Value::text(body), Value::int8(run)});
+			Value::text(recipient), Value::text(body), Value::int8(run), Value::int2(step)});
 }
 
 std::int64_t write_document(const RunRecord &run, const Document &document)

@@ -68,7 +68,8 @@ void write_run(const RunRecord &run);
 std::int64_t write_delivery(const Delivery &delivery); // its id
 // It leaves after those for the row that went through here before.
 void write_place(std::int64_t id, const Delivery &delivery, const RunRecord &run);
-void write_notification(std::int64_t run, const std::string &recipient, const std::string &body);
+void write_notification(
+	std::int64_t run, int step, const std::string &recipient, const std::string &body);
 // A document of the item, for others to read and for e-mails to carry.
 struct Document {
 	pg::Oid owner;

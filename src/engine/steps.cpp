@@ -147,7 +147,7 @@ private:
 			record.reason = core::test_mode;
 		else
 			for (const std::string &recipient : recipients)
-				write_notification(run_.id, recipient, body);
+				write_notification(run_.id, record.number, recipient, body);
 	}
 
 	// The other rule runs at once, for the same row, as part of the same cascade.

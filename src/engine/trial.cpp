@@ -34,6 +34,13 @@ template <typename Body> std::optional<pg::Error> undone(Body &&body)
 	return error;
 }
 
+std::string commands_argument(FunctionCallInfoBaseData *call)
+{
+	if (pg::is_null_argument(call, 0))
+		throw core::Failure("22004", "commands must not be null");
+	return pg::text_argument(call, 0);
+}
+
 pg::Datum interval_argument(FunctionCallInfoBaseData *call, int number)
 {
 	if (pg::is_null_argument(call, number))
@@ -126,8 +133,8 @@ public:
 									   "automation._test_plan($1::oid::regrole, $2) AS request");
 		const pg::ActAs identity = pg::ActAs::engine();
 		pg::Spi spi;
-		const pg::Rows planned =
-			statement.execute({Value::oid(caller), Value::parse(Value::Type::jsonb, request_)});
+		const pg::Rows planned = statement.execute_without_context(
+			{Value::oid(caller), Value::parse(Value::Type::jsonb, request_)});
 		request_ = planned.text(0, 1).value();
 		commands_ = planned.text(0, 2);
 	}
@@ -180,7 +187,7 @@ private:
 
 pg::Datum whatif(FunctionCallInfoBaseData *call)
 {
-	const std::string commands = pg::text_argument(call, 0);
+	const std::string commands = commands_argument(call);
 	const pg::Oid caller = pg::current_role();
 	const pg::Datum advance = interval_argument(call, 1);
 	std::vector<Line> lines;
@@ -198,13 +205,14 @@ pg::Datum whatif(FunctionCallInfoBaseData *call)
 pg::Datum watch(FunctionCallInfoBaseData *call)
 {
 	static pg::Statement forget("SELECT automation._forget_events($1)");
+	const std::string commands = commands_argument(call);
 	const pg::Oid caller = pg::current_role();
 	const std::int64_t since = next_run();
 	std::vector<Line> lines;
 	{
 		const Journal::Kept journal;
 		const pg::RightsOf rights(caller, pg::RightsOf::Manner::definer);
-		const std::string outcome = pg::execute_for_caller(pg::text_argument(call, 0));
+		const std::string outcome = pg::execute_for_caller(commands);
 		lines = tree(caller, since, outcome);
 	}
 	if (!Journal::is_kept()) {

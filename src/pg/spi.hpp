@@ -123,6 +123,8 @@ public:
 	{
 	}
 	Rows execute(std::initializer_list<Value> values);
+	// What is wrong is the caller's doing: an error says nothing of the statement.
+	Rows execute_without_context(std::initializer_list<Value> values);
 	// Sees what is committed now whatever the transaction's isolation level.
 	Rows execute_fresh(std::initializer_list<Value> values);
 

@@ -67,7 +67,14 @@ SELECT throws_ok(crm.rule('tap', trigger => 'upsert'), '22023', 'unrecognized tr
 SELECT is((crm.advice(crm.rule('tap', trigger => 'updatd')))[2], 'Perhaps you meant "updated".', 'with a hint');
 SELECT throws_ok(crm.rule('won2', '''{}'''), '22023', 'rule "won2" has no steps', 'no steps');
 SELECT throws_ok(crm.rule('won2', 'NULL'), '22023', 'rule "won2" has no steps', 'steps that are null');
-SELECT throws_ok(crm.rule('won2', 'ARRAY[NULL]::automation.step[]'), '22023', 'rule "won2" has no steps', 'or one that is');
+SELECT throws_ok(crm.rule('won2', 'ARRAY[NULL]::automation.step[]'), '22004', 'step 1 of rule "won2" is null', 'or one that is');
+SELECT throws_ok(crm.rule('won2', 'ARRAY[automation.notify(''1'', ''x''), NULL]'), '22004', 'step 2 of rule "won2" is null', 'among others');
+SELECT throws_ok($$SELECT automation.create_rule('won2', 'crm.lead', NULL, steps => ARRAY[automation.notify('1', 'x')])$$, '22004', 'trigger must not be null', 'no trigger');
+SELECT throws_ok($$SELECT automation.create_rule('won2', NULL, 'created', steps => ARRAY[automation.notify('1', 'x')])$$, '22004', 'table must not be null', 'no table');
+SELECT throws_ok($$SELECT automation.stop_item(NULL, '1')$$, '22004', 'table must not be null', 'a row of none');
+SELECT throws_ok($$SELECT automation.action('add_tag', '[1]')$$, '22023', 'parameters of action "add_tag" must be a JSON object', 'parameters that are a list');
+SELECT throws_ok($$SELECT * FROM automation.whatif(NULL)$$, '22004', 'commands must not be null', 'nothing to try');
+SELECT is(crm.context($$SELECT * FROM automation.test_rule('nosuch', '{}')$$), E'SQL statement "SELECT * FROM automation.test_rule(''nosuch'', ''{}'')"\nPL/pgSQL function crm.context(text) line 5 at EXECUTE', 'an error of test_rule() says nothing of our SQL');
 SELECT throws_ok($$SELECT automation.create_rule('tap', 'crm.lead', 'created', steps => ARRAY[automation.notify('1', 'x')], on_error => 'explode')$$,
 	'22023', 'invalid value for on_error: "explode"', 'another on_error');
 SELECT throws_ok($$SELECT automation.create_rule('tap', 'crm.leads', 'created', steps => ARRAY[automation.notify('1', 'x')])$$,

@@ -116,6 +116,18 @@ FROM (VALUES
 	(crm.with_rule('{"on_error": "panic"}'), '22023', 'invalid value of key "on_error" of rule "won": "panic"'),
 	(crm.with_rule('{"relation": "crm.nope"}'), '42P01', 'relation "crm.nope" does not exist'),
 	(crm.with_rule('{"relation": "crm.contact"}'), '55000', 'table "crm.contact" is not attached')) AS v(document, state, message);
+CREATE FUNCTION pg_temp.detail(document jsonb) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	detail text;
+BEGIN
+	PERFORM automation.apply_rules(document);
+	RETURN 'none';
+EXCEPTION WHEN OTHERS THEN
+	GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
+	RETURN detail;
+END
+$$;
+SELECT is(pg_temp.detail(jsonb_set(crm.with_rule('{}'), '{rules,1}', crm.with_rule('{"name": "lost", "condition": "new.nope"}') #> '{rules,0}')), 'Rule "lost" of the document cannot be made so.', 'it is said which rule is wrong');
 SELECT is((SELECT count(*) FROM automation.rules), 0::bigint, 'nothing of a bad document is done');
 SELECT crm.applied(crm.with_rule('{"state": "active"}'));
 SELECT throws_ok($$SELECT * FROM automation.apply_rules(crm.with_rule('{"state": "draft"}'))$$, '55000', 'rule "won" is active', 'no way back to a draft');
@@ -186,9 +198,19 @@ CREATE ROLE tap_author;
 GRANT USAGE ON SCHEMA crm TO tap_author;
 GRANT TRIGGER, SELECT ON crm.job TO tap_author;
 SELECT automation.grant_access('tap_author', 'author');
+SELECT automation.create_folder('Theirs', 'theirs');
 SET LOCAL ROLE tap_author;
 SELECT is(crm.applied('{"format": 1, "rules": [{"name": "mine", "relation": "crm.job", "trigger": "created", "steps": [{"action": "notify", "params": {"recipient": "a", "body": "b"}}]}]}', true), 'create mine draft on crm.job', 'prune leaves the rules of others alone');
 SELECT is((SELECT string_agg(name || ' ' || owner, ', ') FROM automation.rules WHERE name = 'mine'), 'mine tap_author', 'rules belong to whoever applies them');
+SELECT crm.applied('{"format": 1, "rules": [{"name": "mine too", "relation": "crm.job", "trigger": "created", "steps": [{"action": "notify", "params": {"recipient": "a", "body": "b"}}]}]}');
+CREATE FUNCTION pg_temp.only(VARIADIC names text[]) RETURNS jsonb LANGUAGE sql AS $$
+	SELECT jsonb_build_object('format', 1, 'rules', jsonb_agg(r ORDER BY array_position(names, r ->> 'name'))) FROM jsonb_array_elements(automation.export_rules() -> 'rules') AS r WHERE r ->> 'name' = ANY (names)
+$$;
+SELECT is(crm.applied(pg_temp.only('mine too', 'mine', 'won')), E'keep mine too\nkeep mine\nkeep won\nmove mine too, mine', 'an order is one of rules of one''s own');
+SELECT is((SELECT string_agg(name, ', ' ORDER BY position) FROM automation.rules WHERE name IN ('won', 'mine', 'mine too')), 'won, mine too, mine', 'those of others stay where they are');
+SELECT throws_ok($$SELECT * FROM automation.apply_rules('{"format": 1, "rules": [], "folders": [{"path": "Theirs", "description": "mine now"}]}')$$, '42501', 'must be owner of folder "Theirs"',
+	'so do descriptions of folders');
+SELECT lives_ok($$SELECT * FROM automation.apply_rules('{"format": 1, "rules": [], "folders": [{"path": "Theirs", "description": "theirs"}, {"path": "Own", "description": "mine"}]}')$$, 'that they have anyway');
 SELECT throws_ok($$SELECT * FROM automation.apply_rules(crm.with_rule('{"folder": "x"}'))$$, '42501', 'must be owner of rule "won"', 'and are changed by their owners');
 RESET ROLE;
 

@@ -27,6 +27,7 @@ SELECT is(crm.definitions(), (SELECT before FROM state), 'and does nothing');
 SELECT throws_ok($$SELECT automation.copy_rule('r', 'copy', 'crm.deal')$$, '42703', NULL, 'what does not fit is not copied');
 SELECT automation.alter_rule('r', condition => 'new.amount > 10', steps => ARRAY[automation.notify('a', '{{ amount }}')]);
 SELECT is_empty($$SELECT FROM automation.copy_report('r', 'crm.deal') WHERE NOT fits$$, 'what fits');
+SELECT throws_ok($$SELECT * FROM automation.copy_report('r', NULL)$$, '22004', 'table must not be null', 'a table has to be named');
 SELECT isnt(automation.copy_rule('r', 'copy', 'crm.deal', activate => true, stage => 'Closed'), NULL, 'is');
 SELECT is((SELECT concat_ws(' ', relation, trigger, params ->> 'to', condition, folder, state) FROM automation.rules WHERE name = 'copy'), 'crm.deal deal.status_entered Closed new.amount > 10 Sales active', 'with all it says');
 INSERT INTO crm.deal VALUES (1, 'Closed', 20), (2, 'Won', 20);

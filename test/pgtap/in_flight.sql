@@ -101,6 +101,7 @@ SELECT throws_ok(command, state, message, message) FROM (VALUES
 	($$SELECT automation.alter_rule('chain', condition => 'true', in_flight => NULL)$$, '22023', 'invalid value for in_flight: ""'),
 	($$SELECT automation.alter_rule('chain', condition => 'true', step_map => '{"1": 1}')$$, '22023', 'step_map needs in_flight => ''migrate'''),
 	($$SELECT automation.alter_rule('chain', condition => 'true', in_flight => 'migrate', step_map => '{"1": 7}')$$, '22023', 'rule "chain" has no step 7'),
+	($$SELECT automation.alter_rule('chain', condition => 'true', in_flight => 'migrate', step_map => '{"77": 1}')$$, '22023', 'no earlier version of rule "chain" has a step 77'),
 	($$SELECT automation.alter_rule('chain', condition => 'true', in_flight => 'migrate', step_map => '{"one": 1}')$$, '22023', 'invalid value for step_map: {"one": 1}'),
 	($$SELECT automation.alter_rule('chain', condition => 'true', in_flight => 'migrate', step_map => '[1]')$$, '22023', 'invalid value for step_map: [1]'),
 	($$SELECT automation.disable_rule('chain', 'migrate')$$, '22023', 'invalid value for in_flight: "migrate"'),

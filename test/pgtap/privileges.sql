@@ -54,7 +54,7 @@ SELECT set_eq($$SELECT p.oid::regprocedure::text FROM pg_proc AS p WHERE p.prona
 	"automation._local_instant(timestamp without time zone,text)","automation._add(timestamp with time zone,interval,text)",automation._named_zone(text),"automation._instant_of(text,text)",
 	automation._default_zone(),automation._cluster_zone(),automation._calendar_zone(text),"automation._schedule(timestamp with time zone,interval,jsonb,text)",
 	"automation._cron_next(text,timestamp with time zone,text)","automation._recur_next(timestamp with time zone,interval,timestamp with time zone,text)",
-	"automation._timed(automation.step,jsonb)","automation._decision(text,text)","automation.took(text,text)","automation._new_link(text,text,text,regclass,text,interval,integer,regclass,text)","automation.sla_elapsed(timestamp with time zone,timestamp with time zone,tstzmultirange,text,text)","automation._sla_due(timestamp with time zone,interval,tstzmultirange,text,text)","automation._tap(boolean,text,text)"}'::text[],
+	"automation._timed(automation.step,jsonb)","automation._decision(text,text)","automation.took(text,text)","automation._new_link(text,text,text,regclass,text,interval,integer,regclass,text)","automation.sla_elapsed(timestamp with time zone,timestamp with time zone,tstzmultirange,text,text)","automation._sla_due(timestamp with time zone,interval,tstzmultirange,text,text)","automation._tap(boolean,text,text)","automation._about(text,text)"}'::text[],
 	'everybody may call what compiled SQL calls');
 SELECT is((SELECT array_agg(p.oid::regprocedure::text ORDER BY 1) FROM pg_proc AS p
 	WHERE p.pronamespace = 'automation'::regnamespace AND p.proname ~ '^_' AND has_function_privilege('tap_admin', p.oid, 'EXECUTE')

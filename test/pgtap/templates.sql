@@ -183,5 +183,19 @@ END
 $$;
 SELECT matches(crm.hint_for(action), format('^What stands behind "%s" in a rule is planned by it.*automation\.after\(\)', action), action || ': it is said why not') FROM unnest('{wait,wait_until,branch,split}'::text[]) AS action;
 
+-- Drafts with them
+
+SELECT automation.create_template('drafted', 'old text'), automation.create_rule('draft of it', 'crm.job', 'created', steps => ARRAY[automation.notify('a', 'own')]);
+SELECT automation.alter_rule('draft of it', steps => ARRAY[automation.with_template('drafted', automation.notify('a', NULL))], publish => false);
+SELECT automation.alter_template('drafted', 'new text');
+SELECT throws_ok($$SELECT automation.drop_template('drafted')$$, '2BP01', 'cannot drop template "drafted" because rules have it', 'a draft needs its template');
+SELECT automation.publish_rule('draft of it');
+SELECT is(crm.steps('draft of it'), 'notify new text {"template": {"name": "drafted", "version": 2}}', 'and says what that says when it is published');
+SELECT automation.alter_rule('draft of it', steps => ARRAY[automation.notify('a', 'own')]);
+SELECT automation.alter_rule('draft of it', steps => ARRAY[automation.with_template('drafted', automation.notify('a', NULL))], publish => false);
+SELECT automation.alter_template('drafted', 'last text'), automation.drop_template('drafted', detach => true);
+SELECT automation.publish_rule('draft of it');
+SELECT is(crm.steps('draft of it'), 'notify last text', 'one that is detached says in its own words what the template said last');
+
 SELECT * FROM finish();
 ROLLBACK;

@@ -61,6 +61,11 @@ SELECT * FROM check_test(automation.explains_like('Owner', 'crm.job', '1', 'nons
 SELECT throws_ok($$SELECT automation.fires_ok('SELECT 1/0', 'Owner')$$, '22012', NULL, 'an error is an error');
 SELECT throws_ok($$SELECT automation.sends_ok('Nope', 'x')$$, '42704', 'rule "Nope" does not exist', 'so is a rule that is not there');
 
+SELECT throws_ok($$SELECT automation.fires_not_ok('INSERT INTO crm.job VALUES (8)', 'Ownr')$$, '42704', 'rule "Ownr" does not exist', 'a rule that is not there does not "not fire"');
+SELECT throws_ok($$SELECT automation.fires_ok('INSERT INTO crm.job VALUES (8)', NULL)$$, '42704', 'rule "" does not exist', 'nor does it fire');
+SELECT throws_ok($$SELECT * FROM automation.watch(NULL)$$, '22004', 'commands must not be null', 'there has to be something to watch');
+SELECT is((SELECT count(*) FROM crm.job WHERE id = 8), 0::bigint, 'which is found before anything is done');
+
 -- cascade()
 
 SELECT is((SELECT string_agg(tree, E'\n') FROM automation.cascade((SELECT max(id) FROM automation.execution_log WHERE rule = 'Owner' AND key = '1'))), $$⏳ rule "On the way" for crm.job 1 (updated) delivering

@@ -128,6 +128,15 @@ SELECT is((SELECT string_agg(concat_ws(' ', step, effect, reason), ', ') FROM au
 	'3 undone, 2 undone, 1 undone', 'it is undone, too: rows of partitions, with a key of two columns');
 SELECT is((SELECT state FROM crm.visit) || (SELECT count(*) FROM crm.report), 'New0', 'back to the beginning');
 
+-- Two notifications, of which one has been read
+
+SELECT automation.create_rule('Both', 'crm.job', 'manual', steps => ARRAY[automation.notify('Eve', 'one'), automation.notify('Eve', 'two')], activate => true);
+INSERT INTO crm.job VALUES (8);
+SELECT automation.fire('Both', 'crm.job', '8');
+UPDATE automation.notification SET read_at = now() WHERE body = 'one';
+SELECT is((SELECT string_agg(concat_ws(' ', step, effect, reason), ', ') FROM automation.undo_run((SELECT max(id) FROM automation.execution_log WHERE rule = 'Both'))), '2 undone, 1 final it has been read', 'each step has its own');
+SELECT is((SELECT string_agg(body, ', ') FROM automation.notification WHERE recipient = 'Eve'), 'one', 'and what has been read stays');
+
 -- recall()
 
 INSERT INTO crm.job VALUES (6), (7);
