@@ -222,7 +222,7 @@ BEGIN
 	RETURN plan -> 0 -> 'Plan' ->> 'Total Cost';
 END
 $$;
-SELECT cmp_ok(crm.cost(query), '<', current_setting('jit_above_cost')::numeric / 10, query)
+SELECT cmp_ok(crm.cost(query), '<', current_setting('jit_above_cost')::numeric / 4, query)
 FROM unnest(ARRAY[
 	$$SELECT * FROM automation.execution_log WHERE relation = 'pg_class'::regclass AND key = '17'$$,
 	$$SELECT * FROM automation.execution_log ORDER BY id DESC LIMIT 10$$,
