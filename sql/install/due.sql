@@ -433,20 +433,17 @@ SET search_path = pg_catalog, pg_temp
 -- The table may have been all but empty when this was planned.
 SET enable_seqscan = off
 AS $$
-DECLARE
-	followed integer;
 BEGIN
-	-- A step's status is dear: it is asked only where somebody waits for it.
-	WITH awaited AS MATERIALIZED (
+	PERFORM automation._follow(w.run_id, w.step)
+	FROM (
 		SELECT DISTINCT o.run_id, o.step
 		FROM unnest(runs, steps) AS o(run_id, step)
 		JOIN automation.pending AS p ON p.run_id = o.run_id AND p.step = o.step + 1
 		WHERE p.awaits = 'previous'
-	)
-	SELECT count(automation._follow(w.run_id, w.step)) INTO followed
-	FROM awaited AS w
+		OFFSET 0 -- a step's status is dear: it is asked only where somebody waits for it
+	) AS w
 	WHERE automation._step_status(w.run_id, w.step) NOT IN ('delivering', 'retrying', 'waiting');
-	IF followed > 0 THEN
+	IF FOUND THEN
 		PERFORM automation._wake_worker();
 	END IF;
 END

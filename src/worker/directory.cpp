@@ -79,7 +79,7 @@ const Course &Directory::course(pg::Oid server)
 			course.host =
 				core::check_url(core::base_url(channel), egress_.url_policy(channel.kind)).host;
 			course.limits = core::parse_limits(channel.options);
-			course.takes_repetitions =
+			course.may_wait = channel.kind != core::Kind::email &&
 				policy_of(channel).unknown == core::RetryPolicy::Unknown::repeat;
 		});
 	return course;

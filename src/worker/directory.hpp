@@ -29,7 +29,7 @@ struct Contact {
 struct Course {
 	std::string host = {};
 	core::Limits limits = {};
-	bool takes_repetitions = false; // what perhaps was sent is sent again
+	bool may_wait = false; // its messages may be claimed before there is a place for them
 };
 
 class Directory {

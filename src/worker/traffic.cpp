@@ -30,8 +30,12 @@ std::string without_addresses(const std::string &reason)
 	std::istringstream words(reason);
 	std::string kept;
 	for (std::string word; words >> word;) {
+		const bool is_host = word.find(':') != std::string::npos ||
+			std::ranges::count(word, '.') > 1; // an address of a machine
 		const bool tells = word.find('@') != std::string::npos ||
-			std::ranges::count_if(word, [](unsigned char c) { return std::isdigit(c) != 0; }) > 5;
+			(!is_host && std::ranges::count_if(word, [](unsigned char c) {
+				return std::isdigit(c) != 0;
+			}) > 5);
 		kept += (kept.empty() ? "" : " ") + (tells ? "..." : word);
 	}
 	return kept;

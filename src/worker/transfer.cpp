@@ -98,6 +98,8 @@ std::vector<Finished> Transfers::cancel_all()
 	finish(mails_.cancel_all(), finished);
 	for (Finished &each : std::span(finished).subspan(before))
 		each.reply.error = "the worker was stopped";
+	eventfd_t count = 0;
+	(void)eventfd_read(event_, &count);
 	return finished;
 }
 

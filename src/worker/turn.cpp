@@ -174,7 +174,7 @@ int Worker::claim(Lane &lane, int places, const std::string &now_visible,
 // All lanes together claim no more ahead than one may.
 int Worker::ahead(const Lane &lane, const Course &course, const std::vector<Task> &tasks) const
 {
-	if (!course.takes_repetitions || course.limits.rate || course.limits.max_in_flight)
+	if (!course.may_wait || course.limits.rate || course.limits.max_in_flight)
 		return 0;
 	const auto waits = [](const Task &task) { return task.place == Network::Place::next; };
 	const auto waiting = waiting_ + static_cast<int>(std::ranges::count_if(tasks, waits));
@@ -208,12 +208,13 @@ void Worker::after_failure(const pg::Error &error)
 	outbox_.revert();
 	look_ = true;
 	not_before_ = Clock::now() + pause_after_failure;
-	for (Settlement &settlement : settlements_)
-		settlement.response.clear(); // should a stranger's text be the cause
 	const auto second =
 		pg::transaction([&] { extension_gone_ = pg::extension_oid() != extension_; });
 	const bool gave_way =
 		error.sqlstate() == pg::lock_not_available || error.sqlstate() == pg::deadlock_detected;
+	if (!gave_way)
+		for (Settlement &settlement : settlements_)
+			settlement.response.clear(); // should a stranger's text be the cause
 	if (!extension_gone_ && !gave_way)
 		error.log_warning();
 }

@@ -192,7 +192,8 @@ void Worker::drain(pg::Waiting &waiting)
 		waiting.wait(std::min(until(end), group_age));
 		pg::serve_requests();
 		collect(transfers_.take_finished());
-		if (settlements_.size() > locked_ && Clock::now() - settled_first_at_ >= group_age)
+		const auto due = std::max(settled_first_at_ + group_age, not_before_);
+		if (settlements_.size() > locked_ && Clock::now() >= due)
 			turn(Mode::draining);
 	}
 	collect(transfers_.cancel_all());

@@ -69,6 +69,7 @@ SELECT is(ARRAY(SELECT automation.replay()), ARRAY(SELECT id FROM crm.dead WHERE
 SELECT throws_ok($$SELECT automation.replay('{"chanel": "x"}')$$, '22023', 'unrecognized key "chanel" in filter', 'a filter that does not exist');
 SELECT throws_ok($$SELECT automation.replay('{"state": "delivered"}')$$, '22023', 'deliveries that are delivered cannot be sent again', 'nor is that sent twice');
 SELECT throws_ok($$SELECT automation.replay(most => 0)$$, '22023', 'most must be between 1 and 100000', 'none at all');
+SELECT throws_ok($$SELECT automation.replay(most => NULL)$$, '22023', 'most must be between 1 and 100000', 'or without a bound');
 
 -- What a channel says of its deliveries, and a step of its own
 

@@ -107,5 +107,15 @@ is((grep { $_->{path} eq '/g' } $web->received), 1, 'and does not send them');
 $server->ask(q{SELECT automation.replay('{"state": "simulated"}')});
 is(end_of('simulated'), 'delivered|1|', 'but they can be sent then');
 
+# Switched off, the worker sleeps, whatever comes due meanwhile.
+rule('asleep', '/status/503/z', '{"retry_schedule": "2s, 1s"}');
+$server->poll_query_until('postgres', "SELECT count(*) = 1 FROM automation.deliveries WHERE rule = 'asleep' AND state = 'retrying'");
+$server->append_conf('postgresql.conf', "pg_automation.delivery = 'off'");
+$server->reload;
+$server->ask('SELECT pg_sleep(2.5)');
+my $turns = $server->ask('SELECT turns FROM automation._worker_figures()');
+$server->ask('SELECT pg_sleep(2)');
+cmp_ok($server->ask('SELECT turns FROM automation._worker_figures()') - $turns, '<', 20, 'switched off, the worker does not turn for what is due');
+
 $server->stop;
 done_testing();
