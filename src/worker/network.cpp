@@ -156,9 +156,9 @@ bool Network::take_over()
 		if (stopping_)
 			return false;
 		starting_.swap(to_start_);
-		if (leaving_ && multi_.is_empty() && starting_.empty()) {
+		if (leaving_ && multi_.is_empty()) {
 			multi_.close_connections();
-			leaving_ = false;
+			leaving_ = !starting_.empty(); // they may have been made before
 		}
 		give_up();
 	}
