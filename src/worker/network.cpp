@@ -121,6 +121,7 @@ void Network::leave_connections()
 	{
 		const std::lock_guard lock(mutex_);
 		leaving_ = true;
+		outdated_ = !to_start_.empty();
 	}
 	if (thread_ != pthread_t{})
 		multi_.call();
@@ -156,9 +157,10 @@ bool Network::take_over()
 		if (stopping_)
 			return false;
 		starting_.swap(to_start_);
+		const bool outdated = std::exchange(outdated_, false);
 		if (leaving_ && multi_.is_empty()) {
 			multi_.close_connections();
-			leaving_ = !starting_.empty(); // they may have been made before
+			leaving_ = outdated;
 		}
 		give_up();
 	}

@@ -70,11 +70,12 @@ private:
 	std::unordered_map<Exchange *, std::unique_ptr<Exchange>> under_way_;
 	pthread_t thread_ = {};
 
-	mutable std::mutex mutex_; // of the next five
+	mutable std::mutex mutex_; // of the next six
 	std::unordered_map<std::uint32_t, Line> lines_;
 	std::vector<Exchange *> to_start_;
 	std::vector<Outcome> ended_; // has room for all that are under way
 	bool leaving_ = false;
+	bool outdated_ = false; // some to start were made for the connections that are left
 	bool stopping_ = false;
 
 	// The thread's, while there is one.
