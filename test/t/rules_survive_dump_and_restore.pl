@@ -67,6 +67,7 @@ END
 	is(in_database($database, 'SELECT automation.tick()'), 0, 'nothing is done');
 	in_database($database, "SELECT automation.adopt('$pending')");
 	in_database($database, "UPDATE crm.job SET status = 'Done' WHERE id = 3; SELECT automation.tick()");
+	$server->poll_query_until($database, q{SELECT status <> 'waiting' FROM automation.step_log WHERE rule = 'Follow up' AND key = '3'}); # the worker may be at it
 	like(in_database($database, $waiting), $pending eq 'discard'
 		? qr/^3 cancelled discarded when the database was adopted, 4 cancelled discarded when the database was adopted$/
 		: qr/^3 cancelled field status changed Later→Done at .*, 4 waiting$/, 'until then; and a change cancels it as ever');
