@@ -1,5 +1,5 @@
-// Rows that the triggers of a statement leave for its end: a thousand inserted together cost a part
-// of what they cost one by one, and need one subtransaction that writes instead of a thousand.
+// Rows that the triggers of a statement leave for its end: inserted together they cost a statement
+// of many rows less, and need one subtransaction that writes instead of a thousand.
 //
 // A statement is over when its executor is (or COPY): before the next one of the transaction begins
 // its rows are there. Where nobody would tell us of the end, nothing is gathered.

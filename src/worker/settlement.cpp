@@ -101,7 +101,8 @@ void follow(const std::vector<Origin> &origins)
 std::size_t put_locked_last(std::vector<Settlement> &settlements)
 {
 	static Statement lock("SELECT a.id FROM automation.attempt AS a "
-						  "WHERE a.id = ANY ($1::bigint[]) FOR NO KEY UPDATE SKIP LOCKED");
+						  "WHERE a.id = ANY ($1::bigint[]) FOR NO KEY UPDATE SKIP LOCKED",
+		Statement::Plan::by_index);
 	if (settlements.empty() || pg::claims_undisturbed())
 		return settlements.size();
 	Array attempts;
