@@ -129,7 +129,9 @@ for (1 .. 3)
 	$server->ask('DROP EXTENSION pg_automation CASCADE');
 	install('postgres');
 }
-$writers->kill_kill;
+# Told that its time is up, pgbench takes leave of the server.
+$writers->signal('ALRM');
+$writers->finish;
 $server->log_check('writers do not notice', $offset, log_unlike => [qr/ERROR:/]);
 inserted_arrives('beside-writers', 'after all that');
 
