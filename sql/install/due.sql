@@ -512,15 +512,18 @@ $$;
 COMMENT ON FUNCTION automation._write_step(bigint, smallint, jsonb) IS 'Notes what became of a step that waited';
 
 CREATE FUNCTION automation._cancel(place tid, reason text) RETURNS void
-LANGUAGE sql
-BEGIN ATOMIC
-	WITH gone AS (
-		DELETE FROM automation.pending AS p WHERE p.ctid = place RETURNING p.run_id, p.step
-	)
-	SELECT automation._write_step(g.run_id, g.step, jsonb_build_object('status', 'cancelled', 'reason', reason))
-	FROM gone AS g
-	WHERE g.run_id IS NOT NULL;
-END;
+LANGUAGE plpgsql -- which keeps its plans: SQL would plan anew for each
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	gone record;
+BEGIN
+	DELETE FROM automation.pending AS p WHERE p.ctid = place RETURNING p.run_id, p.step INTO gone;
+	IF gone.run_id IS NOT NULL THEN
+		PERFORM automation._write_step(gone.run_id, gone.step, jsonb_build_object('status', 'cancelled', 'reason', reason));
+	END IF;
+END
+$$;
 COMMENT ON FUNCTION automation._cancel(tid, text) IS 'Ends something that is planned';
 
 CREATE FUNCTION automation._cancel_runs(rule_id integer, reason text) RETURNS void
