@@ -118,7 +118,7 @@ BEGIN ATOMIC
 	FROM automation.delivery AS d
 	CROSS JOIN LATERAL (SELECT s.* FROM automation._delivery AS s WHERE s.id = d.id OFFSET 0) AS v
 	JOIN automation.run AS u ON u.id = d.run_id
-	WHERE d.run_id = ANY (runs)
+	WHERE d.id = ANY (automation._deliveries_of(runs))
 	UNION ALL
 	SELECT 'notification ' || n.id, 'run ' || n.run_id, -1,
 		format('tells %s', n.recipient)

@@ -71,6 +71,19 @@ END
 $$;
 COMMENT ON FUNCTION automation._deliveries_now(jsonb) IS 'How these messages stand now, all together';
 
+CREATE FUNCTION automation._deliveries_of(runs bigint[]) RETURNS bigint[]
+LANGUAGE sql STABLE
+-- An index on the runs of messages would be paid for with each message.
+RETURN ARRAY(
+	SELECT d.id::bigint
+	FROM (
+		SELECT e.step FROM automation.run AS u, jsonb_array_elements(u.steps) AS e(step) WHERE u.id = ANY (runs)
+		UNION ALL
+		SELECT r.record FROM automation.step_run AS r WHERE r.run_id = ANY (runs)
+	) AS s
+	CROSS JOIN jsonb_array_elements_text(s.step -> 'deliveries') AS d(id));
+COMMENT ON FUNCTION automation._deliveries_of(bigint[]) IS 'Numbers of the messages that runs have made, as their steps have noted them';
+
 CREATE FUNCTION automation._may_see(caller regrole, relation regclass) RETURNS boolean
 LANGUAGE sql STABLE
 RETURN has_table_privilege(caller, relation, 'SELECT') AND NOT automation._hides_rows(relation, caller);

@@ -299,15 +299,15 @@ END
 $$;
 COMMENT ON FUNCTION automation._test_fire(jsonb, bigint) IS 'Fires the tested rule where no change does';
 
-CREATE FUNCTION automation._test_messages(run_id bigint, step integer) RETURNS jsonb
+CREATE FUNCTION automation._test_messages(deliveries bigint[]) RETURNS jsonb
 LANGUAGE sql STABLE
 RETURN (
 	SELECT jsonb_agg(jsonb_build_object('channel', v.channel, 'kind', v.kind, 'recipient', v.recipient, 'message', d.message - 'recipient', 'at', d.at) ORDER BY d.id)
 	FROM automation.delivery AS d
 	CROSS JOIN LATERAL (SELECT s.* FROM automation._delivery AS s WHERE s.id = d.id OFFSET 0) AS v
-	WHERE d.run_id = _test_messages.run_id AND d.step = _test_messages.step
+	WHERE d.id = ANY (deliveries)
 );
-COMMENT ON FUNCTION automation._test_messages(bigint, integer) IS 'Messages of a step, as they were rendered';
+COMMENT ON FUNCTION automation._test_messages(bigint[]) IS 'Messages of a step, as they were rendered';
 
 CREATE FUNCTION automation._test_steps(caller regrole, run_id bigint) RETURNS jsonb
 LANGUAGE sql STABLE
@@ -315,7 +315,7 @@ RETURN (
 	SELECT coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object('step', s.step, 'action', s.action, 'status', s.status,
 		'reason', automation._readable_reason(caller, e.relation, s.status, automation._with_names(s.reason)), 'sqlstate', s.sqlstate,
 		'due', s.next_at, 'result', CASE WHEN automation._may_see(caller, e.relation) THEN s.result END,
-		'messages', automation._test_messages(s.run_id, s.step))) ORDER BY s.step), '[]')
+		'messages', automation._test_messages(s.deliveries))) ORDER BY s.step), '[]')
 	FROM automation._step AS s
 	JOIN automation.run AS u ON u.id = s.run_id
 	LEFT JOIN automation.entity AS e ON e.id = u.entity_id
