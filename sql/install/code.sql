@@ -328,7 +328,7 @@ BEGIN
 					action := 'create';
 					detail := format('%s on %s', item ->> 'state', item ->> 'relation');
 					PERFORM automation._make_from(caller, _apply_document.search_path, item);
-				ELSIF item = present THEN
+				ELSIF automation._is_said_of(item, present, caller, (SELECT r.owner FROM automation.rule AS r WHERE r.name = item ->> 'name')) THEN
 					action := 'keep';
 					detail := NULL;
 				ELSE

@@ -63,6 +63,11 @@ END
 $$;
 COMMENT ON FUNCTION automation._component_document(automation.component) IS 'What a component says, and nothing about how it came to that';
 
+CREATE FUNCTION automation._folder_document(folder automation.folder) RETURNS jsonb
+LANGUAGE sql IMMUTABLE
+RETURN jsonb_strip_nulls(jsonb_build_object('path', folder.path, 'description', folder.description));
+COMMENT ON FUNCTION automation._folder_document(automation.folder) IS 'What a folder is, in a document';
+
 CREATE FUNCTION automation._is_used_in(component automation.component, folder text) RETURNS boolean
 LANGUAGE sql STABLE
 BEGIN ATOMIC
@@ -86,7 +91,7 @@ BEGIN ATOMIC
 		WHERE _export_shared.folder IS NULL OR automation._is_used_in(c, _export_shared.folder)
 		GROUP BY c.kind
 		UNION ALL
-		SELECT 'folders', jsonb_agg(jsonb_strip_nulls(jsonb_build_object('path', f.path, 'description', f.description)) ORDER BY f.path COLLATE "C")
+		SELECT 'folders', jsonb_agg(automation._folder_document(f) ORDER BY f.path COLLATE "C")
 		FROM automation.folder AS f
 		WHERE _export_shared.folder IS NULL OR automation._is_within(f.path, _export_shared.folder)
 		HAVING count(*) > 0
@@ -95,6 +100,11 @@ END;
 COMMENT ON FUNCTION automation._export_shared(text) IS 'What rules share as parts of a document: all of it, or what rules in a folder have';
 
 -- From a document
+
+CREATE FUNCTION automation._is_said_of(item jsonb, present jsonb, caller regrole, owner regrole) RETURNS boolean
+LANGUAGE sql STABLE
+RETURN item = present OR item = present - 'description' AND NOT pg_has_role(caller, owner, 'USAGE');
+COMMENT ON FUNCTION automation._is_said_of(jsonb, jsonb, regrole, regrole) IS 'Whether a document says what there is; of what is somebody else''s it need not say what it is for';
 
 CREATE FUNCTION automation._full_component(kind text, item jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE
@@ -132,7 +142,7 @@ BEGIN
 		PERFORM automation._create_component(caller, kind, item ->> 'name', (item ->> 'relation')::regclass,
 			item ->> 'folder', item ->> 'description', says);
 		RETURN 'create';
-	ELSIF automation._component_document(present) = item THEN
+	ELSIF automation._is_said_of(item, automation._component_document(present), caller, present.owner) THEN
 		RETURN 'keep';
 	ELSIF present.relation IS DISTINCT FROM (item ->> 'relation')::regclass THEN
 		PERFORM automation._fail('42809', format('%s "%s" is on %s', automation._kind_name(kind), present.name,
@@ -159,7 +169,9 @@ DECLARE
 BEGIN
 	FOR item IN SELECT f FROM jsonb_array_elements(document -> 'folders') AS f LOOP
 		PERFORM automation._folder(caller, item ->> 'path');
-		IF EXISTS (SELECT FROM automation.folder AS f WHERE f.path = item ->> 'path' AND f.description IS DISTINCT FROM item ->> 'description') THEN
+		IF EXISTS (SELECT FROM automation.folder AS f WHERE f.path = item ->> 'path'
+			AND NOT automation._is_said_of(jsonb_strip_nulls(item), automation._folder_document(f), caller, f.created_by))
+		THEN
 			PERFORM automation._own_folder(caller, item ->> 'path');
 			UPDATE automation.folder AS f SET description = item ->> 'description' WHERE f.path = item ->> 'path';
 		END IF;

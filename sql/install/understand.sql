@@ -25,7 +25,7 @@ BEGIN
 		FROM automation.delivery AS d
 		WHERE d.txid = pg_current_xact_id_if_assigned()
 		UNION ALL
-		SELECT n.run_id, NULL, 'notification', n.recipient, jsonb_build_object('body', n.body), n.at, n.id
+		SELECT n.run_id, n.step, 'notification', n.recipient, jsonb_build_object('body', n.body), n.at, n.id
 		FROM automation.notification AS n
 		WHERE automation._is_own(n.xmin)
 	) AS m

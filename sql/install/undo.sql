@@ -230,6 +230,19 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION automation._withdraw_links(regrole, jsonb) IS 'Ends the links in what a step wrote: from now on they are expired';
 
+CREATE FUNCTION automation._withdraw_request(role regrole, run automation.run, step smallint) RETURNS void
+LANGUAGE sql
+BEGIN ATOMIC
+	UPDATE automation.token AS t SET expires_at = automation._now()
+	FROM automation.rule_version AS v
+	WHERE v.rule_id = run.rule_id AND v.version = run.version
+		AND t.purpose = 'approval' AND t.name = v.steps -> (_withdraw_request.step - 1) -> 'params' ->> 'kind'
+		AND t.role = _withdraw_request.role AND t.entity_id = run.entity_id AND t.key = run.key
+		AND t.uses = 0 AND t.expires_at > automation._now();
+END;
+COMMENT ON FUNCTION automation._withdraw_request(regrole, automation.run, smallint)
+	IS 'Ends the link of the approval that a step asked for: there is one of a kind at a time';
+
 CREATE FUNCTION automation._undo_done(rule automation.rule, run automation.run, step smallint, action text, OUT effect text, OUT reason text)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -247,9 +260,11 @@ BEGIN
 		SELECT u.* INTO effect, reason FROM automation._undo_notification(run.id, step) AS u;
 	ELSIF result ? automation._trace() THEN
 		SELECT u.* INTO effect, reason FROM automation._undo_write(rule, run, result) AS u;
-		-- Whatever has become of the column, the link is out in the world. That of an approval is good for nothing without its row.
+		-- Whatever has become of the column, the link is out in the world. That of an approval is good as long as its row is there.
 		IF action IN ('make_link', 'create_payment_link') THEN
 			PERFORM automation._withdraw_links(rule.owner, result);
+		ELSIF action = 'request_approval' AND effect = 'undone' THEN
+			PERFORM automation._withdraw_request(rule.owner, run, step);
 		END IF;
 	ELSE
 		effect := CASE WHEN result IS NULL THEN 'nothing' ELSE 'final' END;

@@ -179,7 +179,8 @@ UPDATE crm.job SET payment_link = 'another' WHERE id = 1;
 SELECT results_eq($$SELECT step::integer, effect, reason FROM automation.undo_run((SELECT max(id) FROM automation.execution_log WHERE rule = 'undone'))$$,
 	$$VALUES (3, 'undone', NULL), (2, 'conflict', 'payment_link has another value now'), (1, 'undone', NULL)$$, 'until its run is undone');
 SELECT is(crm.answer(format('SELECT automation.open_link(%L)', l)), '55000 | token has expired | Have another one made.', 'then it is valid no more, though its column may have changed') FROM unnest(ARRAY[:'track', :'pay']) AS l;
-SELECT is(crm.answer(format('SELECT automation.approve(%L, ''granted'')', :'ask')), '55000 | approval no longer awaits an answer', 'nor that of an approval that is gone');
+SELECT is(crm.answer(format('SELECT automation.approve(%L, ''granted'')', :'ask')), '55000 | token has expired | Have another one made.', 'nor that of an approval that is gone');
+SELECT is((SELECT state FROM automation.tokens WHERE name = 'undone'), 'expired', 'as the list of links says');
 
 -- An approval is answered where it was asked for
 

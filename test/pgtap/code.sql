@@ -199,6 +199,12 @@ GRANT USAGE ON SCHEMA crm TO tap_author;
 GRANT TRIGGER, SELECT ON crm.job TO tap_author;
 SELECT automation.grant_access('tap_author', 'author');
 SELECT automation.create_folder('Theirs', 'theirs');
+SELECT automation.create_template('theirs', 'Hi', description => 'Short');
+SELECT automation.create_rule('described', 'crm.job', 'created', description => 'Why', steps => ARRAY[automation.notify('a', 'b')]);
+CREATE FUNCTION crm.without_description(section text, name text) RETURNS jsonb LANGUAGE sql AS $$
+	SELECT '{"format": 1, "rules": []}' || jsonb_build_object(section, jsonb_agg(i - 'description'))
+	FROM jsonb_array_elements(automation.export_rules() -> section) AS i WHERE i ->> 'name' = without_description.name
+$$;
 SET LOCAL ROLE tap_author;
 SELECT is(crm.applied('{"format": 1, "rules": [{"name": "mine", "relation": "crm.job", "trigger": "created", "steps": [{"action": "notify", "params": {"recipient": "a", "body": "b"}}]}]}', true), 'create mine draft on crm.job', 'prune leaves the rules of others alone');
 SELECT is((SELECT string_agg(name || ' ' || owner, ', ') FROM automation.rules WHERE name = 'mine'), 'mine tap_author', 'rules belong to whoever applies them');
@@ -211,8 +217,11 @@ SELECT is((SELECT string_agg(name, ', ' ORDER BY position) FROM automation.rules
 SELECT throws_ok($$SELECT * FROM automation.apply_rules('{"format": 1, "rules": [], "folders": [{"path": "Theirs", "description": "mine now"}]}')$$, '42501', 'must be owner of folder "Theirs"',
 	'so do descriptions of folders');
 SELECT lives_ok($$SELECT * FROM automation.apply_rules('{"format": 1, "rules": [], "folders": [{"path": "Theirs", "description": "theirs"}, {"path": "Own", "description": "mine"}]}')$$, 'that they have anyway');
+SELECT lives_ok($$SELECT * FROM automation.apply_rules('{"format": 1, "rules": [], "folders": [{"path": "Theirs"}, {"path": "Own"}]}')$$, 'or that a document does not speak of');
 SELECT throws_ok($$SELECT * FROM automation.apply_rules(crm.with_rule('{"folder": "x"}'))$$, '42501', 'must be owner of rule "won"', 'and are changed by their owners');
+SELECT is(crm.applied(crm.without_description('templates', 'theirs') || crm.without_description('rules', 'described')), 'keep described', 'so it is with what else is theirs');
 RESET ROLE;
+SELECT results_eq($$SELECT path, description FROM automation.folder WHERE path IN ('Own', 'Theirs') ORDER BY path DESC$$, $$VALUES ('Theirs', 'theirs'), ('Own', NULL)$$, 'of one''s own, it says that there is none');
 
 SELECT * FROM finish();
 ROLLBACK;

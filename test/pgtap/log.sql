@@ -248,6 +248,19 @@ SELECT is(crm.messages_read() - :already, 20::bigint, 'and no other message is r
 SELECT crm.messages_read() AS already \gset
 SELECT is((SELECT count(*) FROM automation.step_log WHERE relation = 'crm.job'::regclass AND key = '1200' AND deliveries <> '{}'), 1::bigint, 'so has the step of one row');
 SELECT is(crm.messages_read() - :already, 1::bigint, 'and none but its own is read');
+SET LOCAL enable_seqscan = off; -- as if there were many
+SELECT crm.messages_read() AS already \gset
+SELECT is((SELECT count(*) FROM automation.cascade((SELECT max(id) FROM automation.run)) WHERE part = 'message'), 1::bigint, 'a cascade has its messages');
+SELECT cmp_ok(crm.messages_read() - :already, '<', 10::bigint, 'and reads no others');
+SELECT crm.messages_read() AS already \gset
+SELECT is((SELECT count(*) FROM automation.whatif('UPDATE crm.job SET amount = amount WHERE id = 1200; INSERT INTO crm.job (id, status, contact_id) VALUES (1201, ''New'', 1)') WHERE part = 'message'), 1::bigint, 'so has what would be');
+SELECT cmp_ok(crm.messages_read() - :already, '<', 10::bigint, 'which reads no others either');
+
+-- What was sent in this transaction
+
+SELECT automation.create_rule('inform', 'crm.job', 'created', steps => ARRAY[automation.send_sms('tap_mass', '{{ contact.phone }}', 'Hi'), automation.notify('a', 'b')], activate => true);
+INSERT INTO crm.job VALUES (1202, 'New', 5, 1);
+SELECT results_eq($$SELECT step, channel, recipient FROM automation.messages('inform')$$, $$VALUES (1, 'tap_mass', '+12025550199'), (2, 'notification', 'a')$$, 'a notification, too, tells its step');
 
 SELECT * FROM finish();
 ROLLBACK;
