@@ -773,13 +773,17 @@ $$;
 COMMENT ON FUNCTION automation._scope(regclass, regrole, text[], regclass, text, text) IS 'The scope of a rule about relation that fires on row_relation';
 
 CREATE FUNCTION automation._hides_rows(relation regclass, reader regrole) RETURNS boolean
-LANGUAGE sql STABLE
-BEGIN ATOMIC
-	SELECT c.relrowsecurity AND NOT r.rolsuper AND NOT r.rolbypassrls
-		AND (c.relforcerowsecurity OR NOT pg_has_role(reader, c.relowner, 'USAGE'))
-	FROM pg_catalog.pg_class AS c, pg_catalog.pg_roles AS r
-	WHERE c.oid = relation AND r.oid = reader;
-END;
+LANGUAGE plpgsql STABLE -- which keeps its plan: it is asked for each run of a log
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN (
+		SELECT c.relrowsecurity AND NOT r.rolsuper AND NOT r.rolbypassrls
+			AND (c.relforcerowsecurity OR NOT pg_has_role(reader, c.relowner, 'USAGE'))
+		FROM pg_class AS c, pg_roles AS r
+		WHERE c.oid = relation AND r.oid = reader);
+END
+$$;
 COMMENT ON FUNCTION automation._hides_rows(regclass, regrole) IS 'Whether policies may hide rows of a table from a role: row_security_active() for any role';
 
 CREATE FUNCTION automation._check_row_security(relation regclass, owner regrole) RETURNS void

@@ -376,7 +376,7 @@ BEGIN
 				'recipient', d.recipient, 'message', d.message, 'state', v.state, 'attempts', (
 					SELECT coalesce(jsonb_agg(to_jsonb(a) - 'epoch' ORDER BY a.id), '[]') FROM automation.attempt AS a WHERE a.delivery_id = d.id)) ORDER BY d.id), '[]')
 			FROM automation.delivery AS d
-			CROSS JOIN LATERAL (SELECT s.* FROM automation._delivery AS s WHERE s.id = d.id OFFSET 0) AS v
+			CROSS JOIN LATERAL (SELECT s.* FROM automation._delivery_now AS s WHERE s.id = d.id OFFSET 0) AS v
 			WHERE d.run_id = ANY (runs) OR d.recipient = ANY (addresses)),
 		'notifications', (
 			SELECT coalesce(jsonb_agg(to_jsonb(n) ORDER BY n.id), '[]') FROM automation.notification AS n WHERE n.run_id = ANY (runs)),

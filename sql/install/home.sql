@@ -60,8 +60,13 @@ END;
 COMMENT ON FUNCTION automation._stranger() IS 'The database, or an earlier state of this one, of which this is a copy; none when it is no copy, or was adopted';
 
 CREATE FUNCTION automation._is_copy() RETURNS boolean
-LANGUAGE sql STABLE
-RETURN EXISTS (SELECT FROM automation._stranger());
+LANGUAGE plpgsql STABLE -- which keeps its plan: it is asked for each message of a log
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN EXISTS (SELECT FROM automation._stranger());
+END
+$$;
 COMMENT ON FUNCTION automation._is_copy() IS 'Whether this database was restored, copied, set back or renamed, and not adopted since';
 
 CREATE FUNCTION automation._copy_warning(OUT message text, OUT detail text, OUT hint text)

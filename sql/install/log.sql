@@ -64,7 +64,7 @@ BEGIN
 		min(v.next_at),
 		max(v.last_at)
 	INTO worst, reason, deliveries, next_at, last_at
-	FROM automation._delivery AS v
+	FROM automation._delivery_now AS v
 	-- No join: of so many tables PostgreSQL would read all messages before it looks at the numbers.
 	WHERE v.id = ANY (ARRAY(SELECT i::bigint FROM jsonb_array_elements_text(ids) AS i));
 END

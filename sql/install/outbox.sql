@@ -181,11 +181,10 @@ END;
 COMMENT ON FUNCTION automation.sms_segments(text)
 	IS 'In how many segments a text message goes out, each of which is paid for, and why: one character outside of GSM-7 makes it UCS-2';
 
-CREATE VIEW automation._delivery AS
+CREATE VIEW automation._delivery_now AS
 SELECT
 	d.id,
 	d.at,
-	ru.name AS rule,
 	d.run_id,
 	d.step,
 	d.channel,
@@ -217,9 +216,14 @@ LEFT JOIN automation.retry AS r ON r.delivery_id = d.id
 -- What was sent in the very moment, or has been ended since, is what it is.
 LEFT JOIN automation.recalled AS c ON c.delivery_id = d.id AND (a.id IS NULL OR r.delivery_id IS NOT NULL AND a.outcome IS NOT NULL)
 LEFT JOIN automation.channel_state AS s ON s.server = d.server
-LEFT JOIN automation.lane AS l ON l.server = d.server AND l.priority = d.priority
-LEFT JOIN automation.run AS u ON u.id = d.run_id
-LEFT JOIN automation.rule AS ru ON ru.id = u.rule_id;
+LEFT JOIN automation.lane AS l ON l.server = d.server AND l.priority = d.priority;
+COMMENT ON VIEW automation._delivery_now IS 'How deliveries stand now; without a look at their runs, which would cost as much again';
+
+CREATE VIEW automation._delivery AS
+SELECT n.*, r.name AS rule
+FROM automation._delivery_now AS n
+LEFT JOIN automation.run AS u ON u.id = n.run_id
+LEFT JOIN automation.rule AS r ON r.id = u.rule_id;
 COMMENT ON VIEW automation._delivery IS 'automation.deliveries, with those of everybody''s rules';
 
 -- security_barrier: a function in the reader's query sees no row that the reader does not.
@@ -377,7 +381,7 @@ BEGIN
 		PERFORM automation._fail('55000', format('the message of delivery %s has been erased', delivery));
 	END IF;
 	DELETE FROM automation.retry AS r WHERE r.delivery_id = delivery; -- waits for the worker, who may be claiming it
-	state := (SELECT d.state FROM automation._delivery AS d WHERE d.id = delivery);
+	state := (SELECT d.state FROM automation._delivery_now AS d WHERE d.id = delivery);
 	IF NOT automation._may_send_again(state) THEN
 		PERFORM automation._fail('55000', format('delivery %s %s', delivery, CASE state
 			WHEN 'delivered' THEN 'is already delivered'

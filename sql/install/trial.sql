@@ -304,7 +304,7 @@ LANGUAGE sql STABLE
 RETURN (
 	SELECT jsonb_agg(jsonb_build_object('channel', v.channel, 'kind', v.kind, 'recipient', v.recipient, 'message', d.message - 'recipient', 'at', d.at) ORDER BY d.id)
 	FROM automation.delivery AS d
-	CROSS JOIN LATERAL (SELECT s.* FROM automation._delivery AS s WHERE s.id = d.id OFFSET 0) AS v
+	CROSS JOIN LATERAL (SELECT s.* FROM automation._delivery_now AS s WHERE s.id = d.id OFFSET 0) AS v
 	WHERE d.id = ANY (deliveries)
 );
 COMMENT ON FUNCTION automation._test_messages(bigint[]) IS 'Messages of a step, as they were rendered';

@@ -53,7 +53,7 @@ DECLARE
 BEGIN
 	PERFORM automation._mind_locks();
 	PERFORM FROM automation.delivery AS d WHERE d.id = delivery FOR UPDATE;
-	state := (SELECT d.state FROM automation._delivery AS d WHERE d.id = delivery);
+	state := (SELECT d.state FROM automation._delivery_now AS d WHERE d.id = delivery);
 	IF state IN ('ready', 'held', 'retrying') THEN
 		INSERT INTO automation.recalled (delivery_id, reason) VALUES (delivery, _recall_delivery.reason) ON CONFLICT DO NOTHING;
 		PERFORM automation._wake_worker();
