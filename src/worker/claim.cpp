@@ -99,6 +99,18 @@ std::vector<Candidate> judge(const Taken &taken, const Lane &lane, Directory &di
 	return candidates;
 }
 
+// An attempt that is committed counts as begun: what is not to be sent twice waits for its place.
+void keep_for_places(std::vector<Candidate> &candidates, int places)
+{
+	for (Candidate &candidate : candidates) {
+		const bool has_place = !begins(candidate.admission) || places-- > 0;
+		if (!has_place && candidate.claim.policy.unknown == core::RetryPolicy::Unknown::hold)
+			candidate.admission = {.state = core::State::ready,
+				.reason = "others are being sent",
+				.wait = milliseconds(0)};
+	}
+}
+
 void put_off(const Lane &lane, std::vector<Candidate> &candidates)
 {
 	const auto is_later = [](const Candidate &candidate) {
@@ -137,11 +149,12 @@ void write_attempts(std::vector<Candidate> &candidates, std::int64_t epoch)
 } // namespace
 
 std::vector<Claim> admit(
-	const Taken &taken, const Lane &lane, std::int64_t epoch, Directory &directory)
+	const Taken &taken, int places, const Lane &lane, std::int64_t epoch, Directory &directory)
 {
 	if (taken.size() == 0)
 		return {};
 	std::vector<Candidate> candidates = judge(not_called_back(taken, lane), lane, directory);
+	keep_for_places(candidates, places);
 	put_off(lane, candidates);
 	write_attempts(candidates, epoch);
 	std::vector<Claim> claims;

@@ -10,8 +10,9 @@
 
 namespace automation::worker {
 
+// So many have a place; what goes beyond them may wait for one, claimed.
 std::vector<Claim> admit(
-	const Taken &taken, const Lane &lane, std::int64_t epoch, Directory &directory);
+	const Taken &taken, int places, const Lane &lane, std::int64_t epoch, Directory &directory);
 
 // What becomes of attempts that an earlier worker left in flight.
 std::vector<Settlement> settle_lost(std::int64_t settled_below, Directory &directory);

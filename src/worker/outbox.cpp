@@ -117,10 +117,10 @@ bool Outbox::find_lanes()
 }
 
 std::vector<Claim> Outbox::claim(
-	Lane &lane, int room, const std::string &now_visible, Directory &directory)
+	Lane &lane, int places, int ahead, const std::string &now_visible, Directory &directory)
 {
-	const Taken taken = take(lane, room, now_visible);
-	std::vector<Claim> claims = admit(taken, lane, epoch_, directory);
+	const Taken taken = take(lane, places + ahead, now_visible);
+	std::vector<Claim> claims = admit(taken, places, lane, epoch_, directory);
 	for (Claim &claim : claims)
 		claim.message.id = "msg_" + identity_ + "_" + claim.message.id;
 	return claims;

@@ -34,9 +34,10 @@ public:
 	// False: the database is a copy that nobody has adopted, and nothing is to be sent.
 	bool is_at_home();
 
-	// At most room deliveries of the lane: those that are due again, then new ones.
+	// Deliveries of the lane for so many places, and to follow them: those that are due again, then
+	// new ones.
 	std::vector<Claim> claim(
-		Lane &lane, int room, const std::string &now_visible, Directory &directory);
+		Lane &lane, int places, int ahead, const std::string &now_visible, Directory &directory);
 	bool has_news_of_limits() const; // that are worth saving
 	// All attempts below have an outcome.
 	void save(std::int64_t settled_below);

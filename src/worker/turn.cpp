@@ -160,7 +160,7 @@ int Worker::claim(Lane &lane, int places, const std::string &now_visible,
 	const Course &course = directory_.course(lane.server);
 	int claimed = 0;
 	for (Claim &claim :
-		outbox_.claim(lane, places + ahead(lane, course, tasks), now_visible, directory_)) {
+		outbox_.claim(lane, places, ahead(lane, course, tasks), now_visible, directory_)) {
 		const bool has_place = claimed++ < places;
 		if (has_place)
 			occupancy.enter(lane.server, course.host, lane.priority);

@@ -1,5 +1,6 @@
 # While a channel is fast, the next requests are claimed before there is a place for them. When it becomes slow, they are
-# given back: who pauses the channel then, or cancels, has not come too late. Nothing is lost by it, nor sent twice.
+# given back: who pauses the channel then, or cancels, has not come too late. Nothing is lost by it, nor sent twice. What is
+# not to be sent twice is not claimed so.
 use strict;
 use warnings;
 use Server;
@@ -34,6 +35,16 @@ $server->ask(q{UPDATE automation.delivery SET message = jsonb_set(message, '{pat
 $server->ask(q{SELECT automation.resume_channel('hook')});
 $server->poll_query_until('postgres', q{SELECT bool_and(state = 'delivered') FROM automation.deliveries}) or die 'not delivered';
 is(scalar $web->received, 1501, 'all of it is sent once it goes on, and once');
+
+$server->ask(q{SELECT automation.drop_rule('tell')});
+$server->ask(<<'END');
+	SELECT automation.create_rule('once', 'job', 'created', activate => true, steps => ARRAY[
+		automation.action('send_webhook', '{"channel": "hook", "path": "/{{ word }}/{{ number }}/{{ id }}", "body": {}, "on_unknown": "hold"}')])
+END
+$server->ask(q{INSERT INTO job SELECT g, NULL, 'delay', CASE WHEN g < 2700 THEN 0 ELSE 500 END FROM generate_series(2000, 2900) AS g});
+$server->poll_query_until('postgres', q{SELECT bool_and(state = 'delivered') FROM automation.deliveries}) or die 'not delivered';
+is($server->ask(q{SELECT count(*) FROM automation.attempt WHERE delivery_id > 1501}), 901, 'what is not to be sent twice is not claimed before there is a place');
+is(scalar $web->received, 2402, 'and is sent once');
 
 $server->stop;
 done_testing();
