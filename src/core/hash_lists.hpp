@@ -54,7 +54,7 @@ private:
 	void rebuild()
 	{
 		const std::size_t places = std::bit_ceil(entries_.size() + 1);
-		shift_ = 64 - std::bit_width(places - 1);
+		shift_ = 64 - static_cast<int>(std::bit_width(places - 1));
 		heads_.assign(places, none);
 		for (std::size_t entry = 0; entry < entries_.size(); ++entry)
 			link(entry);

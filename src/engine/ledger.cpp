@@ -131,7 +131,7 @@ std::int64_t write_delivery(const Delivery &delivery)
 
 void write_place(std::int64_t id, const Delivery &delivery, const RunRecord &run)
 {
-	pg::insert_into("queue",
+	pg::insert_into({"queue"},
 		{Value::int8(id), Value::oid(delivery.server),
 			Value::int2(static_cast<int>(delivery.priority)), Value::int4(run.subject),
 			Value::text(run.key)});
@@ -140,7 +140,7 @@ void write_place(std::int64_t id, const Delivery &delivery, const RunRecord &run
 void write_notification(
 	std::int64_t run, int step, const std::string &recipient, const std::string &body)
 {
-	pg::insert_into("notification",
+	pg::insert_into({"notification"},
 		{Value::int8(pg::next_value("notification_id_seq")), pg::instant(pg::present()),
 			Value::text(recipient), Value::text(body), Value::int8(run), Value::int2(step)});
 }
@@ -166,7 +166,7 @@ void write_step(std::int64_t run, const StepRecord &step)
 
 void write_plan(const Plan &plan)
 {
-	pg::insert_into("pending",
+	pg::insert_into({"pending"},
 		{Value::int8(next_run()), pg::instant(plan.due), Value::int4(plan.rule),
 			Value::int4(plan.version), Value::int4(plan.subject), Value::int2(plan.step),
 			Value::text_or_null(unless_empty(plan.awaits)), number_or_null(Value::int8(plan.run)),
@@ -179,7 +179,7 @@ void write_plan(const Plan &plan)
 
 void write_touch(const Touch &touch)
 {
-	pg::insert_into("touch",
+	pg::insert_into({"touch"},
 		{Value::int8(next_run()), pg::instant(pg::present()), pg::current_transaction(),
 			Value::int4(touch.subject), Value::text_or_null(unless_empty(touch.key)),
 			columns_or_null(array_text(touch.columns)), number_or_null(Value::int4(touch.rule)),
@@ -191,7 +191,7 @@ void write_touch(const Touch &touch)
 
 void write_held(const Held &match)
 {
-	pg::insert_into("held",
+	pg::insert_into({"held"},
 		{Value::int8(next_run()), Value::int8(match.batch), Value::int4(match.rule),
 			Value::int4(match.source), Value::text(match.event), Value::text(match.key),
 			Value::text_or_null(match.old)});

@@ -11,9 +11,8 @@ namespace automation::pg {
 
 // One of the engine's tables; of the log and the outbox, in the volume that is written.
 struct Target {
-	Target(const char *table, int in_volume = 0) : name(table), volume(in_volume) {}
 	const char *name; // a literal
-	int volume;
+	int volume = 0;
 	bool operator==(const Target &other) const
 	{
 		return volume == other.volume && std::string_view(name) == other.name;

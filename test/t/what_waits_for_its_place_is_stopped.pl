@@ -29,6 +29,7 @@ $server->poll_query_until('postgres', 'SELECT count(*) = 0 FROM automation.attem
 sleep 0.5;
 is(scalar $web->received, $before, 'nothing leaves a channel that was paused');
 note($server->ask(q{SELECT count(*) FROM automation.attempt WHERE reason LIKE 'not begun%'}) . ' were given back');
+is($server->ask(q{SELECT max(number) FROM automation.attempt WHERE reason LIKE 'not begun%'}) || 0, 0, 'which counts as no attempt');
 
 $server->ask(q{UPDATE automation.delivery SET message = jsonb_set(message, '{path}', '"/late"') WHERE message ->> 'path' LIKE '/delay/2000/%'
 	AND NOT EXISTS (SELECT FROM automation.attempt AS a WHERE a.delivery_id = delivery.id AND a.outcome = 'delivered')});
