@@ -47,7 +47,7 @@ bool is_on_system_path()
 // To the letter what the setting gives, so that a plan made under one of the two serves the other.
 void override_search_path()
 {
-	Oid temporary, toast;
+	Oid temporary = InvalidOid, toast = InvalidOid;
 	GetTempNamespaceState(&temporary, &toast);
 	OverrideSearchPath path{};
 	path.schemas = list_make1_oid(PG_CATALOG_NAMESPACE);

@@ -21,13 +21,13 @@ core::Week week_argument(FunctionCallInfoBaseData *call, int number)
 		const MultirangeType *week = DatumGetMultirangeTypeP(call->args[number].value);
 		TypeCacheEntry *type =
 			lookup_type_cache(MultirangeTypeGetOid(week), TYPECACHE_MULTIRANGE_INFO)->rngtype;
-		RangeType **ranges;
-		int count;
+		RangeType **ranges = nullptr;
+		int count = 0;
 		multirange_deserialize(type, week, &count, &ranges);
 		auto *values = static_cast<core::Span *>(palloc(count * sizeof(core::Span)));
 		for (int i = 0; i < count; ++i) {
 			RangeBound lower, upper;
-			bool is_empty;
+			bool is_empty = false;
 			range_deserialize(type, ranges[i], &lower, &upper, &is_empty);
 			values[i] = {std::chrono::seconds(DatumGetInt32(lower.val)),
 				std::chrono::seconds(DatumGetInt32(upper.val))};
@@ -42,8 +42,10 @@ std::vector<core::Day> days_argument(FunctionCallInfoBaseData *call, int number)
 	constexpr core::Day epoch(std::chrono::days(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE));
 	const ArrayType *array = guard([&] { return DatumGetArrayTypeP(call->args[number].value); });
 	const auto *first = reinterpret_cast<const DateADT *>(ARR_DATA_PTR(array));
+	const int count = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
 	std::vector<core::Day> days;
-	for (int i = 0; i < ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array)); ++i)
+	days.reserve(static_cast<std::size_t>(count));
+	for (int i = 0; i < count; ++i)
 		days.push_back(epoch + std::chrono::days(first[i]));
 	return days;
 }

@@ -4,8 +4,8 @@
 
 #include "pg/spi.hpp"
 
-#include <compare>
 #include <cstdint>
+#include <tuple>
 
 struct TupleTableSlot;
 
@@ -17,7 +17,11 @@ struct Place {
 	std::uint16_t item = 0;
 
 	explicit operator bool() const { return table != 0; }
-	auto operator<=>(const Place &) const = default;
+	bool operator==(const Place &) const = default;
+	bool operator<(const Place &other) const
+	{
+		return std::tie(table, block, item) < std::tie(other.table, other.block, other.item);
+	}
 };
 
 Place place_of(Oid table, Datum tid);

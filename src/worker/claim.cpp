@@ -56,7 +56,7 @@ Taken not_called_back(const Taken &taken, const Lane &lane)
 		});
 		return deliveries;
 	};
-	const Taken left{.waited = keep_free(taken.waited), .fresh = keep_free(taken.fresh)};
+	Taken left{.waited = keep_free(taken.waited), .fresh = keep_free(taken.fresh)};
 	postpone(lane, later);
 	return left;
 }
