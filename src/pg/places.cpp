@@ -130,8 +130,13 @@ void set_state(Place &place, State state)
 
 void call_worker(Place &place)
 {
-	pg_atomic_write_u32(&place.called, 1);
-	pg_memory_barrier();
+	// Who has been called, and has not looked yet, needs no signal with each call.
+	if (pg_atomic_exchange_u32(&place.called, 1) == 0)
+		wake(place);
+}
+
+void wake(Place &place)
+{
 	if (pg_atomic_read_u32(&place.state) == running)
 		set_latch_of(pg_atomic_read_u32(&place.process));
 }

@@ -50,7 +50,8 @@ extern Place *mine;	   // in a worker
 void request_places();		   // from _PG_init
 Place *place_of(Oid database); // null when it has none
 void set_state(Place &place, State state);
-void call_worker(Place &place);
+void call_worker(Place &place); // to look for what was committed
+void wake(Place &place);
 void call_launcher();
 
 } // namespace automation::pg

@@ -57,7 +57,8 @@ BackgroundWorker describe(const char *name, const char *function)
 void tell_to_leave(Place &place)
 {
 	pg_atomic_write_u32(&place.told_to_leave, 1);
-	call_worker(place);
+	pg_memory_barrier();
+	wake(place);
 }
 
 // The argument says both the place and for whom it was taken.

@@ -157,11 +157,11 @@ bool Worker::should_leave() const
 bool Worker::turn_is_due()
 {
 	const auto now = Clock::now();
+	if (now < not_before_)
+		return false; // nobody who calls meanwhile has to wake us
 	if (pg::worker_called() || now - looked_at_ >= milliseconds(pg::settings::poll_interval) ||
 		(next_due_ && *next_due_ <= now))
 		look_ = true;
-	if (now < not_before_)
-		return false;
 	return look_ || settlements_.size() >= locked_ + (waiting_ > 0 ? large_group : group_size) ||
 		(!settlements_.empty() && now - settled_first_at_ >= group_age);
 }
