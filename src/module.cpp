@@ -35,6 +35,7 @@
 #include "pg/gathering.hpp"
 #include "pg/invocation.hpp"
 #include "pg/lineage.hpp"
+#include "pg/object.hpp"
 #include "pg/process.hpp"
 #include "pg/recurrence.hpp"
 #include "pg/rollback.hpp"
@@ -336,6 +337,7 @@ PG_ENTRY(automation_channel_figures, automation::pg::channel_figures_of_worker);
 PG_ENTRY(automation_worker_figures, automation::pg::worker_figures_of_worker);
 PG_ENTRY(automation_suggest, automation::suggest);
 PG_ENTRY(automation_changed, automation::pg::changed);
+PG_ENTRY(automation_object, automation::pg::object);
 PG_ENTRY(automation_now, automation::now);
 PG_ENTRY(automation_base, automation::base);
 PG_ENTRY(automation_system_identifier, automation::system_identifier);

@@ -166,6 +166,7 @@ GRANT EXECUTE ON FUNCTION
 	automation._base(),
 	automation.html_escape(text),
 	automation.one_line(text),
+	automation._object("any"),
 	automation.url_encode(text),
 	automation.phone_e164(text),
 	automation.capitalize(text),

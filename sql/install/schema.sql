@@ -95,6 +95,10 @@ CREATE FUNCTION automation.one_line(value text) RETURNS text
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'automation_one_line';
 COMMENT ON FUNCTION automation.one_line(text) IS 'The text without line breaks and control characters, fit for a header';
 
+CREATE FUNCTION automation._object(VARIADIC "any") RETURNS jsonb
+LANGUAGE C STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'automation_object';
+COMMENT ON FUNCTION automation._object("any") IS 'The object of keys, each followed by its value; compiled steps call it in place of jsonb_build_object(), where the values are booleans, integers, numerics, texts and jsonb, which it writes the same way';
+
 CREATE FUNCTION automation.url_encode(value text) RETURNS text
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'automation_url_encode';
 COMMENT ON FUNCTION automation.url_encode(text) IS 'The text percent-encoded as one component of a URL';

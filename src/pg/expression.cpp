@@ -1,6 +1,7 @@
 #include "pg/analysis.hpp"
 
 #include "pg/expression.hpp"
+#include "pg/object.hpp"
 #include "pg/readable.hpp"
 #include "pg/stored_query.hpp"
 
@@ -122,6 +123,7 @@ void Expression::compile(List *parts)
 		built_in_ = !calls_user_code(rest);
 		settings_matter_ = writes_by_settings(rest, nullptr);
 		harmless_ = built_in_ && is_condition_ && !can_fail(rest);
+		left = reinterpret_cast<List *>(with_quick_objects(rest));
 		if (left != NIL)
 			state_ = is_condition_ ? ExecInitQual(left, nullptr)
 								   : ExecInitExpr(static_cast<Expr *>(linitial(left)), nullptr);
