@@ -5,6 +5,7 @@
 #include "pg/identity.hpp"
 #include "pg/insertion.hpp"
 #include "pg/json.hpp"
+#include "pg/json_builder.hpp"
 #include "pg/process.hpp"
 #include "pg/sequence.hpp"
 #include "pg/volume.hpp"
@@ -13,24 +14,13 @@
 
 namespace automation::engine {
 
-using core::json_string;
 using pg::Value;
 
 namespace {
 
-std::string field(const char *name, const std::string &json)
-{
-	return "," + json_string(name) + ":" + json;
-}
-
 std::optional<std::string> unless_empty(const std::string &text)
 {
 	return text.empty() ? std::nullopt : std::optional(text);
-}
-
-Value json_or_null(const std::string &text)
-{
-	return text.empty() ? Value::null(Value::Type::jsonb) : Value::parse(Value::Type::jsonb, text);
 }
 
 Value number_or_null(Value value)
@@ -45,12 +35,13 @@ Value columns_or_null(const std::string &array)
 						 : Value::parse(Value::Type::int2s, array);
 }
 
-std::string steps_json(const std::vector<StepRecord> &steps)
+Value steps_json(const std::vector<StepRecord> &steps)
 {
-	std::string text = "[";
+	pg::JsonBuilder list;
+	list.begin_array();
 	for (const StepRecord &step : steps)
-		text += (text.size() > 1 ? "," : "") + step.json();
-	return text + "]";
+		step.tell(list);
+	return list.end_array().finish();
 }
 
 } // namespace
@@ -63,25 +54,26 @@ std::string array_text(const std::vector<int> &numbers)
 	return text.empty() ? text : text + "}";
 }
 
-std::string StepRecord::json() const
+void StepRecord::tell(pg::JsonBuilder &list) const
 {
-	std::string text = "{\"step\":" + std::to_string(number) +
-		field("action", json_string(action)) + field("status", json_string(status));
-	if (!reason.empty())
-		text += field("reason", json_string(reason));
-	if (!sqlstate.empty())
-		text += field("sqlstate", json_string(sqlstate));
+	const auto tell_text = [&](const char *name, const std::string &text) {
+		if (!text.empty())
+			list.key(name).text(text);
+	};
+	list.begin_object().key("step").number(number).key("action").text(action);
+	list.key("status").text(status);
+	tell_text("reason", reason);
+	tell_text("sqlstate", sqlstate);
 	if (!result.empty())
-		text += field("result", result);
+		list.key("result").json(result);
 	if (!deliveries.empty()) {
-		std::string list;
+		list.key("deliveries").begin_array();
 		for (const std::int64_t delivery : deliveries)
-			list += (list.empty() ? "" : ",") + std::to_string(delivery);
-		text += field("deliveries", "[" + list + "]");
+			list.number(delivery);
+		list.end_array();
 	}
-	if (!due.empty())
-		text += field("due", json_string(due));
-	return text + "}";
+	tell_text("due", due);
+	list.end_object();
 }
 
 const char *event_name(pg::Event event)
@@ -106,11 +98,11 @@ void write_run(const RunRecord &run)
 	pg::insert_into(pg::in_volume("run"),
 		{Value::int8(run.id), pg::instant(pg::present()), Value::int4(run.rule),
 			Value::int4(run.version), Value::int4(run.subject), Value::text(run.key),
-			Value::text(run.event), json_or_null(run.changes), Value::text(run.status),
+			Value::text(run.event), run.changes, Value::text(run.status),
 			Value::text_or_null(unless_empty(run.reason)),
-			Value::text_or_null(unless_empty(run.sqlstate)),
-			Value::parse(Value::Type::jsonb, steps_json(run.steps)), Value::int2(run.depth),
-			number_or_null(Value::int8(run.cause)), Value::text(pg::session_user_name())});
+			Value::text_or_null(unless_empty(run.sqlstate)), steps_json(run.steps),
+			Value::int2(run.depth), number_or_null(Value::int8(run.cause)),
+			Value::text(pg::session_user_name())});
 	pg::fault_point("a run is recorded");
 }
 
@@ -159,9 +151,10 @@ std::int64_t write_document(const RunRecord &run, const Document &document)
 
 void write_step(std::int64_t run, const StepRecord &step)
 {
+	pg::JsonBuilder told;
+	step.tell(told);
 	pg::insert_into(pg::in_volume("step_run"),
-		{Value::int8(run), Value::int2(step.number), pg::instant(pg::present()),
-			Value::parse(Value::Type::jsonb, step.json())});
+		{Value::int8(run), Value::int2(step.number), pg::instant(pg::present()), told.finish()});
 }
 
 void write_plan(const Plan &plan)

@@ -4,6 +4,7 @@
 
 #include "core/priority.hpp"
 #include "pg/clock.hpp"
+#include "pg/json_builder.hpp"
 #include "pg/row.hpp"
 
 #include <cstdint>
@@ -26,7 +27,7 @@ struct StepRecord {
 	std::vector<std::int64_t> deliveries = {};
 	std::string due = {}; // ISO 8601, when it waits
 
-	std::string json() const;
+	void tell(pg::JsonBuilder &list) const; // as an object
 };
 
 struct RunRecord {
@@ -37,7 +38,7 @@ struct RunRecord {
 	std::string key;
 	std::string source_key = {}; // of the row whose change fired the rule, when it is another
 	std::string event;
-	std::string changes; // JSON text
+	pg::Value changes = pg::Value::null(pg::Value::Type::jsonb);
 	std::string status;
 	std::string reason = {};
 	std::string sqlstate = {};

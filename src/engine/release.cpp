@@ -53,7 +53,6 @@ void record(const Held &match, const char *status, const std::string &reason)
 		.subject = match.source,
 		.key = match.key,
 		.event = "released",
-		.changes = {},
 		.status = status,
 		.reason = reason});
 }

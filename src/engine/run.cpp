@@ -1,7 +1,6 @@
 #include "engine/run.hpp"
 
 #include "core/failure.hpp"
-#include "core/json.hpp"
 #include "engine/bulk.hpp"
 #include "engine/cascade.hpp"
 #include "engine/guard.hpp"
@@ -14,6 +13,7 @@
 #include "pg/gathering.hpp"
 #include "pg/identity.hpp"
 #include "pg/json.hpp"
+#include "pg/json_builder.hpp"
 #include "pg/veto.hpp"
 
 namespace automation::engine {
@@ -23,24 +23,29 @@ namespace {
 constexpr std::size_t longest_key = 2'000;	 // bytes; an index has room for it
 constexpr std::size_t most_gathered = 1'000; // rows
 
-std::string json_or_null(const std::optional<std::string> &text)
+void add_clipped(pg::JsonBuilder &values, const std::optional<std::string> &text)
 {
-	return text ? core::json_string(pg::clipped(*text, longest_logged_value)) : "null";
+	if (text)
+		values.text(pg::clipped(*text, longest_logged_value));
+	else
+		values.null();
 }
 
 // The watched columns that changed: {"status": ["Scheduled", "Dispatched"]}.
-std::string changes_json(const Rule &rule, const pg::RowChange &change)
+pg::Value changes_json(const Rule &rule, const pg::RowChange &change)
 {
 	if (change.event() != pg::Event::update || rule.watched().empty())
-		return {};
+		return pg::Value::null(pg::Value::Type::jsonb);
 	const pg::OrdinarySettings settings(pg::OrdinarySettings::Need::all);
-	std::string text = "{";
-	for (const int column : rule.watched())
-		text += (text.size() > 1 ? "," : "") +
-			core::json_string(change.type().column_name(column)) + ":[" +
-			json_or_null(change.old_text(column)) + "," + json_or_null(change.new_text(column)) +
-			"]";
-	return text + "}";
+	pg::JsonBuilder changes;
+	changes.begin_object();
+	for (const int column : rule.watched()) {
+		changes.key(change.type().column_name(column)).begin_array();
+		add_clipped(changes, change.old_text(column));
+		add_clipped(changes, change.new_text(column));
+		changes.end_array();
+	}
+	return changes.end_object().finish();
 }
 
 RunRecord new_record(const Rule &rule, const char *event)

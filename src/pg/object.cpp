@@ -2,6 +2,7 @@
 
 #include "pg/body.hpp"
 #include "pg/error.hpp"
+#include "pg/json_value.hpp"
 
 namespace automation::pg {
 
@@ -25,55 +26,9 @@ bool is_known(Oid type)
 	}
 }
 
-JsonbValue null_value()
-{
-	JsonbValue made{};
-	made.type = jbvNull;
-	return made;
-}
-
-JsonbValue text_value(const char *characters, int length)
-{
-	if (static_cast<uint32>(length) > JENTRY_OFFLENMASK)
-		ereport(ERROR, errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-			errmsg("string too long to represent as jsonb string"));
-	JsonbValue made{};
-	made.type = jbvString;
-	made.val.string.val = const_cast<char *>(characters);
-	made.val.string.len = length;
-	return made;
-}
-
-JsonbValue text_value(text *value)
+JsonbValue text_of(text *value)
 {
 	return text_value(VARDATA_ANY(value), static_cast<int>(VARSIZE_ANY_EXHDR(value)));
-}
-
-// What JSON has no number for is a text, as to_jsonb() has it.
-JsonbValue number_value(Numeric number)
-{
-	if (numeric_is_nan(number) || numeric_is_inf(number)) {
-		const char *name =
-			DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(number)));
-		return text_value(name, static_cast<int>(strlen(name)));
-	}
-	JsonbValue made{};
-	made.type = jbvNumeric;
-	made.val.numeric = number;
-	return made;
-}
-
-JsonbValue json_value(Jsonb *value)
-{
-	JsonbValue made{};
-	if (JB_ROOT_IS_SCALAR(value)) {
-		JsonbExtractScalar(&value->root, &made);
-		return made;
-	}
-	made.type = jbvBinary;
-	made.val.binary.data = &value->root;
-	made.val.binary.len = static_cast<int>(VARSIZE(value) - VARHDRSZ);
-	return made;
 }
 
 JsonbValue value_of(Oid type, Datum value)
@@ -98,7 +53,7 @@ JsonbValue value_of(Oid type, Datum value)
 	case TEXTOID:
 	case VARCHAROID:
 	case BPCHAROID:
-		return text_value(DatumGetTextPP(value));
+		return text_of(DatumGetTextPP(value));
 	default:
 		ereport(ERROR, errcode(ERRCODE_DATATYPE_MISMATCH),
 			errmsg("automation._object() does not write type %s", format_type_be(type)));
@@ -111,7 +66,7 @@ JsonbValue key_of(FunctionCallInfo call, int number)
 	if (call->args[number].isnull || get_fn_expr_argtype(call->flinfo, number) != TEXTOID)
 		ereport(ERROR, errcode(ERRCODE_DATATYPE_MISMATCH),
 			errmsg("the keys of automation._object() are texts"));
-	return text_value(DatumGetTextPP(call->args[number].value));
+	return text_of(DatumGetTextPP(call->args[number].value));
 }
 
 bool is_key(Node *node)
