@@ -733,7 +733,8 @@ BEGIN
 	END IF;
 	-- A rule of which part was dropped by force is met by every change, so that the log tells.
 	IF EXISTS (SELECT FROM automation._indexed(compiled)) THEN
-		DELETE FROM automation.rule_index AS i USING automation._indexed(compiled) AS b
+		UPDATE automation.rule_index AS i SET watched = '{}', columns = '{}', functions = '{}', collations = '{}', hashes = '{}'
+		FROM automation._indexed(compiled) AS b
 		WHERE i.rule_id = b.rule_id AND i.version = b.version;
 	END IF;
 	IF EXISTS (SELECT FROM automation.entity AS e WHERE e.relation = ANY (tables)) THEN

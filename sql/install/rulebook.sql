@@ -5,6 +5,9 @@ CREATE TABLE automation.rule_index (
 	rule_id integer NOT NULL,
 	version integer NOT NULL,
 	made_by text NOT NULL DEFAULT version(),
+	relation regclass NOT NULL,
+	at_commit boolean NOT NULL,
+	is_timed boolean NOT NULL,
 	watched smallint[] NOT NULL,
 	columns smallint[] NOT NULL,
 	functions oid[] NOT NULL,
@@ -13,7 +16,7 @@ CREATE TABLE automation.rule_index (
 	waits_for smallint[],
 	PRIMARY KEY (rule_id, version)
 );
--- Sessions read all of it with their first write: what is stored so is read in place.
+-- Of a short list sessions read all with their first write: what is stored so is read in place.
 ALTER TABLE automation.rule_index
 	ALTER watched SET STORAGE PLAIN,
 	ALTER columns SET STORAGE PLAIN,
@@ -24,6 +27,9 @@ COMMENT ON TABLE automation.rule_index IS 'What is known of each compiled rule w
 COMMENT ON COLUMN automation.rule_index.rule_id IS 'The rule';
 COMMENT ON COLUMN automation.rule_index.version IS 'Which version of it';
 COMMENT ON COLUMN automation.rule_index.made_by IS 'Version of the server; what another one has made is made again';
+COMMENT ON COLUMN automation.rule_index.relation IS 'Its event relation';
+COMMENT ON COLUMN automation.rule_index.at_commit IS 'It is judged when the transaction ends';
+COMMENT ON COLUMN automation.rule_index.is_timed IS 'Its runs begin later: what waits is planned though it is paused';
 COMMENT ON COLUMN automation.rule_index.watched IS 'Columns of its event relation that an update must have changed';
 COMMENT ON COLUMN automation.rule_index.columns IS 'Columns of its event relation that it compares with values';
 COMMENT ON COLUMN automation.rule_index.functions IS 'Hash function of each of the columns';
@@ -31,6 +37,9 @@ COMMENT ON COLUMN automation.rule_index.collations IS 'Collation for each of the
 COMMENT ON COLUMN automation.rule_index.hashes IS 'One number for each list of values of the columns that the rule takes';
 COMMENT ON COLUMN automation.rule_index.waits_for IS 'Columns of its relation whose change may end what waits, 0 among them; null: nothing of it waits';
 
+-- For long lists: which columns are compared at all, and which rules compare them with what a row has.
+CREATE INDEX rule_index_shape ON automation.rule_index (relation, columns, functions, collations, at_commit);
+CREATE INDEX rule_index_hashes ON automation.rule_index USING gin (hashes) WITH (fastupdate = off);
 CREATE INDEX rule_index_waits ON automation.rule_index (rule_id) WHERE waits_for IS NOT NULL;
 
 CREATE TRIGGER pg_automation_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON automation.rule_index
@@ -132,16 +141,19 @@ COMMENT ON FUNCTION automation._columns_read(regclass, oid) IS 'Columns of a tab
 CREATE FUNCTION automation._index_rule(rule_id integer, version integer) RETURNS void
 LANGUAGE sql
 BEGIN ATOMIC
-	INSERT INTO automation.rule_index AS i (rule_id, version, watched, columns, functions, collations, hashes, waits_for)
-	SELECT _index_rule.rule_id, _index_rule.version, k.watched, k.columns, k.functions, k.collations, k.hashes,
+	INSERT INTO automation.rule_index AS i (rule_id, version, relation, at_commit, is_timed, watched, columns, functions, collations, hashes, waits_for)
+	SELECT _index_rule.rule_id, _index_rule.version, r.event_relation, v.evaluate = 'commit', v.timing IS NOT NULL, k.watched, k.columns, k.functions, k.collations, k.hashes,
 		(SELECT array_agg(DISTINCT c.attnum)
 		FROM automation._wait AS w
 		CROSS JOIN LATERAL unnest(CASE WHEN w.by_difference THEN '{}' ELSE coalesce(w.cancelled_by, '{}') END
 			|| automation._columns_read(w.relation, w.until_function) || coalesce(w.anchored_on, 0::smallint)) AS c(attnum)
 		WHERE w.rule_id = _index_rule.rule_id AND w.version = _index_rule.version)
-	FROM automation._known_of(_index_rule.rule_id, _index_rule.version) AS k
+	FROM automation.rule AS r
+	JOIN automation.rule_version AS v ON v.rule_id = r.id,
+		LATERAL automation._known_of(_index_rule.rule_id, _index_rule.version) AS k
+	WHERE r.id = _index_rule.rule_id AND v.version = _index_rule.version
 	ON CONFLICT ON CONSTRAINT rule_index_pkey DO UPDATE
-	SET made_by = excluded.made_by, watched = excluded.watched, columns = excluded.columns, functions = excluded.functions,
+	SET made_by = excluded.made_by, relation = excluded.relation, at_commit = excluded.at_commit, is_timed = excluded.is_timed, watched = excluded.watched, columns = excluded.columns, functions = excluded.functions,
 		collations = excluded.collations, hashes = excluded.hashes, waits_for = excluded.waits_for;
 END;
 COMMENT ON FUNCTION automation._index_rule(integer, integer) IS 'Notes what is known of a version of a rule without reading it';
@@ -159,9 +171,10 @@ BEGIN ATOMIC
 	SELECT r.id, r.version
 	FROM automation.rule AS r
 	LEFT JOIN automation.rule_index AS i ON i.rule_id = r.id AND i.version = r.version AND i.made_by = (SELECT version())
-	WHERE i.rule_id IS NULL AND automation._rule_part(r.id, r.version, 'when') IS NOT NULL;
+	WHERE i.rule_id IS NULL AND r.event_relation IS NOT NULL
+		AND (r.state IN ('active', 'paused') OR automation._rule_part(r.id, r.version, 'when') IS NOT NULL);
 END;
-COMMENT ON FUNCTION automation._unknown_rules() IS 'Compiled rules that are not in rule_index';
+COMMENT ON FUNCTION automation._unknown_rules() IS 'Rules that are not in rule_index: those that are compiled, or are to run and say in the log why they cannot';
 
 CREATE FUNCTION automation._index_rules() RETURNS void
 LANGUAGE plpgsql -- what is pending comes later
@@ -174,39 +187,82 @@ BEGIN
 			SELECT u.rule_id, u.version FROM automation._unknown_rules() AS u
 			UNION
 			SELECT p.rule_id, p.version FROM automation.pending AS p
-		) AS v
-		WHERE automation._rule_part(v.rule_id, v.version, 'when') IS NOT NULL;
+			WHERE automation._rule_part(p.rule_id, p.version, 'when') IS NOT NULL
+		) AS v;
 	END IF;
 END
 $$;
 COMMENT ON FUNCTION automation._index_rules() IS 'Indexes rules that came with a dump, or that another version of the server has indexed';
 
-CREATE FUNCTION automation._rules_of(entity_id integer)
+CREATE FUNCTION automation._rules_of(relation regclass)
+RETURNS TABLE (rule_id integer, version integer, place integer, at_commit boolean)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT r.id, r.version, r.position, v.evaluate = 'commit'
+	FROM automation.rule AS r
+	JOIN automation.rule_version AS v ON v.rule_id = r.id AND v.version = r.version
+		AND (r.state = 'active' OR r.state = 'paused' AND v.timing IS NOT NULL)
+	LEFT JOIN pg_catalog.pg_authid AS o ON o.oid = r.owner
+	WHERE r.event_relation = _rules_of.relation
+		AND (o.rolsuper IS NOT TRUE OR (SELECT coalesce(current_setting('pg_automation.superuser_rules', true)::boolean, true)));
+END;
+COMMENT ON FUNCTION automation._rules_of(regclass) IS 'Rules that changes of an table can fire, where nothing is indexed';
+
+CREATE FUNCTION automation._listed(relation regclass)
 RETURNS TABLE (
 	rule_id integer,
 	version integer,
 	place integer,
-	is_known boolean,
+	at_commit boolean,
 	watched smallint[],
 	columns smallint[],
 	functions oid[],
 	collations oid[],
-	hashes bigint[],
-	at_commit boolean)
+	hashes bigint[])
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-	SELECT r.id, r.version, r.position, i.rule_id IS NOT NULL, i.watched, i.columns, i.functions, i.collations, i.hashes,
-		v.evaluate = 'commit'
-	FROM automation.entity AS source
-	JOIN automation.rule AS r ON r.event_relation = source.relation
-	JOIN automation.rule_version AS v ON v.rule_id = r.id AND v.version = r.version
-		AND (r.state = 'active' OR r.state = 'paused' AND v.timing IS NOT NULL)
+	SELECT r.id, r.version, r.position, i.at_commit, i.watched, i.columns, i.functions, i.collations, i.hashes
+	FROM automation.rule_index AS i
+	JOIN automation.rule AS r ON r.id = i.rule_id AND r.version = i.version
+		AND (r.state = 'active' OR r.state = 'paused' AND i.is_timed)
 	LEFT JOIN pg_catalog.pg_authid AS o ON o.oid = r.owner
-	LEFT JOIN automation.rule_index AS i ON i.rule_id = r.id AND i.version = r.version AND i.made_by = (SELECT version())
-	WHERE source.id = entity_id
+	WHERE i.relation = _listed.relation
 		AND (o.rolsuper IS NOT TRUE OR (SELECT coalesce(current_setting('pg_automation.superuser_rules', true)::boolean, true)));
 END;
-COMMENT ON FUNCTION automation._rules_of(integer) IS 'Rules that changes of an attached table can fire, with what is known of each without reading it';
+COMMENT ON FUNCTION automation._listed(regclass) IS 'The same where they are indexed, with what is known of each without reading it';
+
+CREATE FUNCTION automation._is_long(relation regclass, many integer) RETURNS boolean
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT EXISTS (SELECT FROM automation.rule_index AS i WHERE i.relation = _is_long.relation OFFSET many);
+END;
+COMMENT ON FUNCTION automation._is_long(regclass, integer) IS 'Whether more rules than that are indexed for an table';
+
+CREATE FUNCTION automation._shapes_of(relation regclass)
+RETURNS TABLE (at_commit boolean, columns smallint[], functions oid[], collations oid[])
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	-- From each to the next in the index, past all the rules that share it.
+	WITH RECURSIVE shape AS (
+		(SELECT i.columns, i.functions, i.collations, i.at_commit
+		FROM automation.rule_index AS i
+		WHERE i.relation = _shapes_of.relation
+		ORDER BY i.columns, i.functions, i.collations, i.at_commit
+		LIMIT 1)
+		UNION ALL
+		SELECT n.columns, n.functions, n.collations, n.at_commit
+		FROM shape AS s
+		CROSS JOIN LATERAL (
+			SELECT i.columns, i.functions, i.collations, i.at_commit
+			FROM automation.rule_index AS i
+			WHERE i.relation = _shapes_of.relation AND (i.columns, i.functions, i.collations, i.at_commit) > (s.columns, s.functions, s.collations, s.at_commit)
+			ORDER BY i.columns, i.functions, i.collations, i.at_commit
+			LIMIT 1
+		) AS n
+	)
+	SELECT s.at_commit, s.columns, s.functions, s.collations FROM shape AS s;
+END;
+COMMENT ON FUNCTION automation._shapes_of(regclass) IS 'Lists of columns that the rules of an table compare with constants';
 
 CREATE FUNCTION automation._touched_columns(entity_id integer) RETURNS TABLE (attnum smallint, name text)
 LANGUAGE sql STABLE

@@ -152,14 +152,14 @@ void on_row(const pg::TriggerCall &call)
 	const Cascade::Root root;
 	const pg::Capturing capturing;
 	if (call.moved_away()) {
-		if (chapter.judges_at_commit)
+		if (chapter.judges_at_commit())
 			note_for_commit(chapter, call);
 		return departures().add(call);
 	}
 	const pg::RowChange change = call.change(*chapter.type);
 	const std::optional<pg::Place> left =
 		call.event() == pg::Event::insert ? departures().take(call) : std::nullopt;
-	if (chapter.judges_at_commit)
+	if (chapter.judges_at_commit())
 		left ? note_move(chapter, call, *left) : note_for_commit(chapter, call);
 	if (!left)
 		return handle(chapter, change);

@@ -1,8 +1,8 @@
-// The rules on one watched table, as this backend has read them: of all of them what the index
-// needs, of the rest only those that have been candidates.
+// The rules on one watched table, as this backend has read them: those that have been candidates,
+// and what is needed to find these.
 #pragma once
 
-#include "engine/index.hpp"
+#include "engine/listing.hpp"
 #include "engine/rule.hpp"
 #include "pg/finder.hpp"
 #include "pg/memory.hpp"
@@ -27,14 +27,14 @@ public:
 	Chapter(const Chapter &) = delete;
 	Chapter &operator=(const Chapter &) = delete;
 
-	bool is_empty() const { return listed_.empty() && !something_waits; }
+	bool is_empty() const { return listing_.is_empty() && !something_waits; }
 	// The numbers of the active rules that the change may concern, in listed order.
-	std::vector<int> candidates(const pg::RowChange &change) const;
+	std::vector<int> candidates(const pg::RowChange &change);
 	// The same of those that are judged when the transaction ends, by all its changes together.
-	std::vector<int> candidates_at_commit(const pg::RowChange &net_change) const;
-	bool judges_at_commit = false;
+	std::vector<int> candidates_at_commit(const pg::RowChange &net_change);
+	bool judges_at_commit() const { return listing_.judges_at_commit(); }
 	Rule *listed(int number); // null: it is gone by now
-	int listed_id(int number) const;
+	int listed_id(int number);
 	Rule *present(int id); // the version that hears of changes now; null: none
 	Rule *find(int id, int version);
 	const pg::Expression &compile(const Rule &rule, Part &part) const;
@@ -50,23 +50,11 @@ public:
 	std::vector<Watched> watched;
 
 private:
-	struct Listed {
-		int id;
-		int version;
-		int watched;		  // which of watched_lists_ must have changed; of an update
-		Rule *rule = nullptr; // not read yet
-	};
-	void read_list();
-	Key unknown_key(int number);
 	void read_watched();
 
 	pg::Oid owner_ = 0; // of the table
 	std::unique_ptr<pg::Expression> key_;
-	int number_of(std::vector<int> watched_list);
-	std::vector<Listed> listed_;
-	std::vector<std::vector<int>> watched_lists_; // each once: most rules watch the same columns
-	std::vector<int> candidates(const Index &index, const pg::RowChange &change) const;
-	Index index_, index_at_commit_;
+	Listing listing_;
 	std::optional<pg::RowFinder> rows_;
 	std::map<std::pair<int, int>, std::unique_ptr<Rule>> rules_; // by id and version
 };

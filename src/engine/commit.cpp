@@ -70,7 +70,7 @@ private:
 	{
 		const Rulebook book;
 		Chapter &chapter = book.chapter(row.entity);
-		if (!chapter.type || !chapter.judges_at_commit || row.kind == Noted::Kind::moved)
+		if (!chapter.type || !chapter.judges_at_commit() || row.kind == Noted::Kind::moved)
 			return;
 		const std::optional<pg::RowChange> change = net_change(chapter, row);
 		if (!change)

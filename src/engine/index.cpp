@@ -100,13 +100,14 @@ void Index::add(int number, const Key &key)
 			shape.rules.add(hash, number);
 }
 
-std::vector<int> Index::candidates(const pg::RowChange &change) const
+std::vector<Index::Probe> Index::probes(const pg::RowChange &change) const
 {
-	std::vector<int> found = without_key_;
-	for (const Shape &shape : shapes_) {
+	std::vector<Probe> probes;
+	probes.reserve(shapes_.size());
+	for (std::size_t number = 0; number < shapes_.size(); ++number) {
 		std::int64_t key = 0;
-		bool complete = shape.is_usable;
-		for (const Key::Column &column : shape.columns) {
+		bool complete = shapes_[number].is_usable;
+		for (const Key::Column &column : shapes_[number].columns) {
 			const auto hash = complete
 				? change.hash(column.number, column.function, column.collation)
 				: std::nullopt;
@@ -116,10 +117,18 @@ std::vector<int> Index::candidates(const pg::RowChange &change) const
 			key = combine(key, *hash);
 		}
 		if (complete)
-			shape.rules.visit(key, [&](int number) { found.push_back(number); });
+			probes.push_back({number, key});
 	}
-	std::ranges::sort(found);
-	return found;
+	return probes;
+}
+
+std::vector<int> Index::found(const std::vector<Probe> &probes) const
+{
+	std::vector<int> numbers = without_key_;
+	for (const Probe &probe : probes)
+		shapes_[probe.shape].rules.visit(
+			probe.hash, [&](int number) { numbers.push_back(number); });
+	return numbers;
 }
 
 } // namespace automation::engine

@@ -31,10 +31,18 @@ void keep_index();
 
 class Index {
 public:
-	// Rules come in listed order; number counts them from 0.
+	// Where to look for the rules that a row may concern.
+	struct Probe {
+		std::size_t shape;
+		std::int64_t hash;
+	};
+
+	// A shape of which rules are to come.
+	void expect(const std::vector<Key::Column> &columns) { shape_for(columns); }
 	void add(int number, const Key &key);
-	// The numbers of the rules whose key the row carries, in listed order.
-	std::vector<int> candidates(const pg::RowChange &change) const;
+	std::vector<Probe> probes(const pg::RowChange &change) const;
+	// The numbers of the rules whose key the row carries, and of those that have none.
+	std::vector<int> found(const std::vector<Probe> &probes) const;
 
 private:
 	// Rules that compare the same columns, by the values that they compare them with.

@@ -144,7 +144,7 @@ void Statement::prepare(std::initializer_list<Value> values)
 			for (const Value &value : values)
 				types[count++] = detail::type_oid(value);
 			SPIPlanPtr plan = SPI_prepare_cursor(
-				command_, count, types, manner_ == Plan::once ? CURSOR_OPT_GENERIC_PLAN : 0);
+				command_, count, types, manner_ == Plan::usual ? 0 : CURSOR_OPT_GENERIC_PLAN);
 			if (!plan || SPI_keepplan(plan) != 0)
 				elog(ERROR, "could not prepare \"%s\": %s", command_,
 					SPI_result_code_string(SPI_result));
@@ -181,6 +181,7 @@ Rows Statement::execute_fresh(std::initializer_list<Value> values)
 {
 	const EngineOnly identity;
 	prepare(values);
+	const ByIndex by_index(manner_ == Plan::by_index);
 	return execute_guarded(command_, [&] {
 		Parameters parameters(values);
 		PushActiveSnapshot(GetLatestSnapshot());

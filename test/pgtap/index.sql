@@ -80,6 +80,37 @@ SELECT file.check('what another server has stored does not count');
 GRANT SELECT ON file.job TO index_author;
 SELECT file.check('nor for rules that can run');
 
+-- A long list is not read: what rows ask for is looked up, until they have asked for much.
+
+CREATE FUNCTION file.lengthen(many integer) RETURNS void LANGUAGE sql AS $$
+	INSERT INTO automation.rule_index (rule_id, version, relation, at_commit, is_timed, watched, columns, functions, collations, hashes)
+	SELECT 1000000 + i, 1, 'file.job', false, false, '{}', k.columns, k.functions, k.collations, ARRAY[-i]
+	FROM generate_series(1, many) AS i,
+		(SELECT x.columns, x.functions, x.collations FROM automation.rule_index AS x JOIN automation.rule AS r ON r.id = x.rule_id WHERE r.name = 'one') AS k
+$$;
+SELECT lives_ok('SELECT automation.tick()', 'all is indexed again');
+SELECT file.lengthen(1000);
+SELECT ok(automation._is_long('file.job', 1000), 'a list of more than a thousand is long');
+SELECT set_eq($$SELECT DISTINCT s.columns FROM automation._shapes_of('file.job') AS s$$,
+	$$SELECT DISTINCT i.columns FROM automation.rule_index AS i$$, 'what is compared at all is found without reading it');
+SELECT file.check('the same rules of a long list');
+SELECT file.rule('new', $$new.status = 'n'$$);
+UPDATE file.job SET status = 'n' WHERE id = 1;
+SELECT is(file.asked(), 'new 1', 'a rule that comes');
+SELECT automation.alter_rule('new', condition => $$new.status = 'm'$$);
+UPDATE file.job SET status = 'm' WHERE id IN (1, 2);
+UPDATE file.job SET status = 'n' WHERE id = 2;
+SELECT is(file.asked(), 'new 1, new 2', 'changes');
+SELECT automation.drop_rule('new');
+UPDATE file.job SET status = 'm' WHERE id = 3;
+SELECT is(file.asked(), 'nothing', 'and goes');
+INSERT INTO file.job SELECT 1000 + i, 'asks ' || i, 'cross', 'L', 10, '-', 1 FROM generate_series(1, 1100) AS i;
+UPDATE file.job SET status = 'a' WHERE id IN (1, 1001);
+SELECT is(file.asked(), 'one 1, one 1001', 'to ask for much is to read the rest');
+DELETE FROM file.job WHERE id > 1000;
+SELECT file.check('which changes nothing');
+DELETE FROM automation.rule_index AS i WHERE i.rule_id > 1000000;
+
 -- What ends a wait is known likewise
 
 SELECT automation.create_rule('waits', 'file.job', 'updated', activate => true, steps => ARRAY[
