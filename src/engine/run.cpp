@@ -3,6 +3,7 @@
 #include "core/failure.hpp"
 #include "engine/bulk.hpp"
 #include "engine/cascade.hpp"
+#include "engine/changes.hpp"
 #include "engine/guard.hpp"
 #include "engine/holds.hpp"
 #include "engine/judgement.hpp"
@@ -13,7 +14,6 @@
 #include "pg/gathering.hpp"
 #include "pg/identity.hpp"
 #include "pg/json.hpp"
-#include "pg/json_builder.hpp"
 #include "pg/veto.hpp"
 
 namespace automation::engine {
@@ -22,31 +22,6 @@ namespace {
 
 constexpr std::size_t longest_key = 2'000;	 // bytes; an index has room for it
 constexpr std::size_t most_gathered = 1'000; // rows
-
-void add_clipped(pg::JsonBuilder &values, const std::optional<std::string> &text)
-{
-	if (text)
-		values.text(pg::clipped(*text, longest_logged_value));
-	else
-		values.null();
-}
-
-// The watched columns that changed: {"status": ["Scheduled", "Dispatched"]}.
-pg::Value changes_json(const Rule &rule, const pg::RowChange &change)
-{
-	if (change.event() != pg::Event::update || rule.watched().empty())
-		return pg::Value::null(pg::Value::Type::jsonb);
-	const pg::OrdinarySettings settings(pg::OrdinarySettings::Need::all);
-	pg::JsonBuilder changes;
-	changes.begin_object();
-	for (const int column : rule.watched()) {
-		changes.key(change.type().column_name(column)).begin_array();
-		add_clipped(changes, change.old_text(column));
-		add_clipped(changes, change.new_text(column));
-		changes.end_array();
-	}
-	return changes.end_object().finish();
-}
 
 RunRecord new_record(const Rule &rule, const char *event)
 {
@@ -148,7 +123,7 @@ void write_suppressed(Chapter &chapter, Rule &rule, const pg::RowChange &change,
 	const std::string &reason)
 {
 	RunRecord run = new_record(rule, event);
-	run.changes = changes_json(rule, change);
+	run.changes = changes_of(rule, change);
 	try_to_find_key(chapter, rule, change, run);
 	run.status = "suppressed";
 	run.reason = reason;
@@ -163,7 +138,7 @@ void perform_boldly(Chapter &chapter, Rule &rule, const pg::RowChange &change, R
 	std::optional<pg::Gathering> gathering;
 	if (!rule.fails_the_write && Cascade::current().depth() == 0)
 		gathering.emplace();
-	run.changes = changes_json(rule, change);
+	run.changes = changes_of(rule, change);
 	find_key(chapter, rule, change, run);
 	take_steps_once(chapter, rule, change, run, Care::none);
 	write_run(run);
@@ -173,7 +148,7 @@ void perform_boldly(Chapter &chapter, Rule &rule, const pg::RowChange &change, R
 void perform_carefully(
 	Chapter &chapter, Rule &rule, const pg::RowChange &change, Judgement judgement, RunRecord run)
 {
-	run.changes = changes_json(rule, change);
+	run.changes = changes_of(rule, change);
 	std::optional<pg::Error> no_key = try_to_find_key(chapter, rule, change, run);
 	if (judgement.error)
 		fail(rule, run, judgement.failed, std::move(*judgement.error));
