@@ -19,7 +19,7 @@ void on_terminate(SIGNAL_ARGS)
 }
 
 // By this signal PostgreSQL tells itself that lock_timeout is over; anybody else's means nothing.
-void on_lock_timeout(SIGNAL_ARGS)
+void on_lock_timeout([[maybe_unused]] SIGNAL_ARGS)
 {
 	const int saved = errno;
 	if (get_timeout_indicator(LOCK_TIMEOUT, false)) {
