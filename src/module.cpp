@@ -16,6 +16,7 @@
 #include "engine/definition.hpp"
 #include "engine/due.hpp"
 #include "engine/index.hpp"
+#include "engine/ledger.hpp"
 #include "engine/obstacle.hpp"
 #include "engine/passage.hpp"
 #include "engine/question.hpp"
@@ -34,6 +35,7 @@
 #include "pg/figures.hpp"
 #include "pg/gathering.hpp"
 #include "pg/invocation.hpp"
+#include "pg/json.hpp"
 #include "pg/lineage.hpp"
 #include "pg/object.hpp"
 #include "pg/process.hpp"
@@ -105,6 +107,14 @@ Datum advance(FunctionCallInfo call)
 	if (pg::later(0, interval) < 0)
 		throw core::Failure("22023", "time does not go back");
 	return Int32GetDatum(engine::advance(interval));
+}
+
+Datum write_step(FunctionCallInfo call)
+{
+	engine::write_step(static_cast<std::int64_t>(pg::datum_argument(call, 0)),
+		static_cast<int>(pg::datum_argument(call, 1)),
+		pg::Value::datum(pg::datum_argument(call, 2), pg::jsonb_type));
+	PG_RETURN_VOID();
 }
 
 Datum set_clock(FunctionCallInfo call)
@@ -301,6 +311,7 @@ PG_ENTRY(automation_truncated, automation::truncated);
 PG_ENTRY(automation_fire_rule, automation::fire_rule);
 PG_ENTRY(automation_took, automation::took);
 PG_ENTRY(automation_tick, automation::tick);
+PG_ENTRY(automation_write_step, automation::write_step);
 PG_ENTRY(automation_advance, automation::advance);
 PG_ENTRY(automation_set_clock, automation::set_clock);
 PG_ENTRY(

@@ -500,15 +500,7 @@ COMMENT ON FUNCTION automation.advance(interval)
 -- Verbs
 
 CREATE FUNCTION automation._write_step(run_id bigint, step smallint, record jsonb) RETURNS void
-LANGUAGE plpgsql -- volumes come later
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	EXECUTE format('INSERT INTO %s (run_id, step, record) VALUES ($1, $2, $3)',
-		(SELECT automation._volume_table('step_run', v.number) FROM automation.volume AS v WHERE v.closed_at IS NULL))
-	USING run_id, step, record;
-END
-$$;
+LANGUAGE C STRICT AS 'MODULE_PATHNAME', 'automation_write_step';
 COMMENT ON FUNCTION automation._write_step(bigint, smallint, jsonb) IS 'Notes what became of a step that waited';
 
 CREATE FUNCTION automation._cancel(place tid, reason text) RETURNS void
@@ -705,10 +697,10 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	cancelled automation.run;
+	cancelled record;
 	count integer;
 BEGIN
-	SELECT u.* INTO cancelled FROM automation.run AS u WHERE u.id = run;
+	SELECT u.rule_id, u.entity_id, u.key INTO cancelled FROM automation.run AS u WHERE u.id = run;
 	IF NOT FOUND THEN
 		PERFORM automation._fail('42704', format('run %s does not exist', coalesce(run::text, 'null')));
 	ELSIF NOT automation._is_operator(caller) AND NOT coalesce(pg_has_role(caller,

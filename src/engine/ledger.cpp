@@ -149,12 +149,17 @@ std::int64_t write_document(const RunRecord &run, const Document &document)
 		.integer(0, 1);
 }
 
+void write_step(std::int64_t run, int step, const pg::Value &record)
+{
+	pg::insert_into(pg::in_volume("step_run"),
+		{Value::int8(run), Value::int2(step), pg::instant(pg::present()), record});
+}
+
 void write_step(std::int64_t run, const StepRecord &step)
 {
 	pg::JsonBuilder told;
 	step.tell(told);
-	pg::insert_into(pg::in_volume("step_run"),
-		{Value::int8(run), Value::int2(step.number), pg::instant(pg::present()), told.finish()});
+	write_step(run, step.number, told.finish());
 }
 
 void write_plan(const Plan &plan)

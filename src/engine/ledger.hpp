@@ -82,6 +82,7 @@ struct Document {
 std::int64_t write_document(const RunRecord &run, const Document &document); // its id
 // What became of a step that waited.
 void write_step(std::int64_t run, const StepRecord &step);
+void write_step(std::int64_t run, int step, const pg::Value &record); // jsonb
 
 // A step that is to be taken later; step 0: the run is to begin later.
 struct Plan {
