@@ -28,6 +28,10 @@ COMMENT ON COLUMN automation.home.name IS 'What it was called';
 COMMENT ON COLUMN automation.home.since IS 'When it came there';
 COMMENT ON COLUMN automation.home.wal IS 'The same as a position in the WAL: a recovery or a backup that began later was of this home';
 
+CREATE TRIGGER pg_automation_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON automation.home
+FOR EACH STATEMENT EXECUTE FUNCTION automation._table_changed();
+ALTER TABLE automation.home ENABLE ALWAYS TRIGGER pg_automation_changed;
+
 CREATE FUNCTION automation._set_back(since pg_lsn) RETURNS text
 LANGUAGE C STABLE STRICT AS 'MODULE_PATHNAME', 'automation_set_back';
 COMMENT ON FUNCTION automation._set_back(pg_lsn) IS 'How this server was set back to an earlier moment since, by a recovery to a chosen point or by a start from a backup; or null';

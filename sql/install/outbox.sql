@@ -127,6 +127,10 @@ COMMENT ON COLUMN automation.worker.epoch IS 'Counts its starts';
 COMMENT ON COLUMN automation.worker.settled_below IS 'All attempts below this number have an outcome';
 COMMENT ON COLUMN automation.worker.discarded_below IS 'No attempt is made for deliveries below this number any more';
 
+CREATE TRIGGER pg_automation_changed AFTER INSERT OR UPDATE OF identity, discarded_below OR DELETE OR TRUNCATE ON automation.worker
+FOR EACH STATEMENT EXECUTE FUNCTION automation._table_changed();
+ALTER TABLE automation.worker ENABLE ALWAYS TRIGGER pg_automation_changed;
+
 CREATE TABLE automation.channel_state (
 	server oid PRIMARY KEY,
 	called text NOT NULL,
@@ -138,6 +142,10 @@ COMMENT ON COLUMN automation.channel_state.server IS 'The channel';
 COMMENT ON COLUMN automation.channel_state.called IS 'Its name at the time';
 COMMENT ON COLUMN automation.channel_state.paused_at IS 'Since when';
 COMMENT ON COLUMN automation.channel_state.reason IS 'Why';
+
+CREATE TRIGGER pg_automation_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON automation.channel_state
+FOR EACH STATEMENT EXECUTE FUNCTION automation._table_changed();
+ALTER TABLE automation.channel_state ENABLE ALWAYS TRIGGER pg_automation_changed;
 
 CREATE TABLE automation.breaker (
 	server oid PRIMARY KEY,

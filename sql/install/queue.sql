@@ -72,6 +72,10 @@ COMMENT ON COLUMN automation.cap.channel IS 'Only those through this channel; nu
 COMMENT ON COLUMN automation.cap.kind IS 'Only sms or email; null: both, each address by itself';
 COMMENT ON COLUMN automation.cap.on_hit IS 'What becomes of one more: defer (it waits) or skip (it ends as suppressed)';
 
+CREATE TRIGGER pg_automation_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON automation.cap
+FOR EACH STATEMENT EXECUTE FUNCTION automation._table_changed();
+ALTER TABLE automation.cap ENABLE ALWAYS TRIGGER pg_automation_changed;
+
 CREATE TABLE automation.sending (
 	address bytea NOT NULL,
 	at timestamptz NOT NULL DEFAULT automation._now(),

@@ -51,6 +51,10 @@ CREATE FUNCTION automation._rules_changed() RETURNS trigger
 LANGUAGE C AS 'MODULE_PATHNAME', 'automation_rules_changed';
 COMMENT ON FUNCTION automation._rules_changed() IS 'Statement trigger of every table of definitions: all sessions read them again';
 
+CREATE FUNCTION automation._table_changed() RETURNS trigger
+LANGUAGE C AS 'MODULE_PATHNAME', 'automation_table_changed';
+COMMENT ON FUNCTION automation._table_changed() IS 'Statement trigger of tables that the worker keeps in mind: it reads them again';
+
 CREATE FUNCTION automation.changed(old anyelement, new anyelement) RETURNS boolean
 LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'automation_changed';
 COMMENT ON FUNCTION automation.changed(anyelement, anyelement) IS 'Whether two values differ, by the equality of their type; two nulls do not';

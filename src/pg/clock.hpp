@@ -46,6 +46,12 @@ Instant later(Instant time, Datum interval);
 
 Value instant(Instant time); // as a parameter, of type timestamptz
 std::string iso_text(Instant time);
+// The same since 1970.
+constexpr std::int64_t unix_microseconds(Instant time)
+{
+	constexpr std::int64_t from_1970_to_2000 = 946'684'800'000'000;
+	return time + from_1970_to_2000;
+}
 inline Instant to_instant(Datum timestamptz)
 {
 	return static_cast<Instant>(timestamptz);

@@ -113,9 +113,21 @@ void announce_change_of_holds()
 	guard([] { CacheInvalidateRelcacheByRelid(table_called("hold")); });
 }
 
+Datum announce_change_of_table(FunctionCallInfoBaseData *call)
+{
+	const auto *trigger = reinterpret_cast<const TriggerData *>(call->context);
+	guard([&] { CacheInvalidateRelcache(trigger->tg_relation); });
+	return 0;
+}
+
 void Basis::rest_on_relation(Oid relation)
 {
 	relations_.push_back(relation % counters);
+}
+
+void Basis::rest_on_table(const char *name)
+{
+	rest_on_relation(guard([&] { return table_called(name); }));
 }
 
 void Basis::rest_on_function(Oid function)

@@ -5,6 +5,8 @@
 
 #include <vector>
 
+struct FunctionCallInfoBaseData;
+
 namespace automation::pg {
 
 // Registers for invalidations; once per backend, from _PG_init.
@@ -22,11 +24,15 @@ void expire_definitions();
 // Tells every backend, before its next statement, that rules have changed.
 void announce_change_of_definitions();
 
+// The same of the table whose statement trigger this is, for what rests on it.
+Datum announce_change_of_table(FunctionCallInfoBaseData *call);
+
 // What something was made from, and so what it stands on: it falls with a change of one of these,
 // or of anybody's rights.
 class Basis {
 public:
 	void rest_on_relation(Oid relation);
+	void rest_on_table(const char *name); // of the engine's
 	void rest_on_function(Oid function);
 	bool stands() const { return changes() == seen_; }
 	void renew() { seen_ = changes(); }

@@ -64,6 +64,46 @@ bool has_key(Datum object, const char *key)
 	});
 }
 
+JsonObject::JsonObject(Datum object) : object_(guard([&] { return &DatumGetJsonbP(object)->root; }))
+{
+}
+
+std::size_t JsonObject::size() const
+{
+	return JsonContainerSize(object_);
+}
+
+JsonbValue *JsonObject::find(const char *name) const
+{
+	if (!JsonContainerIsObject(object_))
+		return nullptr;
+	return guard([&] {
+		return getKeyJsonValueFromContainer(object_, name, static_cast<int>(strlen(name)), nullptr);
+	});
+}
+
+std::optional<std::string> JsonObject::text(const char *name) const
+{
+	const JsonbValue *value = find(name);
+	if (value && value->type == jbvString)
+		return std::string(value->val.string.val, static_cast<std::size_t>(value->val.string.len));
+	return json(name);
+}
+
+std::optional<std::string> JsonObject::json(const char *name) const
+{
+	const Datum value = member(name);
+	return value == 0 ? std::nullopt : std::optional(json_text(value));
+}
+
+Datum JsonObject::member(const char *name) const
+{
+	JsonbValue *value = find(name);
+	if (!value || value->type == jbvNull)
+		return 0;
+	return guard([&] { return JsonbPGetDatum(JsonbValueToJsonb(value)); });
+}
+
 std::string json_text(Datum value)
 {
 	return guard([&]() -> const char * {

@@ -68,6 +68,7 @@ extern "C" {
 #include "rewrite/rewriteManip.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
+#include "storage/lmgr.h"
 #include "storage/lock.h"
 #include "storage/lwlock.h"
 #include "storage/proc.h"

@@ -49,6 +49,8 @@ Datum detail::make_datum(const Value &value)
 		return Int64GetDatum(value.number);
 	case Value::Type::oid:
 		return ObjectIdGetDatum(static_cast<Oid>(value.number));
+	case Value::Type::xid8:
+		return static_cast<Datum>(value.number);
 	case Value::Type::text:
 		return PointerGetDatum(cstring_to_text_with_len(
 			value.characters.data(), static_cast<int>(value.characters.size())));

@@ -41,12 +41,16 @@ struct Value {
 	static Value int4(std::int64_t number) { return {Type::int4, false, number, {}, 0}; }
 	static Value int8(std::int64_t number) { return {Type::int8, false, number, {}, 0}; }
 	static Value oid(Oid object) { return {Type::oid, false, object, {}, 0}; }
+	static Value xid8(std::uint64_t transaction)
+	{
+		return {Type::xid8, false, static_cast<std::int64_t>(transaction), {}, 0};
+	}
 	static Value text(std::string_view text) { return {Type::text, false, 0, text, 0}; }
 	static Value text_or_null(const std::optional<std::string> &text)
 	{
 		return text ? Value::text(*text) : null(Type::text);
 	}
-	// The textual form of a value of that type: jsonb, timestamptz, interval, xid8.
+	// The textual form of a value of that type: jsonb, timestamptz, interval.
 	static Value parse(Type type, std::string_view text) { return {type, false, 0, text, 0}; }
 	// A value that PostgreSQL made, of the type given.
 	static Value datum(Datum value, Oid type)

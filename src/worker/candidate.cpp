@@ -5,9 +5,7 @@
 #include "pg/volume.hpp"
 #include "worker/array.hpp"
 
-#include <algorithm>
-#include <map>
-#include <set>
+#include <utility>
 
 namespace automation::worker {
 
@@ -17,119 +15,35 @@ using std::chrono::milliseconds;
 
 namespace {
 
-// What find() answers, in its order.
-namespace column {
-enum : int {
-	id = 1,
-	run,
-	step,
-	sender,
-	kind,
-	recipient,
-	body,
-	subject,
-	html,
-	path,
-	method,
-	headers,
-	reply_to,
-	unsubscribe_token,
-	policy,
-	now,
-	age,
-	made_at,
-	ended_by,
-	suppressed_by,
-	is_watched,
-	is_ordered,
-	is_capped,
-	encloses,
-	is_test
-};
-} // namespace column
+constexpr std::int64_t microseconds_in_second = 1'000'000;
 
-pg::VolumeStatement &find()
+// Rounded up: what has expired has.
+std::int64_t age_in_ms(pg::Instant made, pg::Instant now)
 {
-	static pg::VolumeStatement find(R"(
-		SELECT
-			d.id, d.run_id, d.step, d.rule_owner, d.kind, d.recipient,
-			CASE d.kind
-				WHEN 'webhook' THEN nullif(d.message -> 'body', 'null')::text
-				ELSE d.message ->> 'body'
-			END,
-			d.message ->> 'subject', d.message ->> 'html', d.message ->> 'path', d.message ->> 'method',
-			nullif(d.message -> 'headers', 'null'), d.message ->> 'reply_to',
-			CASE WHEN d.kind = 'email' AND d.message ->> 'class' = 'marketing'
-				THEN automation._unsubscribe_token(d.kind, d.recipient, 'marketing') END,
-			d.message -> 'delivery',
-			floor(extract(epoch FROM automation._now()))::bigint,
-			ceil(extract(epoch FROM automation._now() - d.at) * 1000)::bigint,
-			floor(extract(epoch FROM d.at) * 1000000)::bigint,
-			CASE
-				WHEN d.id < (SELECT w.discarded_below FROM automation.worker AS w)
-					THEN 'discarded when the database was adopted'
-				WHEN d.message = automation._erased_message() THEN 'erased'
-				ELSE (SELECT r.reason FROM automation.recalled AS r WHERE r.delivery_id = d.id)
-			END,
-			CASE WHEN d.kind <> 'webhook' THEN automation._consent_problem(
-				d.kind, d.recipient, coalesce(d.message ->> 'class', 'transactional')) END,
-			d.watched IS NOT NULL, (d.message ->> 'ordered')::boolean,
-			(SELECT EXISTS (SELECT FROM automation.cap)), d.message ?| '{attachments,invite}',
-			d.message ? 'test'
-		FROM unnest($1::bigint[]) AS c (id)
-		JOIN ONLY automation.delivery%v AS d ON d.id = c.id)");
-	return find;
+	constexpr std::int64_t microseconds = 1'000;
+	const std::int64_t age = now - made;
+	return age / microseconds + (age % microseconds > 0 ? 1 : 0);
 }
 
-core::Message read_message(const Rows &rows, std::uint64_t row, bool &readable)
+Claim claim_of(Stored &&stored, const Lane &lane, const std::string &identity, Directory &directory)
 {
-	const auto text = [&](int column) {
-		const std::optional<std::string> stored = rows.text(row, column);
-		const std::optional<std::string> utf8 = pg::to_utf8(stored.value_or(""));
-		readable = readable && utf8;
-		return utf8.value_or("");
-	};
-	core::Message message;
-	message.recipient = text(column::recipient);
-	message.body = text(column::body);
-	message.subject = text(column::subject);
-	message.html = text(column::html);
-	message.path = text(column::path);
-	message.method = text(column::method);
-	message.reply_to = text(column::reply_to);
-	message.unsubscribe_token = text(column::unsubscribe_token);
-	if (!rows.is_null(row, column::headers))
-		message.headers = pg::json_entries(rows.datum(row, column::headers));
-	// A server that was set back, or goes on without the last moments of another, gives a number to
-	// a second message, but not at the same time.
-	message.id = std::to_string(rows.integer(row, column::id)) + "_" +
-		std::to_string(rows.integer(row, column::made_at));
-	return message;
-}
-
-Claim claim_at(const Rows &rows, std::uint64_t row, const Lane &lane, Directory &directory)
-{
+	const pg::Instant now = pg::present();
 	Claim claim{.attempt = 0,
-		.delivery = rows.integer(row, column::id),
-		.origin = {.run = rows.integer(row, column::run),
-			.step = static_cast<int>(rows.integer(row, column::step))},
+		.delivery = stored.id,
+		.origin = stored.origin,
 		.number = 1,
-		.ordered = rows.boolean(row, column::is_ordered),
+		.ordered = stored.is_ordered,
 		.server = lane.server,
 		.priority = lane.priority,
-		.sender = static_cast<pg::Oid>(rows.integer(row, column::sender)),
-		.kind = core::kind_named(rows.text(row, column::kind).value_or(""))
-					.value_or(core::Kind::webhook),
-		.policy = {},
+		.sender = stored.sender,
+		.policy = directory.policy(lane.server, stored.sender, stored.policy),
 		.expires_in = {},
-		.readable = true,
-		.encloses = rows.boolean(row, column::encloses),
-		.message = {},
-		.now = rows.integer(row, column::now)};
-	claim.policy =
-		directory.policy(lane.server, claim.sender, entries_at(rows, row, column::policy));
-	claim.expires_in = expires_in(claim.policy, rows.integer(row, column::age));
-	claim.message = read_message(rows, row, claim.readable);
+		.readable = stored.readable,
+		.encloses = stored.encloses,
+		.message = std::move(stored.message),
+		.now = pg::unix_microseconds(now) / microseconds_in_second};
+	claim.message.id = "msg_" + identity + "_" + claim.message.id;
+	claim.expires_in = expires_in(claim.policy, age_in_ms(stored.at, now));
 	return claim;
 }
 
@@ -142,18 +56,66 @@ std::optional<std::string> simulated_by(bool test)
 	return std::nullopt;
 }
 
-Candidate candidate_at(const Rows &rows, std::uint64_t row, const Lane &lane, Directory &directory)
+std::optional<std::string> ended_by(const Stored &stored, const Circumstances &circumstances)
 {
-	Candidate candidate{.claim = claim_at(rows, row, lane, directory),
-		.known = {},
+	if (stored.id < circumstances.discarded_below)
+		return "discarded when the database was adopted";
+	if (stored.is_erased)
+		return "erased";
+	return std::nullopt;
+}
+
+Candidate candidate_of(
+	Stored &&stored, const Lane &lane, const Circumstances &circumstances, Directory &directory)
+{
+	core::Candidate known{
+		.ended_by = ended_by(stored, circumstances), .simulated_by = simulated_by(stored.is_test)};
+	Candidate candidate{
+		.claim = claim_of(std::move(stored), lane, circumstances.identity, directory),
+		.known = std::move(known),
 		.counted = false,
-		.watched = rows.boolean(row, column::is_watched),
-		.capped = rows.boolean(row, column::is_capped)};
-	candidate.known = {.ended_by = rows.text(row, column::ended_by),
-		.suppressed_by = rows.text(row, column::suppressed_by),
-		.expires_in = candidate.claim.expires_in,
-		.simulated_by = simulated_by(rows.boolean(row, column::is_test))};
+		.watched = stored.is_watched};
+	candidate.known.expires_in = candidate.claim.expires_in;
 	return candidate;
+}
+
+// Those that somebody has called back.
+void look_for_recalls(std::vector<Candidate> &candidates)
+{
+	enum : int { delivery = 1, reason };
+	pg::Reading recalled({"recalled"}, {delivery});
+	for (Candidate &candidate : candidates) {
+		if (candidate.known.ended_by)
+			continue;
+		recalled.seek({pg::Value::int8(candidate.claim.delivery)});
+		if (recalled.next())
+			candidate.known.ended_by = recalled.text(reason);
+	}
+}
+
+// What the recipients of text messages and e-mails have said about them.
+void ask_for_consent(std::vector<Candidate> &candidates, const std::vector<std::size_t> &addressed)
+{
+	static pg::VolumeStatement find(R"(
+		SELECT c.place,
+			automation._consent_problem(
+				d.kind, d.recipient, coalesce(d.message ->> 'class', 'transactional')),
+			CASE WHEN d.kind = 'email' AND d.message ->> 'class' = 'marketing'
+				THEN automation._unsubscribe_token(d.kind, d.recipient, 'marketing') END
+		FROM unnest($1::bigint[], $2::bigint[]) AS c (id, place)
+		JOIN ONLY automation.delivery%v AS d ON d.id = c.id)");
+	Array ids, places;
+	for (const std::size_t place : addressed) {
+		ids.add(candidates[place].claim.delivery);
+		places.add(static_cast<std::int64_t>(place));
+	}
+	find.execute(addressed.size(), {ids.value(), places.value()}, [&](const Rows &rows) {
+		for (std::uint64_t row = 0; row < rows.size(); ++row) {
+			Candidate &candidate = candidates.at(static_cast<std::size_t>(rows.integer(row, 1)));
+			candidate.known.suppressed_by = rows.text(row, 2);
+			candidate.claim.message.unsubscribe_token = rows.text(row, 3).value_or("");
+		}
+	});
 }
 
 // Those whose row may have changed in the meantime.
@@ -223,25 +185,21 @@ std::optional<milliseconds> expires_in(const core::RetryPolicy &policy, std::int
 	return *policy.expires_after - milliseconds(age);
 }
 
-std::vector<Candidate> candidates_of(const Taken &taken, const Lane &lane, Directory &directory)
+std::vector<Candidate> candidates_of(std::vector<Stored> deliveries,
+	const std::set<std::int64_t> &waited, const Lane &lane, const Circumstances &circumstances,
+	Directory &directory)
 {
-	std::map<std::int64_t, std::size_t> places;
-	Array ids;
-	const auto ask_for = [&](std::int64_t delivery) {
-		places.emplace(delivery, places.size());
-		ids.add(delivery);
-	};
-	std::ranges::for_each(taken.waited, ask_for);
-	std::ranges::for_each(taken.fresh, ask_for);
 	std::vector<Candidate> candidates;
-	find().execute(places.size(), {ids.value()}, [&](const Rows &rows) {
-		for (std::uint64_t row = 0; row < rows.size(); ++row)
-			candidates.push_back(candidate_at(rows, row, lane, directory));
-	});
-	std::ranges::sort(candidates, {},
-		[&](const Candidate &candidate) { return places.at(candidate.claim.delivery); });
+	std::vector<std::size_t> addressed;
+	for (Stored &delivery : deliveries) {
+		if (delivery.kind != core::Kind::webhook)
+			addressed.push_back(candidates.size());
+		candidates.push_back(candidate_of(std::move(delivery), lane, circumstances, directory));
+	}
+	look_for_recalls(candidates);
+	ask_for_consent(candidates, addressed);
 	look_for_changes(candidates);
-	count_attempts(candidates, {taken.waited.begin(), taken.waited.end()});
+	count_attempts(candidates, waited);
 	return candidates;
 }
 

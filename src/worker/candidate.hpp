@@ -1,9 +1,11 @@
 // What the outbox says of deliveries whose turn has come.
 #pragma once
 
+#include "worker/circumstances.hpp"
 #include "worker/directory.hpp"
 #include "worker/lane.hpp"
 #include "worker/settlement.hpp"
+#include "worker/stored.hpp"
 
 #include "core/delivery.hpp"
 #include "core/message.hpp"
@@ -12,6 +14,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <vector>
 
 namespace automation::worker {
@@ -26,12 +29,11 @@ struct Claim {
 	pg::Oid server;
 	core::Priority priority;
 	pg::Oid sender; // role
-	core::Kind kind;
 	core::RetryPolicy policy;
 	std::optional<std::chrono::milliseconds> expires_in;
 	bool readable;		   // all of it is text
 	bool encloses;		   // attachments or an invitation
-	core::Message message; // its id unique among those of this database
+	core::Message message; // its id unique in the world
 	std::int64_t now;	   // seconds since 1970
 };
 
@@ -40,12 +42,13 @@ struct Candidate {
 	core::Candidate known;
 	bool counted; // by the caps of its recipient
 	bool watched; // changes of its row end it
-	bool capped;  // there are caps, which may be its own
 	core::Admission admission = {};
 };
 
-// In a transaction; admission is still to be decided.
-std::vector<Candidate> candidates_of(const Taken &taken, const Lane &lane, Directory &directory);
+// In a transaction; admission is still to be decided. waited: those that have come before.
+std::vector<Candidate> candidates_of(std::vector<Stored> deliveries,
+	const std::set<std::int64_t> &waited, const Lane &lane, const Circumstances &circumstances,
+	Directory &directory);
 
 // What a step says of its own delivery.
 core::Entries entries_at(const pg::Rows &rows, std::uint64_t row, int column);

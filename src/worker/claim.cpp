@@ -4,12 +4,12 @@
 #include "pg/insertion.hpp"
 #include "pg/sequence.hpp"
 #include "pg/volume.hpp"
-#include "pg/workers.hpp"
 #include "worker/array.hpp"
 #include "worker/letter.hpp"
 #include "worker/queue.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <set>
 
@@ -31,34 +31,46 @@ bool begins(const core::Admission &admission)
 
 // Who calls messages back locks them first. The row's lock is what decides which of us comes first,
 // and costs the worker nothing while nobody does.
-Taken not_called_back(const Taken &taken, const Lane &lane)
+std::vector<std::int64_t> not_called_back(std::vector<std::int64_t> deliveries, const Lane &lane)
 {
 	static Statement lock("SELECT d.id FROM automation.delivery AS d "
 						  "WHERE d.id = ANY ($1::bigint[]) FOR SHARE SKIP LOCKED",
 		Statement::Plan::by_index);
-	if (pg::claims_undisturbed())
-		return taken;
 	Array wanted;
-	for (const auto *deliveries : {&taken.waited, &taken.fresh})
-		for (const std::int64_t delivery : *deliveries)
-			wanted.add(delivery);
+	for (const std::int64_t delivery : deliveries)
+		wanted.add(delivery);
 	const Rows rows = lock.execute({wanted.value()});
 	std::set<std::int64_t> free;
 	for (std::uint64_t row = 0; row < rows.size(); ++row)
 		free.insert(rows.integer(row, 1));
 	std::vector<Postponed> later;
-	const auto keep_free = [&](std::vector<std::int64_t> deliveries) {
-		std::erase_if(deliveries, [&](std::int64_t delivery) {
-			if (!free.contains(delivery))
-				later.push_back(
-					{delivery, "somebody is about to call it back, or to erase it", soon});
-			return !free.contains(delivery);
-		});
-		return deliveries;
-	};
-	Taken left{.waited = keep_free(taken.waited), .fresh = keep_free(taken.fresh)};
+	std::erase_if(deliveries, [&](std::int64_t delivery) {
+		if (!free.contains(delivery))
+			later.push_back({delivery, "somebody is about to call it back, or to erase it", soon});
+		return !free.contains(delivery);
+	});
 	postpone(lane, later);
-	return left;
+	return deliveries;
+}
+
+// As they are now, in their order: what others may have changed is read when it is locked.
+std::vector<Stored> read(Taken taken, const Lane &lane)
+{
+	std::vector<std::int64_t> order = taken.waited;
+	for (const Stored &delivery : taken.fresh)
+		order.push_back(delivery.id);
+	if (!taken.undisturbed) {
+		order = not_called_back(std::move(order), lane);
+		taken = {.waited = order};
+	}
+	std::map<std::int64_t, std::size_t> places;
+	for (const std::int64_t delivery : order)
+		places.emplace(delivery, places.size());
+	std::vector<Stored> deliveries = stored(taken.waited);
+	std::ranges::move(taken.fresh, std::back_inserter(deliveries));
+	std::ranges::sort(
+		deliveries, {}, [&](const Stored &delivery) { return places.at(delivery.id); });
+	return deliveries;
 }
 
 void keep_order(std::vector<Candidate> &candidates)
@@ -88,13 +100,16 @@ void keep_caps(std::vector<Candidate> &candidates)
 		}
 }
 
-std::vector<Candidate> judge(const Taken &taken, const Lane &lane, Directory &directory)
+std::vector<Candidate> judge(
+	Taken taken, const Lane &lane, const Circumstances &circumstances, Directory &directory)
 {
-	std::vector<Candidate> candidates = candidates_of(taken, lane, directory);
+	const std::set<std::int64_t> waited(taken.waited.begin(), taken.waited.end());
+	std::vector<Candidate> candidates =
+		candidates_of(read(std::move(taken), lane), waited, lane, circumstances, directory);
 	keep_order(candidates);
 	for (Candidate &candidate : candidates)
 		candidate.admission = core::admit(candidate.known);
-	if (!candidates.empty() && candidates.front().capped)
+	if (circumstances.has_caps)
 		keep_caps(candidates);
 	return candidates;
 }
@@ -132,7 +147,7 @@ void write_attempts(std::vector<Candidate> &candidates, std::int64_t epoch)
 	const Value never = Value::null(Value::Type::timestamptz),
 				none = Value::null(Value::Type::text);
 	std::vector<Value> rows;
-	for (auto &[claim, known, counted, watched, capped, admission] : candidates) {
+	for (auto &[claim, known, counted, watched, admission] : candidates) {
 		const bool sends = begins(admission);
 		claim.attempt = pg::next_value("attempt_id_seq");
 		for (const Value &value : {Value::int8(claim.attempt), Value::int8(claim.delivery),
@@ -148,19 +163,19 @@ void write_attempts(std::vector<Candidate> &candidates, std::int64_t epoch)
 
 } // namespace
 
-std::vector<Claim> admit(
-	const Taken &taken, int places, const Lane &lane, std::int64_t epoch, Directory &directory)
+std::vector<Claim> admit(Taken taken, int places, const Lane &lane, std::int64_t epoch,
+	const Circumstances &circumstances, Directory &directory)
 {
 	if (taken.size() == 0)
 		return {};
-	std::vector<Candidate> candidates = judge(not_called_back(taken, lane), lane, directory);
+	std::vector<Candidate> candidates = judge(std::move(taken), lane, circumstances, directory);
 	keep_for_places(candidates, places);
 	put_off(lane, candidates);
 	write_attempts(candidates, epoch);
 	std::vector<Claim> claims;
 	std::vector<Origin> ended;
 	Array ended_in_order;
-	for (auto &[claim, known, counted, watched, capped, admission] : candidates) {
+	for (auto &[claim, known, counted, watched, admission] : candidates) {
 		if (begins(admission)) {
 			claims.push_back(std::move(claim));
 			continue;

@@ -4,6 +4,7 @@
 
 #include "worker/candidate.hpp"
 #include "worker/settlement.hpp"
+#include "worker/taking.hpp"
 
 #include <cstdint>
 #include <vector>
@@ -11,8 +12,8 @@
 namespace automation::worker {
 
 // So many have a place; what goes beyond them may wait for one, claimed.
-std::vector<Claim> admit(
-	const Taken &taken, int places, const Lane &lane, std::int64_t epoch, Directory &directory);
+std::vector<Claim> admit(Taken taken, int places, const Lane &lane, std::int64_t epoch,
+	const Circumstances &circumstances, Directory &directory);
 
 // What becomes of attempts that an earlier worker left in flight.
 std::vector<Settlement> settle_lost(std::int64_t settled_below, Directory &directory);

@@ -22,7 +22,7 @@ struct Lane {
 	struct Position {
 		std::string seen = "1:1:";			   // nothing
 		std::optional<std::string> until = {}; // none: between two batches
-		std::string txid = "0";
+		std::uint64_t transaction = 0;
 		std::int64_t id = 0;
 		std::optional<std::string> limited_by = {}; // why the rest waits
 		bool operator==(const Position &) const = default;
@@ -38,18 +38,6 @@ struct Lane {
 	int next_again = 1;
 	bool backlog = true; // there may be more than was asked for
 };
-
-struct Taken {
-	std::vector<std::int64_t> waited = {}; // in automation.retry
-	std::vector<std::int64_t> fresh = {};  // nothing has been done about them
-	std::size_t size() const { return waited.size() + fresh.size(); }
-};
-
-// At most room deliveries, each of which is told once; moves lane.next.
-Taken take(Lane &lane, int room, const std::string &now_visible);
-
-// What is visible now, in the form in which lanes keep it.
-std::string visible_now();
 
 // Every server that deliveries have gone to, with each priority that they had; nothing else of
 // them.

@@ -4,6 +4,7 @@
 #include "worker/array.hpp"
 #include "worker/claim.hpp"
 #include "worker/settlement.hpp"
+#include "worker/taking.hpp"
 
 #include <algorithm>
 #include <span>
@@ -51,7 +52,7 @@ void Outbox::read_lanes()
 			.priority = static_cast<core::Priority>(lanes.integer(row, 6))});
 		lanes_.back().position = lanes_.back().next = {.seen = *lanes.text(row, 2),
 			.until = lanes.text(row, 3),
-			.txid = *lanes.text(row, 4),
+			.transaction = static_cast<std::uint64_t>(lanes.integer(row, 4)),
 			.id = lanes.integer(row, 5)};
 		lanes_.back().again = lanes_.back().next_again = lanes_.back().position.until ? 2 : 1;
 	}
@@ -76,30 +77,15 @@ std::vector<Lane *> Outbox::lanes()
 	return in_order;
 }
 
-std::set<pg::Oid> Outbox::paused() const
+const Circumstances &Outbox::circumstances()
 {
-	static Statement find("SELECT server FROM automation.channel_state");
-	const Rows rows = find.execute({});
-	std::set<pg::Oid> servers;
-	for (std::uint64_t row = 0; row < rows.size(); ++row)
-		servers.insert(oid_at(rows, row, 1));
-	return servers;
-}
-
-bool Outbox::is_at_home()
-{
-	static Statement find(
-		"SELECT NOT EXISTS (SELECT FROM automation._stranger()), identity FROM automation.worker");
-	const Rows rows = find.execute({});
-	identity_ = rows.text(0, 2).value_or("");
-	std::erase(identity_, '-');
-	const bool at_home = rows.boolean(0, 1);
-	if (at_home && away_) {
+	const Circumstances &current = circumstances_.current();
+	if (current.is_at_home && away_) {
 		read_lanes(); // whoever has adopted it may have changed them
 		find_channels();
 	}
-	away_ = !at_home;
-	return at_home;
+	away_ = !current.is_at_home;
+	return current;
 }
 
 void Outbox::find_channels()
@@ -119,11 +105,8 @@ bool Outbox::find_lanes()
 std::vector<Claim> Outbox::claim(
 	Lane &lane, int places, int ahead, const std::string &now_visible, Directory &directory)
 {
-	const Taken taken = take(lane, places + ahead, now_visible);
-	std::vector<Claim> claims = admit(taken, places, lane, epoch_, directory);
-	for (Claim &claim : claims)
-		claim.message.id = "msg_" + identity_ + "_" + claim.message.id;
-	return claims;
+	return admit(take(lane, places + ahead, now_visible), places, lane, epoch_,
+		circumstances_.current(), directory);
 }
 
 bool Outbox::has_news_of_limits() const
@@ -152,7 +135,7 @@ void Outbox::save(std::int64_t settled_below)
 		priorities.add(static_cast<std::int64_t>(lane.priority));
 		seen.add(lane.next.seen);
 		until.add(lane.next.until);
-		txids.add(lane.next.txid);
+		txids.add(static_cast<std::int64_t>(lane.next.transaction));
 		ids.add(lane.next.id);
 		reasons.add(lane.next.limited_by);
 		lane.saved = lane.next;
@@ -165,22 +148,14 @@ void Outbox::save(std::int64_t settled_below)
 
 std::optional<std::chrono::milliseconds> Outbox::next_due(const std::vector<Lane *> &lanes)
 {
-	static Statement find(R"(
-		SELECT ceil(extract(epoch FROM min(n.due_at) - automation._now()) * 1000)::bigint
-		FROM unnest($1::oid[], $2::smallint[]) AS l (server, priority)
-		CROSS JOIN LATERAL (
-			SELECT r.due_at FROM automation.retry AS r
-			WHERE r.server = l.server AND r.priority = l.priority
-			ORDER BY r.due_at LIMIT 1) AS n)");
-	Array servers, priorities;
-	for (const Lane *lane : lanes) {
-		servers.add(static_cast<std::int64_t>(lane->server));
-		priorities.add(static_cast<std::int64_t>(lane->priority));
-	}
-	const Rows rows = find.execute({servers.value(), priorities.value()});
-	if (rows.is_null(0, 1))
+	std::optional<pg::Instant> first;
+	for (const Lane *lane : lanes)
+		if (const std::optional<pg::Instant> due = worker::next_due(*lane))
+			first = std::min(first.value_or(*due), *due);
+	if (!first)
 		return std::nullopt;
-	return std::chrono::milliseconds(std::max<std::int64_t>(rows.integer(0, 1), 0));
+	return std::chrono::ceil<std::chrono::milliseconds>(
+		std::chrono::microseconds(std::max<pg::Instant>(*first - pg::present(), 0)));
 }
 
 void Outbox::confirm()

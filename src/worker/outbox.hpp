@@ -2,6 +2,7 @@
 // Everything here runs inside a transaction of the worker's.
 #pragma once
 
+#include "worker/circumstances.hpp"
 #include "worker/claim.hpp"
 #include "worker/directory.hpp"
 #include "worker/lane.hpp"
@@ -9,7 +10,6 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -30,9 +30,8 @@ public:
 	std::vector<Lane *> lanes();
 	void find_channels(); // that are new
 	bool find_lanes();	  // that have deliveries; the usual one of a channel is known by it
-	std::set<pg::Oid> paused() const;
-	// False: the database is a copy that nobody has adopted, and nothing is to be sent.
-	bool is_at_home();
+	// Good until the next transaction.
+	const Circumstances &circumstances();
 
 	// Deliveries of the lane for so many places, and to follow them: those that are due again, then
 	// new ones.
@@ -54,7 +53,7 @@ private:
 	void add_lane(pg::Oid server, core::Priority priority);
 	std::int64_t epoch_ = 0;
 	bool away_ = false;
-	std::string identity_;
+	CircumstancesKept circumstances_;
 	std::vector<Lane> lanes_;
 };
 

@@ -1,5 +1,7 @@
 #include "worker/settlement.hpp"
 
+#include "pg/clock.hpp"
+#include "pg/reading.hpp"
 #include "pg/volume.hpp"
 #include "pg/workers.hpp"
 #include "worker/queue.hpp"
@@ -14,12 +16,97 @@ using pg::Value;
 
 namespace {
 
+// Columns of automation.pending, by which an index knows the steps that wait for messages.
+namespace pending {
+enum : int { step = 6, run = 8 };
+}
+
+// Columns of automation.attempt.
+namespace attempt {
+enum : int {
+	id = 1,
+	started_at = 5,
+	finished_at,
+	outcome,
+	status_code,
+	reason,
+	response,
+	retry_at
+};
+}
+
 void pause(pg::Oid server, const std::string &reason)
 {
 	static Statement insert("INSERT INTO automation.channel_state (server, called, reason) "
 							"SELECT s.oid, s.srvname, $2 FROM pg_catalog.pg_foreign_server AS s "
 							"WHERE s.oid = $1 ON CONFLICT DO NOTHING");
 	insert.execute({Value::oid(server), Value::text(reason)});
+}
+
+// Only erasure gives an attempt in flight a reason: what comes after it stays out.
+bool write_outcome(pg::Reading &row, const Settlement &settlement)
+{
+	const auto text = [](const std::string &written) {
+		return written.empty() ? Value::null(Value::Type::text) : Value::text(written);
+	};
+	const std::optional<std::string> erased = row.text(attempt::reason);
+	const std::string &reason = settlement.reason;
+	const auto later = [](pg::Instant from, std::chrono::microseconds wait) {
+		return pg::instant(from + wait.count());
+	};
+	return row.change({
+		{attempt::finished_at, later(row.integer(attempt::started_at), settlement.elapsed)},
+		{attempt::outcome, Value::text(core::name_of(settlement.outcome))},
+		{attempt::status_code,
+			settlement.status ? Value::int4(settlement.status) : Value::null(Value::Type::int4)},
+		{attempt::reason, text(erased && !reason.empty() ? *erased : reason)},
+		{attempt::response, erased ? Value::null(Value::Type::text) : text(settlement.response)},
+		{attempt::retry_at,
+			settlement.retry_in ? later(pg::present(), *settlement.retry_in)
+								: Value::null(Value::Type::timestamptz)},
+	});
+}
+
+// The same, whatever others do to them.
+void update_outcomes(std::span<const Settlement> settlements)
+{
+	static pg::VolumeStatement update(R"(
+		UPDATE ONLY automation.attempt%v AS a
+		SET finished_at = a.started_at + f.elapsed * interval '1 ms', outcome = f.outcome,
+			status_code = nullif(f.status, 0),
+			reason = CASE WHEN f.reason <> '' THEN coalesce(a.reason, f.reason) END,
+			response = CASE WHEN a.reason IS NULL THEN nullif(f.response, '') END,
+			retry_at = automation._now() + f.retry_in * interval '1 ms'
+		FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::integer[], $5::text[], $6::text[],
+			$7::bigint[]) AS f (attempt, elapsed, outcome, status, reason, response, retry_in)
+		WHERE a.id = f.attempt)");
+	Array attempts, elapsed, outcomes, statuses, reasons, responses, waits;
+	for (const Settlement &settlement : settlements) {
+		attempts.add(settlement.attempt);
+		elapsed.add(settlement.elapsed.count());
+		outcomes.add(core::name_of(settlement.outcome));
+		statuses.add(settlement.status);
+		reasons.add(settlement.reason);
+		responses.add(settlement.response);
+		waits.add(settlement.retry_in ? std::optional(settlement.retry_in->count()) : std::nullopt);
+	}
+	update.execute(settlements.size(),
+		{attempts.value(), elapsed.value(), outcomes.value(), statuses.value(), reasons.value(),
+			responses.value(), waits.value()},
+		[](const pg::Rows &) {});
+}
+
+void write_outcomes(std::span<const Settlement> settlements)
+{
+	pg::Reading rows(pg::in_volume("attempt"), {attempt::id});
+	std::vector<Settlement> left;
+	for (const Settlement &settlement : settlements) {
+		rows.seek({Value::int8(settlement.attempt)});
+		if (!rows.next() || !write_outcome(rows, settlement))
+			left.push_back(settlement);
+	}
+	if (!left.empty())
+		update_outcomes(left);
 }
 
 // By what the provider calls them, its later words about the messages are understood.
@@ -90,7 +177,13 @@ void follow(const std::vector<Origin> &origins)
 {
 	static Statement follow("SELECT automation._delivered($1::bigint[], $2::smallint[])");
 	Array runs, steps;
+	if (origins.empty())
+		return;
+	pg::Reading waiting({"pending"}, {pending::run, pending::step});
 	for (const Origin &origin : origins) {
+		waiting.seek({Value::int8(origin.run), Value::int2(origin.step + 1)});
+		if (!waiting.next())
+			continue;
 		runs.add(origin.run);
 		steps.add(static_cast<std::int64_t>(origin.step));
 	}
@@ -119,33 +212,9 @@ std::size_t put_locked_last(std::vector<Settlement> &settlements)
 
 void record(std::span<const Settlement> settlements)
 {
-	// Only erasure gives an attempt in flight a reason: what comes after it stays out.
-	static pg::VolumeStatement update(R"(
-		UPDATE ONLY automation.attempt%v AS a
-		SET finished_at = a.started_at + f.elapsed * interval '1 ms', outcome = f.outcome,
-			status_code = nullif(f.status, 0),
-			reason = CASE WHEN f.reason <> '' THEN coalesce(a.reason, f.reason) END,
-			response = CASE WHEN a.reason IS NULL THEN nullif(f.response, '') END,
-			retry_at = automation._now() + f.retry_in * interval '1 ms'
-		FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::integer[], $5::text[], $6::text[],
-			$7::bigint[]) AS f (attempt, elapsed, outcome, status, reason, response, retry_in)
-		WHERE a.id = f.attempt)");
-	Array attempts, elapsed, outcomes, statuses, reasons, responses, waits;
-	for (const Settlement &settlement : settlements) {
-		attempts.add(settlement.attempt);
-		elapsed.add(settlement.elapsed.count());
-		outcomes.add(core::name_of(settlement.outcome));
-		statuses.add(settlement.status);
-		reasons.add(settlement.reason);
-		responses.add(settlement.response);
-		waits.add(settlement.retry_in ? std::optional(settlement.retry_in->count()) : std::nullopt);
-	}
-	if (attempts.is_empty())
+	if (settlements.empty())
 		return;
-	update.execute(settlements.size(),
-		{attempts.value(), elapsed.value(), outcomes.value(), statuses.value(), reasons.value(),
-			responses.value(), waits.value()},
-		[](const pg::Rows &) {});
+	write_outcomes(settlements);
 	for (const Settlement &settlement : settlements) {
 		if (settlement.pause_channel)
 			pause(settlement.server, settlement.reason);

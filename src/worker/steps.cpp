@@ -28,8 +28,7 @@ void Worker::take_steps()
 	std::int64_t taken = 0;
 	pg::report_running("taking steps that are due");
 	const auto error = pg::transaction([&] {
-		extension_gone_ = pg::extension_oid() != extension_;
-		if (extension_gone_)
+		if (!has_extension())
 			return;
 		pg::Spi spi;
 		taken = tick.execute({pg::Value::int4(most_steps)}).integer(0, 1);

@@ -4,6 +4,7 @@
 #include "pg/fault.hpp"
 #include "pg/figures.hpp"
 #include "pg/process.hpp"
+#include "pg/reading.hpp"
 #include "pg/settings.hpp"
 #include "worker/queue.hpp"
 
@@ -27,19 +28,29 @@ constexpr milliseconds least_due{10};	 // somebody else may hold the row that is
 
 } // namespace
 
+// It is gone with its tables.
+bool Worker::has_extension()
+{
+	if (extension_basis_.stands() && !extension_gone_)
+		return true;
+	extension_basis_ = {};
+	extension_basis_.rest_on_table("worker");
+	extension_basis_.renew();
+	extension_gone_ = pg::extension_oid() != extension_;
+	return !extension_gone_;
+}
+
 void Worker::turn(Mode mode)
 {
 	std::vector<Task> tasks;
 	std::size_t recorded = 0;
 	pg::report_running("recording and claiming deliveries");
 	const auto error = pg::transaction([&] {
-		if (pg::extension_oid() != extension_) {
-			extension_gone_ = true;
+		if (!has_extension())
 			return;
-		}
 		pg::Spi spi;
 		next_due_.reset();
-		const std::string now_visible = visible_now(); // before this transaction gets an id
+		const std::string now_visible = pg::visible_now(); // before this transaction gets an id
 		recorded = put_locked_last(settlements_);
 		record(std::span(settlements_).first(recorded));
 		if (recorded > 0)
@@ -82,7 +93,7 @@ void Worker::turn(Mode mode)
 std::vector<Worker::Task> Worker::claim(const std::string &now_visible)
 {
 	follow_channels();
-	if (!outbox_.is_at_home())
+	if (!outbox_.circumstances().is_at_home)
 		return {};
 	const bool knows_lanes =
 		Clock::now() - found_lanes_at_ < milliseconds(pg::settings::poll_interval);
@@ -99,7 +110,7 @@ std::vector<Worker::Task> Worker::claim_from_lanes(const std::string &now_visibl
 	std::vector<Task> tasks;
 	std::vector<Lane *> open;
 	core::Occupancy occupancy = occupancy_; // as it will be
-	const std::set<pg::Oid> paused = outbox_.paused();
+	const std::set<pg::Oid> &paused = outbox_.circumstances().paused;
 	std::optional<milliseconds> limited;
 	for (Lane *lane : outbox_.lanes()) {
 		lane->backlog = lane->backlog || look_;

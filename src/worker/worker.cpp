@@ -129,7 +129,7 @@ bool Worker::open()
 		left = outbox_.open(directory_);
 		outbox_.find_channels();
 		traffic_.load();
-		at_home = outbox_.is_at_home();
+		at_home = outbox_.circumstances().is_at_home;
 		pg::fault_point("what was lost is settled");
 	});
 	settlements_ = std::move(left.locked);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/occupancy.hpp"
+#include "pg/definitions.hpp"
 #include "pg/spi.hpp"
 #include "worker/directory.hpp"
 #include "worker/flight.hpp"
@@ -49,6 +50,7 @@ private:
 	bool steps_are_due() const;
 	std::chrono::milliseconds time_to_wait() const;
 
+	bool has_extension();
 	void turn(Mode mode);
 	void take_steps();
 	std::vector<Task> claim(const std::string &now_visible);
@@ -70,6 +72,7 @@ private:
 
 	pg::Oid extension_;
 	bool extension_gone_ = false;
+	pg::Basis extension_basis_;
 	Outbox outbox_;
 	Directory directory_;
 	Transfers transfers_;

@@ -1,0 +1,123 @@
+#include "worker/taking.hpp"
+
+#include "pg/workers.hpp"
+#include "worker/array.hpp"
+#include "worker/window.hpp"
+
+#include <algorithm>
+#include <iterator>
+
+namespace automation::worker {
+
+using pg::Rows;
+using pg::Statement;
+using pg::Value;
+
+namespace {
+
+Value priority_of(const Lane &lane)
+{
+	return Value::int2(static_cast<int>(lane.priority));
+}
+
+// Its columns.
+namespace retry {
+enum : int { delivery = 1, server, priority, due_at };
+}
+
+// Never waits for somebody who is about to change the row.
+std::vector<std::int64_t> take_due(const Lane &lane, int room)
+{
+	static Statement take(R"(
+		DELETE FROM automation.retry AS r
+		USING (
+			SELECT w.delivery_id FROM automation.retry AS w
+			WHERE w.server = $1 AND w.priority = $2 AND w.due_at <= automation._now()
+			ORDER BY w.due_at LIMIT $3
+			FOR UPDATE SKIP LOCKED) AS due
+		WHERE r.delivery_id = due.delivery_id
+		RETURNING r.delivery_id)");
+	const std::optional<pg::Instant> due = next_due(lane);
+	if (!due || *due > pg::present())
+		return {};
+	const Rows rows = take.execute({Value::oid(lane.server), priority_of(lane), Value::int8(room)});
+	std::vector<std::int64_t> taken;
+	for (std::uint64_t row = 0; row < rows.size(); ++row)
+		taken.push_back(rows.integer(row, 1));
+	return taken;
+}
+
+void drop(std::vector<Stored> &deliveries, std::int64_t id)
+{
+	std::erase_if(deliveries, [&](const Stored &delivery) { return delivery.id == id; });
+}
+
+// Leaves those about which nothing has been done yet.
+void drop_begun(std::vector<Stored> &deliveries)
+{
+	static Statement find(
+		R"(
+		SELECT c.id FROM unnest($1::bigint[]) AS c (id)
+		WHERE EXISTS (SELECT FROM automation.attempt AS a WHERE a.delivery_id = c.id)
+			OR EXISTS (SELECT FROM automation.retry AS r WHERE r.delivery_id = c.id))",
+		Statement::Plan::by_index);
+	Array ids;
+	for (const Stored &delivery : deliveries)
+		ids.add(delivery.id);
+	const Rows rows = find.execute({ids.value()});
+	for (std::uint64_t row = 0; row < rows.size(); ++row)
+		drop(deliveries, rows.integer(row, 1));
+}
+
+// Reads a window and moves the position behind it.
+void take_new(Lane &lane, int room, const std::string &now_visible, Taken &taken)
+{
+	const bool continues = lane.next.until.has_value();
+	const std::string until = lane.next.until.value_or(now_visible);
+	lane.backlog = false;
+	if (until == lane.next.seen)
+		return;
+	std::vector<Stored> found = window(lane, until, room);
+	const bool more = found.size() == static_cast<std::size_t>(room);
+	if (more)
+		lane.next = {.seen = lane.next.seen,
+			.until = until,
+			.transaction = found.back().transaction,
+			.id = found.back().id,
+			.limited_by = lane.next.limited_by};
+	if (lane.next_again > 0) {
+		drop_begun(found);
+		for (const std::int64_t waited : taken.waited)
+			drop(found, waited); // its turn has come just now
+	}
+	std::ranges::move(found, std::back_inserter(taken.fresh));
+	lane.backlog = more || continues; // what came since that batch began
+	if (more)
+		return;
+	lane.next = {.seen = until, .limited_by = lane.next.limited_by};
+	lane.next_again = std::max(lane.next_again - 1, 0);
+}
+
+} // namespace
+
+std::optional<pg::Instant> next_due(const Lane &lane)
+{
+	pg::Reading rows({"retry"}, {retry::server, retry::priority, retry::due_at});
+	rows.seek({Value::oid(lane.server), priority_of(lane)});
+	if (!rows.next() || rows.is_null(retry::due_at))
+		return std::nullopt;
+	return rows.integer(retry::due_at);
+}
+
+Taken take(Lane &lane, int room, const std::string &now_visible)
+{
+	lane.backlog = true;
+	const bool undisturbed = pg::claims_undisturbed(); // from before they are read
+	Taken taken{.waited = take_due(lane, room), .undisturbed = undisturbed};
+	const int left = room - static_cast<int>(taken.waited.size());
+	while (left > 0 && lane.backlog && taken.fresh.empty())
+		take_new(lane, left, now_visible, taken);
+	return taken;
+}
+
+} // namespace automation::worker
