@@ -10,23 +10,25 @@ namespace automation::pg {
 namespace {
 
 // Inside a guard, as all of these.
-bool is_of(Relation index, std::initializer_list<int> columns)
+bool is_of(Oid index, std::initializer_list<int> columns)
 {
-	const Form_pg_index form = index->rd_index;
-	return form->indisvalid &&
+	HeapTuple tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(index));
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	const auto *form = reinterpret_cast<Form_pg_index>(GETSTRUCT(tuple));
+	const bool is = form->indisvalid &&
 		std::equal(columns.begin(), columns.end(), form->indkey.values,
 			form->indkey.values + form->indnkeyatts);
+	ReleaseSysCache(tuple);
+	return is;
 }
 
 Relation open_index(Relation table, std::initializer_list<int> columns)
 {
 	List *indexes = RelationGetIndexList(table);
-	for (int i = 0; i < list_length(indexes); ++i) {
-		Relation index = index_open(list_nth_oid(indexes, i), AccessShareLock);
-		if (is_of(index, columns))
-			return index;
-		index_close(index, AccessShareLock);
-	}
+	for (int i = 0; i < list_length(indexes); ++i)
+		if (is_of(list_nth_oid(indexes, i), columns))
+			return index_open(list_nth_oid(indexes, i), AccessShareLock);
 	elog(ERROR, "table \"%s\" has no such index", RelationGetRelationName(table));
 }
 

@@ -24,30 +24,35 @@ Network::~Network()
 	cancel_all();
 }
 
-bool Network::start(std::unique_ptr<Exchange> exchange, Place place)
+void Network::start(std::unique_ptr<Exchange> exchange, Place place)
 {
-	Exchange *started = exchange.get();
-	under_way_.emplace(started, std::move(exchange));
+	started_.push_back({exchange.get(), place});
+	under_way_.emplace(exchange.get(), std::move(exchange));
+}
+
+std::vector<std::int64_t> Network::set_out()
+{
+	std::vector<std::int64_t> waiting;
+	if (started_.empty())
+		return waiting;
 	begin_thread();
 	const std::lock_guard lock(mutex_);
 	ended_.reserve(under_way_.size());
-	if (thread_ == pthread_t{}) { // it ends as what was never begun
-		ended_.push_back({started, CURLE_FAILED_INIT, true, std::nullopt});
-		(void)eventfd_write(event_, 1);
-		return true;
+	for (const auto &[exchange, place] : std::exchange(started_, {})) {
+		Line &line = lines_[exchange->channel()];
+		if (thread_ == pthread_t{}) { // it ends as what was never begun
+			ended_.push_back({exchange, CURLE_FAILED_INIT, true, std::nullopt});
+			(void)eventfd_write(event_, 1);
+		} else if (place == Place::next && line.under_way > 0) {
+			line.waiting.push_back({exchange, Clock::now()});
+			waiting.push_back(exchange->attempt());
+		} else {
+			++line.under_way;
+			to_start_.push_back(exchange);
+		}
 	}
-	Line &line = lines_[started->channel()];
-	if (place == Place::next && line.under_way > 0) {
-		line.waiting.push_back({started, Clock::now()});
-		if (line.waiting.size() == 1)
-			multi_.call(); // to count its time
-		return false;
-	}
-	++line.under_way;
-	to_start_.push_back(started);
-	if (to_start_.size() == 1)
-		multi_.call();
-	return true;
+	multi_.call(); // those that wait, to count their time
+	return waiting;
 }
 
 void Network::begin_thread()
@@ -100,6 +105,8 @@ std::vector<Ended> Network::cancel_all()
 	end_thread();
 	std::vector<Ended> ended = take_ended();
 	std::unordered_set<Exchange *> unbegun(to_start_.begin(), to_start_.end());
+	for (const auto &[exchange, place] : std::exchange(started_, {}))
+		unbegun.insert(exchange);
 	for (const auto &[channel, line] : lines_)
 		for (const Line::Waiting &waiting : line.waiting)
 			unbegun.insert(waiting.exchange);

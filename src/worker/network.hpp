@@ -27,7 +27,10 @@ public:
 	// Whether it has a place; or waits until another one of its channel ends, and has that one's,
 	// unless that takes so long that it had better be asked for anew: then it ends unbegun.
 	enum class Place { its_own, next };
-	bool start(std::unique_ptr<Exchange> exchange, Place place); // whether it begins at once
+	void start(std::unique_ptr<Exchange> exchange, Place place);
+	// All that have been started set out together: for each the thread would have to be woken. The
+	// attempts of those that have to wait come back.
+	std::vector<std::int64_t> set_out();
 
 	std::size_t active() const { return under_way_.size(); }
 	std::vector<Ended> take_ended();
@@ -68,6 +71,11 @@ private:
 
 	int event_;
 	std::unordered_map<Exchange *, std::unique_ptr<Exchange>> under_way_;
+	struct Started {
+		Exchange *exchange;
+		Place place;
+	};
+	std::vector<Started> started_; // and have not set out
 	pthread_t thread_ = {};
 
 	mutable std::mutex mutex_; // of the next six

@@ -59,18 +59,28 @@ void Worker::send(const Task &task)
 		return;
 	}
 	pg::fault_point("a request is made");
-	const bool begins = transfers_.start(flight.attempt, flight.server, std::move(request),
-		deadlines(), connection_for(task.claim.policy), task.place);
-	if (begins)
-		take_place(flight);
-	else
-		++waiting_;
+	transfers_.start(flight.attempt, flight.server, std::move(request), deadlines(),
+		connection_for(task.claim.policy), task.place);
+	take_place(flight);
 	flights_.emplace(flight.attempt, std::move(flight));
+}
+
+void Worker::set_out()
+{
+	for (const std::int64_t attempt : transfers_.set_out()) {
+		leave_place(flights_.at(attempt));
+		++waiting_;
+	}
 }
 
 void Worker::take_place(const Flight &flight)
 {
 	occupancy_.enter(flight.server, flight.course.host, flight.priority);
+}
+
+void Worker::leave_place(const Flight &flight)
+{
+	occupancy_.leave(flight.server, flight.course.host, flight.priority);
 }
 
 // Nothing has been sent: it is claimed again, as somebody may have cancelled it, or paused its
@@ -101,7 +111,7 @@ void Worker::collect(const std::vector<Finished> &finished)
 		const auto found = flights_.find(attempt);
 		const Flight &flight = found->second;
 		if (has_begun) {
-			occupancy_.leave(flight.server, flight.course.host, flight.priority);
+			leave_place(flight);
 			settle(flight, core::judge(reply, flight.provider), reply);
 		} else {
 			--waiting_;

@@ -67,17 +67,17 @@ std::unique_ptr<Exchange> Transfers::idle_exchange(std::uint32_t channel, bool f
 	return exchange;
 }
 
-bool Transfers::start(std::int64_t attempt, std::uint32_t channel, core::Request request,
+void Transfers::start(std::int64_t attempt, std::uint32_t channel, core::Request request,
 	Deadlines deadlines, Connection connection, Network::Place place)
 {
 	std::unique_ptr<Exchange> exchange = idle_exchange(channel, Exchange::is_mail(request));
 	if (network_.is_leaving() && Clock::now() < fresh_until_)
 		connection = Connection::its_own;
 	exchange->prepare(attempt, channel, std::move(request), egress_, deadlines, connection);
-	if (!exchange->is_mail())
-		return network_.start(std::move(exchange), place);
-	mails_.start(std::move(exchange));
-	return true;
+	if (exchange->is_mail())
+		mails_.start(std::move(exchange));
+	else
+		network_.start(std::move(exchange), place);
 }
 
 std::vector<Finished> Transfers::take_finished()

@@ -33,9 +33,11 @@ public:
 	// From now on addresses are held against this policy; connections opened under another one are
 	// not used again.
 	void obey(core::Egress egress);
-	// False: it waits for another one of its channel to end, and takes its place.
-	bool start(std::int64_t attempt, std::uint32_t channel, core::Request request,
+	void start(std::int64_t attempt, std::uint32_t channel, core::Request request,
 		Deadlines deadlines, Connection connection, Network::Place place);
+	// What has been started sets out. The attempts come back that wait for others of their channels
+	// to end, and take their places.
+	std::vector<std::int64_t> set_out() { return network_.set_out(); }
 	std::vector<Finished> take_finished();
 	std::size_t active() const { return network_.active() + mails_.active(); }
 	std::vector<Finished> cancel_all(); // each of them finishes with what is known

@@ -42,9 +42,16 @@ bool Worker::has_extension()
 
 void Worker::turn(Mode mode)
 {
+	pg::report_running("recording and claiming deliveries");
+	take_turn(mode);
+	pg::report_statistics();
+	pg::report_idle();
+}
+
+void Worker::take_turn(Mode mode)
+{
 	std::vector<Task> tasks;
 	std::size_t recorded = 0;
-	pg::report_running("recording and claiming deliveries");
 	const auto error = pg::transaction([&] {
 		if (!has_extension())
 			return;
@@ -61,8 +68,6 @@ void Worker::turn(Mode mode)
 			pg::fault_point("deliveries are claimed");
 		save(tasks, std::span(settlements_).subspan(recorded));
 	});
-	pg::report_statistics();
-	pg::report_idle();
 	pg::count(pg::WorkerFigure::turns);
 	looked_at_ = Clock::now();
 	in_vain_ = look_ && tasks.empty() ? in_vain_ + 1 : 0;
@@ -88,6 +93,7 @@ void Worker::turn(Mode mode)
 		Clock::now() + locked_wait; // of those that are locked, if nothing comes before
 	for (const Task &task : tasks)
 		send(task);
+	set_out();
 }
 
 std::vector<Worker::Task> Worker::claim(const std::string &now_visible)

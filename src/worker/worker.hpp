@@ -52,6 +52,7 @@ private:
 
 	bool has_extension();
 	void turn(Mode mode);
+	void take_turn(Mode mode);
 	void take_steps();
 	std::vector<Task> claim(const std::string &now_visible);
 	int claim(Lane &lane, int places, const std::string &now_visible, core::Occupancy &occupancy,
@@ -64,8 +65,10 @@ private:
 	void save(const std::vector<Task> &tasks, std::span<const Settlement> locked);
 	void after_failure(const pg::Error &error);
 	void send(const Task &task);
+	void set_out();
 	void collect(const std::vector<Finished> &finished);
 	void take_place(const Flight &flight);
+	void leave_place(const Flight &flight);
 	void turn_back(const Flight &flight);
 	void settle(const Flight &flight, const core::Verdict &verdict, const core::Reply &reply);
 	void drain(pg::Waiting &waiting);

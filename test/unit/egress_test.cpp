@@ -142,6 +142,7 @@ core::Reply call(const std::string &url, const core::Egress &egress)
 	transfers.start(1, 1, request_to(url),
 		{.connect = milliseconds(300), .request = milliseconds(2'000)}, worker::Connection::its_own,
 		worker::Network::Place::its_own);
+	transfers.set_out();
 	return reply_of(transfers);
 }
 
@@ -212,6 +213,7 @@ TEST(Egress, a_connection_of_another_policy_is_not_used_again)
 	const auto send = [&] {
 		transfers.start(1, 1, request_to("http://127.0.0.1:" + std::to_string(inner.port())), {},
 			worker::Connection::reusable, worker::Network::Place::its_own);
+		transfers.set_out();
 		return reply_of(transfers);
 	};
 	transfers.obey(allowing("127.0.0.0/8"));
