@@ -52,6 +52,7 @@ struct Store {
 // Of statements within statements; made when it first gathers, and never destroyed.
 struct Level {
 	std::uint32_t subtransaction;
+	bool alone; // there is nothing to be inserted together with
 	bool captures;
 	Store *store;
 };
@@ -126,11 +127,11 @@ void insert_all(const Store &store)
 			error->log("rows of a run");
 }
 
-int begin_statement()
+int begin_statement(bool alone)
 {
 	const int before = depth;
 	if (depth < most_levels)
-		levels[depth++] = {GetCurrentSubTransactionId(), false, levels[before].store};
+		levels[depth++] = {GetCurrentSubTransactionId(), alone, false, levels[before].store};
 	return before;
 }
 
@@ -169,7 +170,7 @@ Capturing::~Capturing()
 Gathering::Gathering() : before_(gathers)
 {
 	Level *level = present();
-	gathers = level && level->captures;
+	gathers = level && level->captures && !level->alone;
 	if (gathers && level->store)
 		++level->store->groups;
 }

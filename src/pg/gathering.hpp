@@ -1,5 +1,6 @@
 // Rows that the triggers of a statement leave for its end: inserted together they cost a statement
-// of many rows less, and need one subtransaction that writes instead of a thousand.
+// of many rows less, and need one subtransaction that writes instead of a thousand. A statement of
+// one row inserts as it goes: it would only have one subtransaction more.
 //
 // A statement is over when its executor is (or COPY): before the next one of the transaction begins
 // its rows are there. Where nobody would tell us of the end, nothing is gathered.

@@ -13,7 +13,7 @@ ProcessUtility_hook_type earlier_utility = nullptr;
 // Here the triggers of a statement are fired, those of its constraints included.
 void finish(QueryDesc *query)
 {
-	const int begun = statements.begin();
+	const int begun = statements.begin(query->estate->es_processed <= 1);
 	(earlier_finish ? earlier_finish : standard_ExecutorFinish)(query);
 	statements.end(begun);
 }
@@ -23,7 +23,7 @@ void process_utility(PlannedStmt *statement, const char *query, bool read_only,
 	DestReceiver *receiver, QueryCompletion *completion)
 {
 	const bool is_copy = IsA(statement->utilityStmt, CopyStmt);
-	const int begun = is_copy ? statements.begin() : 0;
+	const int begun = is_copy ? statements.begin(false) : 0;
 	(earlier_utility ? earlier_utility : standard_ProcessUtility)(
 		statement, query, read_only, context, parameters, environment, receiver, completion);
 	if (is_copy)

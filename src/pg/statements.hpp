@@ -4,7 +4,9 @@
 namespace automation::pg {
 
 struct Statements {
-	int (*begin)(); // may not fail; what it returns is given back
+	// When its triggers are about to be fired; alone: for one row at most. May not fail; what it
+	// returns is given back.
+	int (*begin)(bool alone);
 	void (*end)(int begun);
 };
 
