@@ -72,10 +72,27 @@ limit() { # ROUND
 	take "$1" 'libcurl alone' "$rows" "$("$PROGRAMS/http_limit" "http://$hook/hook" "$rows" 64)"
 }
 
+# The same work, done by the least that does it.
+write_for_floor() { # ROWS
+	sql -c 'TRUNCATE crm.outbox, crm.execution, bench.attempt' -c "CALL bench.enqueue(bench.change_and_enqueue('floor', $1))" >/dev/null
+}
+
+floor() { # ROUND
+	local before after seconds processor
+	curl -s "$hook/reset"
+	before=$(cpu_seconds)
+	write_for_floor "$rows"
+	IFS='|' read -r seconds processor < <("$PROGRAMS/outbox_floor" "http://$hook/hook" "$rows" 64)
+	after=$(cpu_seconds)
+	take "$1" floor "$rows" "$seconds"
+	take "$1" 'floor, processor time' "$rows" "$after - $before + $processor"
+}
+
 throughput() {
 	local round
 	for round in $(seq 0 "$ROUNDS"); do
 		limit "$round"
+		floor "$round"
 		deliver_ours "$round" ours
 		if [ -x "$PEERS/node_modules/.bin/node" ]; then
 			deliver_by "$round" graphile-worker graphile
@@ -87,6 +104,14 @@ throughput() {
 latency() { # VARIANT EVENTS GAP
 	curl -s "$hook/reset"
 	sql -c "CALL bench.trickle('$1', $2, $3)"
+	note_latency "$1" "$2"
+	write_for_floor "$2"
+	curl -s "$hook/reset"
+	"$PROGRAMS/outbox_floor" "http://$hook/hook" "$2" one "$3" | sed "s/^/floor, $1\t/" | sql -c '\copy bench.event FROM STDIN'
+	note_latency "floor, $1" "$2"
+}
+
+note_latency() { # VARIANT EVENTS
 	wait_for "$hook" "$2"
 	arrivals "$hook"
 	sql -c "INSERT INTO bench.latency SELECT '$1', (a.at - e.at) / 1000.0
@@ -98,11 +123,12 @@ allow_in_flight() { # REQUESTS
 		-c 'SELECT pg_reload_conf()' >/dev/null
 }
 
-# Receivers that take a second, 256 at once (a channel may have half of all places); meanwhile what others get.
+# Receivers that take a second, 256 at once; meanwhile what others get. Each channel may have as many places as are free: with 1,000
+# of them those others leave it its 256.
 beside_slow_ones() {
 	local events committed last
 	events=$([ "$QUICK" ] && echo 1024 || echo 2048)
-	allow_in_flight 600
+	allow_in_flight 1000
 	curl -s "$slow/reset"
 	sql -c "ALTER SERVER slow OPTIONS (ADD max_in_flight '256')"
 	IFS='|' read -r _ committed < <(sql -c "CALL bench.enqueue(bench.change('slow') || ' WHERE id <= $events')")
