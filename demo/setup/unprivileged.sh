@@ -46,7 +46,7 @@ run_as_account() {
 	copy_sources "$place"
 	cd "$place"
 	export HOME=$place
-	if [[ $place == /var/tmp/* ]]; then
+	if [[ $place != "$top"/* ]]; then
 		# shellcheck disable=SC2016 # expanded by the inner shell
 		exec "${as_account[@]}" bash -c 'trap "cd /; rm -rf \"$0\"" EXIT; "$@"' "$place" "$@"
 	fi
