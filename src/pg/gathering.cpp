@@ -49,13 +49,19 @@ struct Store {
 	}
 };
 
-// Of statements within statements; made when it first gathers, and never destroyed.
-struct Level {
+} // namespace
+
+// Of statements within statements; its store is made when it first gathers, and never destroyed.
+struct detail::Level {
 	std::uint32_t subtransaction;
-	bool alone; // there is nothing to be inserted together with
+	bool alone; // no row is expected after the one that is being captured
 	bool captures;
 	Store *store;
 };
+
+namespace {
+
+using detail::Level;
 
 // What goes deeper ends with the last of these.
 constexpr int most_levels = 64;
@@ -153,18 +159,17 @@ void end_statement(int before)
 
 } // namespace
 
-Capturing::Capturing()
+Capturing::Capturing() : level_(present()), before_(level_ && std::exchange(level_->captures, true))
 {
-	if (Level *level = present()) {
-		captures_ = &level->captures;
-		before_ = std::exchange(level->captures, true);
-	}
 }
 
+// A cascade or a WITH clause may bring more rows than the statement says that it has touched.
 Capturing::~Capturing()
 {
-	if (captures_)
-		*captures_ = before_;
+	if (!level_)
+		return;
+	level_->captures = before_;
+	level_->alone = false;
 }
 
 Gathering::Gathering() : before_(gathers)

@@ -1,6 +1,6 @@
 // Rows that the triggers of a statement leave for its end: inserted together they cost a statement
-// of many rows less, and need one subtransaction that writes instead of a thousand. A statement of
-// one row inserts as it goes: it would only have one subtransaction more.
+// of many rows less, and need one subtransaction that writes instead of a thousand. What the only
+// row of a statement leaves is inserted as it goes: it would only have one subtransaction more.
 //
 // A statement is over when its executor is (or COPY): before the next one of the transaction begins
 // its rows are there. Where nobody would tell us of the end, nothing is gathered.
@@ -12,6 +12,10 @@
 
 namespace automation::pg {
 
+namespace detail {
+struct Level;
+}
+
 // The capture trigger is being called by the statement that is under way.
 class Capturing {
 public:
@@ -21,8 +25,8 @@ public:
 	Capturing &operator=(const Capturing &) = delete;
 
 private:
-	bool *captures_ = nullptr;
-	bool before_ = false;
+	detail::Level *level_;
+	bool before_;
 };
 
 // While it lives, insert_into() gathers, if the capture trigger has led here. What is inserted in

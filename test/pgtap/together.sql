@@ -20,6 +20,9 @@ $$;
 INSERT INTO job SELECT i, 'new' FROM generate_series(1, 1200) AS i;
 SELECT cmp_ok((SELECT count(DISTINCT xmin::text) FROM automation.run), '<', 5::bigint, 'a statement of many rows takes few subtransactions to record them');
 SELECT is(tap.news(), '1200+1200', 'and leaves all of it');
+WITH changed AS (UPDATE job SET status = 'old' RETURNING id) SELECT count(*) FROM changed;
+SELECT cmp_ok((SELECT count(DISTINCT xmin::text) FROM automation.run), '<', 5::bigint, 'so does one that says it touched a single row');
+SELECT is(tap.news(), '1200+1200', 'when it touched more');
 DELETE FROM job;
 SELECT is(tap.news(), '1200+1200', 'deletions, too');
 
