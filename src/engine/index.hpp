@@ -37,8 +37,8 @@ public:
 		std::int64_t hash;
 	};
 
-	// A shape of which rules are to come.
-	void expect(const std::vector<Key::Column> &columns) { shape_for(columns); }
+	// A shape of which rules are to come; false: no row can be asked which of them it concerns.
+	bool expect(const std::vector<Key::Column> &columns) { return shape_for(columns).is_usable; }
 	void add(int number, const Key &key);
 	std::vector<Probe> probes(const pg::RowChange &change) const;
 	// The numbers of the rules whose key the row carries, and of those that have none.

@@ -109,6 +109,21 @@ UPDATE file.job SET status = 'a' WHERE id IN (1, 1001);
 SELECT is(file.asked(), 'one 1, one 1001', 'to ask for much is to read the rest');
 DELETE FROM file.job WHERE id > 1000;
 SELECT file.check('which changes nothing');
+
+-- Where a hash function is gone nothing would lead to the rules that compare by it.
+CREATE FUNCTION file.hash(money) RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT 1';
+CREATE OPERATOR CLASS file.by_money DEFAULT FOR TYPE money USING hash AS OPERATOR 1 =, FUNCTION 1 file.hash(money);
+CREATE TABLE file.sale (id integer PRIMARY KEY, price money);
+SELECT automation.attach('file.sale');
+SELECT automation.create_rule('sold', 'file.sale', 'created', condition => $$new.price = '5'::money$$, steps => ARRAY[automation.notify('log', 'x')], activate => true);
+INSERT INTO automation.rule_index (rule_id, version, relation, at_commit, is_timed, watched, columns, functions, collations, hashes)
+SELECT 2000000 + i, 1, x.relation, false, false, '{}', x.columns, x.functions, x.collations, ARRAY[-i]
+FROM generate_series(1, 1000) AS i, automation.rule_index AS x WHERE x.relation = 'file.sale'::regclass;
+DROP OPERATOR CLASS file.by_money USING hash;
+DROP FUNCTION file.hash;
+SELECT file.asked();
+INSERT INTO file.sale VALUES (1, '5'), (2, '6');
+SELECT is(file.asked(), 'sold 1', 'all of a long list is read when a hash function is gone');
 DELETE FROM automation.rule_index AS i WHERE i.rule_id > 1000000;
 
 -- What ends a wait is known likewise
