@@ -729,6 +729,7 @@ BEGIN
 	END IF;
 	IF EXISTS (SELECT FROM automation.rule AS r WHERE r.relation = ANY (tables) OR r.event_relation = ANY (tables)) THEN
 		DELETE FROM automation.rule AS r WHERE r.relation = ANY (tables) OR r.event_relation = ANY (tables);
+		DELETE FROM automation.rule_index AS i WHERE NOT EXISTS (SELECT FROM automation.rule AS r WHERE r.id = i.rule_id);
 		DELETE FROM automation.playbook_rule AS p WHERE NOT EXISTS (SELECT FROM automation.rule AS r WHERE r.id = p.rule_id);
 	END IF;
 	-- A rule of which part was dropped by force is met by every change, so that the log tells.

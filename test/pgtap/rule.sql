@@ -309,6 +309,8 @@ SELECT is((SELECT valid FROM automation.rules WHERE name = 'mine'), true, 'is co
 SELECT throws_ok('DROP TABLE crm.deal', '2BP01', NULL, 'a table with rules cannot be dropped');
 SET LOCAL client_min_messages = warning;
 DROP TABLE crm.deal CASCADE;
+SELECT is_empty('SELECT FROM automation.rule_index AS i WHERE NOT EXISTS (SELECT FROM automation.rule AS r WHERE r.id = i.rule_id)',
+	'nothing is known of rules that went with their table');
 SELECT is((SELECT count(*) FROM automation.rules WHERE name IN ('a', 'b', 'log')), 0::bigint, 'CASCADE drops the rules with it');
 SELECT is((SELECT count(*) FROM automation.execution_log WHERE rule IN ('a', 'b')), 4::bigint, 'their log stays');
 
