@@ -78,10 +78,8 @@ Reading::Reading(const Target &target, std::initializer_list<int> columns)
 {
 	const Oid relation = detail::table_of(target);
 	guard([&] {
-		CommandCounterIncrement();
 		table_ = table_open(relation, AccessShareLock);
 		index_ = open_index(table_, columns);
-		snapshot_ = RegisterSnapshot(GetTransactionSnapshot());
 		row_ = table_slot_create(table_, nullptr);
 	});
 }
@@ -103,9 +101,17 @@ Reading::~Reading()
 		this);
 }
 
+void Reading::begin()
+{
+	CommandCounterIncrement();
+	snapshot_ = RegisterSnapshot(GetTransactionSnapshot());
+}
+
 void Reading::seek(std::initializer_list<Value> equal, const std::optional<Value> &above)
 {
 	guard([&] {
+		if (!snapshot_)
+			begin();
 		ScanKeyData keys[INDEX_MAX_KEYS];
 		int count = 0;
 		for (const Value &value : equal) {

@@ -17,7 +17,9 @@ struct TupleTableSlot;
 
 namespace automation::pg {
 
-// Sees what is committed when it begins, and what this transaction has done until then.
+// Sees what is committed when it seeks for the first time, and what this transaction has done until
+// then. Those that are open before one of them seeks miss nothing that moves from table to table
+// under a lock.
 class Reading {
 public:
 	// By the index that has these columns of the table, counted from 1.
@@ -46,6 +48,7 @@ public:
 	bool change(std::initializer_list<Change> changes);
 
 private:
+	void begin(); // inside a guard
 	RelationData *table_ = nullptr;
 	RelationData *index_ = nullptr;
 	SnapshotData *snapshot_ = nullptr;

@@ -14,7 +14,8 @@ using pg::Value;
 
 namespace {
 
-// All volumes as one table.
+// All volumes as one table: all are open before one is looked into, or what is carried over to
+// another one meanwhile could be in none.
 class Volumes {
 public:
 	explicit Volumes(const Lane &lane)

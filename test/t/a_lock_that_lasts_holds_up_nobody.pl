@@ -7,7 +7,7 @@ use Test::More;
 use Time::HiRes qw(sleep time);
 
 my $web    = Sink->start('http');
-my $server = Server->begin('main');
+my $server = Server->begin('main', 'pg_automation.poll_interval' => '60s');
 $server->install('postgres', $web);
 $server->ask(<<'END');
 	CREATE TABLE tally (id integer PRIMARY KEY, jobs bigint);
@@ -53,9 +53,27 @@ my $worker = $server->worker('postgres');
 $server->ask("SELECT pg_terminate_backend($worker, 20000)");
 isnt($server->ask("SELECT count(*) FROM pg_stat_activity WHERE pid = $worker"), '1', 'and the worker leaves when it is told to');
 $session->query_safe('COMMIT');
-$session->quit;
 $web->wait_for(++$sent, 60);
 is(scalar $web->received, $sent, 'the message leaves once the table is free');
+
+# A volume that is being emptied while the worker goes through all of them: what is unsent is carried over to one where the
+# worker has been already.
+sub write_volume
+{
+	my ($number) = @_;
+	return $server->ask("UPDATE automation.volume SET closed_at = CASE WHEN number <> $number THEN now() END WHERE number IN (0, 1)");
+}
+$server->ask(q{SELECT automation.pause_channel('hook')});
+write_volume(1);
+$server->ask('INSERT INTO call DEFAULT VALUES');
+write_volume(0);
+$session->query_safe(q{BEGIN; SELECT automation._empty_volume(1, now() + interval '1 day', '{}')});
+$server->ask(q{SELECT automation.resume_channel('hook')});
+ok($server->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND pid <> pg_backend_pid()"), 'the worker waits for a volume');
+$session->query_safe('COMMIT');
+$session->quit;
+$web->wait_for(++$sent, 20);
+is(scalar $web->received, $sent, 'what is carried over meanwhile is not missed');
 
 $server->stop;
 done_testing();
