@@ -100,20 +100,6 @@ void keep_caps(std::vector<Candidate> &candidates)
 		}
 }
 
-std::vector<Candidate> judge(
-	Taken taken, const Lane &lane, const Circumstances &circumstances, Directory &directory)
-{
-	const std::set<std::int64_t> waited(taken.waited.begin(), taken.waited.end());
-	std::vector<Candidate> candidates =
-		candidates_of(read(std::move(taken), lane), waited, lane, circumstances, directory);
-	keep_order(candidates);
-	for (Candidate &candidate : candidates)
-		candidate.admission = core::admit(candidate.known);
-	if (circumstances.has_caps)
-		keep_caps(candidates);
-	return candidates;
-}
-
 // An attempt that is committed counts as begun: what is not to be sent twice waits for its place.
 void keep_for_places(std::vector<Candidate> &candidates, int places)
 {
@@ -124,6 +110,21 @@ void keep_for_places(std::vector<Candidate> &candidates, int places)
 				.reason = "others are being sent",
 				.wait = milliseconds(0)};
 	}
+}
+
+std::vector<Candidate> judge(Taken taken, int places, const Lane &lane,
+	const Circumstances &circumstances, Directory &directory)
+{
+	const std::set<std::int64_t> waited(taken.waited.begin(), taken.waited.end());
+	std::vector<Candidate> candidates =
+		candidates_of(read(std::move(taken), lane), waited, lane, circumstances, directory);
+	keep_order(candidates);
+	for (Candidate &candidate : candidates)
+		candidate.admission = core::admit(candidate.known);
+	keep_for_places(candidates, places);
+	if (circumstances.has_caps)
+		keep_caps(candidates);
+	return candidates;
 }
 
 void put_off(const Lane &lane, std::vector<Candidate> &candidates)
@@ -168,8 +169,8 @@ std::vector<Claim> admit(Taken taken, int places, const Lane &lane, std::int64_t
 {
 	if (taken.size() == 0)
 		return {};
-	std::vector<Candidate> candidates = judge(std::move(taken), lane, circumstances, directory);
-	keep_for_places(candidates, places);
+	std::vector<Candidate> candidates =
+		judge(std::move(taken), places, lane, circumstances, directory);
 	put_off(lane, candidates);
 	write_attempts(candidates, epoch);
 	std::vector<Claim> claims;

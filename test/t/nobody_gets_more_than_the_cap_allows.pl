@@ -71,5 +71,16 @@ enqueue(40, '+12025550303', 'transactional');
 becomes(q{SELECT count(*) = 39 FROM automation.deliveries WHERE state = 'suppressed' AND reason = 'cap "one": 1 in 1 day to one address'}, 'the rest may be left out, too');
 is($server->ask(q{SELECT count(*) FROM automation.deliveries WHERE rule = 'transactional' AND state = 'delivered'}), 7, 'but for one');
 
+# What is not to be sent twice counts once, though at first there is no place for it.
+$server->ask(<<'END');
+	ALTER SERVER twilio OPTIONS (ADD on_unknown 'repeat');
+	SELECT automation.create_rule(unknown, 'contact', 'created', condition => format('new.class = %L', unknown), activate => true,
+		steps => ARRAY[automation.send_sms('twilio', '{{ phone }}', 'Hi', jsonb_build_object('on_unknown', unknown))])
+	FROM unnest('{repeat,hold}'::text[]) AS unknown;
+	INSERT INTO contact (phone, class) SELECT '+' || (12025560000 + g), CASE WHEN g % 4 > 0 THEN 'repeat' ELSE 'hold' END FROM generate_series(1, 1000) AS g;
+END
+becomes(q{SELECT count(*) = 1000 FROM automation.deliveries WHERE rule IN ('repeat', 'hold') AND state IN ('delivered', 'suppressed')}, 'of many each ends');
+is($server->ask(q{SELECT count(*) FROM automation.deliveries WHERE rule IN ('repeat', 'hold') AND state = 'suppressed'}), 0, 'and is sent');
+
 $server->stop;
 done_testing();
