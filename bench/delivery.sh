@@ -138,7 +138,7 @@ beside_slow_ones() {
 	last=$(curl -s "$slow/events" | awk '{ print $3 }' | sort -n | tail -n 1)
 	take 1 'slow host' "$events" "($last + 1000000 - $committed) / 1e6"
 	take 1 'slow host, ideal' "$events" "$events / 256.0"
-	allow_in_flight 64
+	allow_in_flight 128
 }
 
 # What was delivered while a transaction held a snapshot, and so much was left behind meanwhile.

@@ -17,8 +17,8 @@ enum Delivery { delivery_off, delivery_on, delivery_simulated };
 inline int delivery = delivery_on;
 inline char *databases = nullptr;
 inline char *secrets_directory = nullptr;
-inline int max_in_flight = 64;
-inline int max_in_flight_per_host = 32;
+inline int max_in_flight = 128;
+inline int max_in_flight_per_host = 64;
 inline int poll_interval = 1'000;	 // ms
 inline int request_timeout = 30'000; // ms
 inline int connect_timeout = 5'000;	 // ms
