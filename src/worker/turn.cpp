@@ -118,6 +118,7 @@ std::vector<Worker::Task> Worker::claim_from_lanes(const std::string &now_visibl
 	core::Occupancy occupancy = occupancy_; // as it will be
 	const std::set<pg::Oid> &paused = outbox_.circumstances().paused;
 	std::optional<milliseconds> limited;
+	backlog_ = false;
 	for (Lane *lane : outbox_.lanes()) {
 		lane->backlog = lane->backlog || look_;
 		if (paused.contains(lane->server))
@@ -132,6 +133,7 @@ std::vector<Worker::Task> Worker::claim_from_lanes(const std::string &now_visibl
 		lane->next.limited_by = lane->backlog && !room.limited_by.empty()
 			? std::optional(room.limited_by)
 			: std::nullopt;
+		backlog_ = backlog_ || lane->backlog;
 		if (lane->backlog && room.wait)
 			limited = std::min(limited.value_or(*room.wait), *room.wait);
 	}

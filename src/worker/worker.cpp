@@ -162,7 +162,9 @@ bool Worker::turn_is_due()
 	if (pg::worker_called() || now - looked_at_ >= milliseconds(pg::settings::poll_interval) ||
 		(next_due_ && *next_due_ <= now))
 		look_ = true;
-	return look_ || settlements_.size() >= locked_ + (waiting_ > 0 ? large_group : group_size) ||
+	const std::size_t settled = settlements_.size() - locked_;
+	return look_ || settled >= (waiting_ > 0 ? large_group : group_size) ||
+		(backlog_ && settled > 0 && settled >= flights_.size()) ||
 		(!settlements_.empty() && now - settled_first_at_ >= group_age);
 }
 

@@ -89,6 +89,8 @@ private:
 	std::int64_t last_attempt_ = 0;
 
 	bool look_ = true; // for new deliveries, in all lanes
+	bool backlog_ =
+		false; // some wait for places: half of those that were under way are worth a turn
 	Clock::time_point looked_at_ = {};
 	Clock::time_point settled_first_at_ = {}; // the oldest settlement not recorded
 	Clock::time_point saved_at_ = {};
