@@ -182,9 +182,9 @@ std::optional<std::string> Reading::text(int column) const
 bool Reading::change(std::initializer_list<Change> changes)
 {
 	return guard([&] {
-		if (table_->trigdesc)
-			return false;
 		LockRelationOid(RelationGetRelid(table_), RowExclusiveLock);
+		if (table_->trigdesc) // which nobody can change any more
+			return false;
 		int columns[MaxHeapAttributeNumber];
 		::Datum values[MaxHeapAttributeNumber];
 		bool nulls[MaxHeapAttributeNumber];
