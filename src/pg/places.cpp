@@ -17,6 +17,7 @@ shmem_request_hook_type earlier_request = nullptr;
 shmem_startup_hook_type earlier_startup = nullptr;
 bool wake_worker = false;
 bool wake_launcher = false;
+bool is_committed = false; // the transaction that asked for it
 
 Size places_size()
 {
@@ -76,30 +77,37 @@ void set_latch_of(uint32 process)
 	SetLatch(&ProcGlobal->allProcs[process].procLatch);
 }
 
-// Past the commit: may neither fail nor allocate.
+// Past the commit, as what follows: may neither fail nor allocate.
 void on_transaction_end(XactEvent event, void *)
 {
 	if (event == XACT_EVENT_PRE_COMMIT && wake_worker)
 		quiet_fault_point("a transaction is about to commit");
 	if (event == XACT_EVENT_PRE_PREPARE && wake_worker)
 		quiet_fault_point("a transaction is about to be prepared");
-	if (event == XACT_EVENT_COMMIT && shared) {
-		Place *place = wake_worker ? place_of(MyDatabaseId) : nullptr;
-		if (wake_worker)
-			quiet_fault_point("a transaction is committed");
-		if (place)
-			call_worker(*place);
-		if (wake_worker)
-			quiet_fault_point("the worker is called");
-		if (wake_launcher) {
-			pg_atomic_fetch_add_u32(&shared->calls, 1);
-			call_launcher();
-		}
-	}
+	if (event == XACT_EVENT_COMMIT && wake_worker)
+		quiet_fault_point("a transaction is committed");
 	if (event == XACT_EVENT_PREPARE && wake_worker)
 		quiet_fault_point("a transaction is prepared");
-	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
+	is_committed = event == XACT_EVENT_COMMIT;
+	if (event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
 		wake_worker = wake_launcher = false;
+}
+
+// Who were called before the locks are free would look before he is told what else has changed.
+void on_release(ResourceReleasePhase phase, bool, bool is_top_level, void *)
+{
+	if (phase != RESOURCE_RELEASE_AFTER_LOCKS || !is_top_level || !is_committed)
+		return;
+	is_committed = false;
+	if (Place *place = wake_worker ? place_of(MyDatabaseId) : nullptr)
+		call_worker(*place);
+	if (wake_worker)
+		quiet_fault_point("the worker is called");
+	if (wake_launcher && shared) {
+		pg_atomic_fetch_add_u32(&shared->calls, 1);
+		call_launcher();
+	}
+	wake_worker = wake_launcher = false;
 }
 
 } // namespace
@@ -111,6 +119,7 @@ void request_places()
 	earlier_startup = shmem_startup_hook;
 	shmem_startup_hook = start_up_memory;
 	RegisterXactCallback(on_transaction_end, nullptr); // once: backends inherit it
+	RegisterResourceReleaseCallback(on_release, nullptr);
 }
 
 Place *place_of(Oid database)
