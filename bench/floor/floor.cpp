@@ -48,8 +48,9 @@ public:
 	}
 
 private:
-	Datum values_[MaxHeapAttributeNumber] = {};
-	bool nulls_[MaxHeapAttributeNumber] = {};
+	static constexpr int most = 20;
+	Datum values_[most] = {};
+	bool nulls_[most] = {};
 	int count_ = 0;
 };
 
@@ -118,7 +119,6 @@ Datum floor_outbox(PG_FUNCTION_ARGS)
 	delivery.add_text("/");
 	delivery.add(Int16GetDatum(1)); // priority
 	delivery.add(object_of(message, lengthof(message)));
-	delivery.insert_into("delivery");
 
 	NewRow run;
 	run.add(next_number("run_id"));
@@ -136,6 +136,15 @@ Datum floor_outbox(PG_FUNCTION_ARGS)
 	run.add(Int16GetDatum(0)); // depth
 	run.skip();
 	run.add_text("postgres");
+
+	MemoryContext memory = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	BeginInternalSubTransaction(nullptr);
+	MemoryContextSwitchTo(memory);
+	delivery.insert_into("delivery");
 	run.insert_into("run");
+	ReleaseCurrentSubTransaction();
+	MemoryContextSwitchTo(memory);
+	CurrentResourceOwner = owner;
 	return PointerGetDatum(nullptr);
 }

@@ -156,6 +156,22 @@ END
 $$;
 COMMENT ON FUNCTION automation._carry_over(integer, bigint[], bigint[]) IS 'Copies runs with all that belongs to them, and messages, from a volume to the one that is written; answers the number of runs';
 
+CREATE FUNCTION automation._tried_elsewhere(volume integer) RETURNS bigint[]
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	found bigint[];
+BEGIN
+	EXECUTE format('SELECT array_agg(DISTINCT a.delivery_id) FROM ONLY %s AS a
+		WHERE NOT EXISTS (SELECT FROM ONLY %s AS here WHERE here.id = a.delivery_id)
+			AND EXISTS (SELECT FROM automation.delivery AS d WHERE d.id = a.delivery_id)',
+		automation._volume_table('attempt', volume), automation._volume_table('delivery', volume)) INTO found;
+	RETURN coalesce(found, '{}');
+END
+$$;
+COMMENT ON FUNCTION automation._tried_elsewhere(integer) IS 'Messages of other volumes whose attempts are in a volume: without these they would seem new';
+
 CREATE FUNCTION automation._newest(volume integer) RETURNS timestamptz
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
@@ -182,6 +198,7 @@ AS $$
 DECLARE
 	tables text := array_to_string(automation._volume_tables(volume), ', ONLY ');
 	open bigint[];
+	tried bigint[];
 	runs bigint[];
 	gone bigint;
 BEGIN
@@ -193,10 +210,11 @@ BEGIN
 		RETURN 0;
 	END IF;
 	open := ARRAY(SELECT o.id FROM automation._open_deliveries() AS o(id));
+	tried := automation._tried_elsewhere(volume);
 	runs := automation._needed_runs(open) || kept;
 	gone := automation._row_count(automation._volume_table('run', volume)::regclass);
-	IF cardinality(open) + cardinality(runs) > 0 THEN
-		gone := gone - automation._carry_over(volume, runs, open);
+	IF cardinality(open) + cardinality(runs) + cardinality(tried) > 0 THEN
+		gone := gone - automation._carry_over(volume, runs, open || tried);
 	END IF;
 	EXECUTE format('UPDATE automation.volume SET
 			last_run = greatest(last_run, (SELECT max(u.id) FROM ONLY %s AS u)),

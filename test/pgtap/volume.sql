@@ -43,6 +43,19 @@ SELECT is(automation.record_callback('talk', '{"MessageSid": "SM1", "From": "+12
 SELECT is(crm.volumes('delivery'), 'delivery_3 4', 'the answer to him lies there, too');
 SELECT is((SELECT count(DISTINCT id) FROM automation.delivery), 4::bigint, 'under a number of its own');
 
+-- The attempts of a message may lie in a later volume than itself, which may be emptied earlier.
+
+SAVEPOINT apart;
+UPDATE automation.volume SET closed_at = automation._now() WHERE number = 3;
+INSERT INTO automation.attempt_4 (delivery_id, number, epoch, started_at, finished_at, outcome)
+SELECT d.id, 1, 0, automation._now(), automation._now(), 'delivered' FROM automation.delivery AS d;
+UPDATE automation.volume SET closed_at = NULL, opened_at = automation._now() WHERE number = 5;
+SELECT automation.set_clock('2030-01-02 12:00+00');
+SELECT automation._empty_volume(4, automation._now(), '{}');
+SELECT is(crm.volumes('attempt'), 'attempt_5 4', 'they are kept as long as it is');
+SELECT is((SELECT string_agg(DISTINCT state, ', ') FROM automation.deliveries), 'delivered', 'so it does not seem new');
+ROLLBACK TO apart;
+
 -- A batch that is over is forgotten with the rest; one that is not, is not.
 
 INSERT INTO automation.batch (at, state, ended_at) VALUES (automation._now(), 'discarded', automation._now()), (automation._now(), 'held', NULL);
