@@ -1,11 +1,12 @@
 #include "worker/taking.hpp"
 
+#include "pg/volume.hpp"
 #include "pg/workers.hpp"
-#include "worker/array.hpp"
 #include "worker/window.hpp"
 
 #include <algorithm>
 #include <iterator>
+#include <memory>
 
 namespace automation::worker {
 
@@ -23,6 +24,10 @@ Value priority_of(const Lane &lane)
 // Its columns.
 namespace retry {
 enum : int { delivery = 1, server, priority, due_at };
+}
+
+namespace attempt {
+enum : int { id = 1, delivery };
 }
 
 // Never waits for somebody who is about to change the row.
@@ -52,21 +57,38 @@ void drop(std::vector<Stored> &deliveries, std::int64_t id)
 	std::erase_if(deliveries, [&](const Stored &delivery) { return delivery.id == id; });
 }
 
+// Whether something has been done about a message: there is an attempt, or it waits.
+class Begun {
+public:
+	Begun() : waiting_({"retry"}, {retry::delivery})
+	{
+		for (int i = 0; i < pg::volumes; ++i)
+			attempts_.push_back(std::make_unique<pg::Reading>(pg::Target{"attempt", i},
+				std::initializer_list<int>{attempt::delivery, attempt::id}));
+	}
+
+	bool has(std::int64_t id)
+	{
+		return is_in(waiting_, id) ||
+			std::ranges::any_of(attempts_, [&](const auto &volume) { return is_in(*volume, id); });
+	}
+
+private:
+	static bool is_in(pg::Reading &rows, std::int64_t id)
+	{
+		rows.seek({Value::int8(id)});
+		return rows.next();
+	}
+
+	pg::Reading waiting_;
+	std::vector<std::unique_ptr<pg::Reading>> attempts_;
+};
+
 // Leaves those about which nothing has been done yet.
 void drop_begun(std::vector<Stored> &deliveries)
 {
-	static Statement find(
-		R"(
-		SELECT c.id FROM unnest($1::bigint[]) AS c (id)
-		WHERE EXISTS (SELECT FROM automation.attempt AS a WHERE a.delivery_id = c.id)
-			OR EXISTS (SELECT FROM automation.retry AS r WHERE r.delivery_id = c.id))",
-		Statement::Plan::by_index);
-	Array ids;
-	for (const Stored &delivery : deliveries)
-		ids.add(delivery.id);
-	const Rows rows = find.execute({ids.value()});
-	for (std::uint64_t row = 0; row < rows.size(); ++row)
-		drop(deliveries, rows.integer(row, 1));
+	Begun begun;
+	std::erase_if(deliveries, [&](const Stored &delivery) { return begun.has(delivery.id); });
 }
 
 // Reads a window and moves the position behind it.

@@ -47,8 +47,8 @@ SELECT is((SELECT count(DISTINCT id) FROM automation.delivery), 4::bigint, 'unde
 
 SAVEPOINT apart;
 UPDATE automation.volume SET closed_at = automation._now() WHERE number = 3;
-INSERT INTO automation.attempt_4 (delivery_id, number, epoch, started_at, finished_at, outcome)
-SELECT d.id, 1, 0, automation._now(), automation._now(), 'delivered' FROM automation.delivery AS d;
+INSERT INTO automation.attempt_4 (id, delivery_id, number, epoch, started_at, finished_at, outcome)
+SELECT nextval('automation.attempt_id_seq'), d.id, 1, 0, automation._now(), automation._now(), 'delivered' FROM automation.delivery AS d;
 UPDATE automation.volume SET closed_at = NULL, opened_at = automation._now() WHERE number = 5;
 SELECT automation.set_clock('2030-01-02 12:00+00');
 SELECT automation._empty_volume(4, automation._now(), '{}');
