@@ -9,10 +9,11 @@
 namespace automation::pg {
 
 using Instant = std::int64_t; // microseconds, counted as PostgreSQL counts them
-inline constexpr Instant never = std::numeric_limits<Instant>::max(); // infinity
+inline constexpr Instant never = std::numeric_limits<Instant>::max();	   // infinity
+inline constexpr Instant before_all = std::numeric_limits<Instant>::min(); // -infinity
 constexpr bool is_finite(Instant time)
 {
-	return time != never && time != std::numeric_limits<Instant>::min();
+	return time != never && time != before_all;
 }
 
 Instant present();			  // when the transaction began, or what a test has set it to

@@ -32,16 +32,18 @@ Relation open_index(Relation table, std::initializer_list<int> columns)
 	elog(ERROR, "table \"%s\" has no such index", RelationGetRelationName(table));
 }
 
-RegProcedure comparison(Value::Type type, bool above)
+RegProcedure comparison(Oid type, bool above)
 {
 	switch (type) {
-	case Value::Type::int2:
+	case INT2OID:
 		return above ? F_INT2GT : F_INT2EQ;
-	case Value::Type::int8:
+	case INT8OID:
 		return above ? F_INT8GT : F_INT8EQ;
-	case Value::Type::oid:
+	case OIDOID:
 		return above ? F_OIDGT : F_OIDEQ;
-	case Value::Type::xid8:
+	case TIMESTAMPTZOID:
+		return above ? F_TIMESTAMPTZ_GT : F_TIMESTAMPTZ_EQ;
+	case XID8OID:
 		return above ? F_XID8GT : F_XID8EQ;
 	default:
 		elog(ERROR, "the engine's tables are not read by such a column");
@@ -52,8 +54,8 @@ ScanKeyData key(int column, const Value &value, bool above)
 {
 	ScanKeyData key;
 	ScanKeyInit(&key, static_cast<AttrNumber>(column),
-		above ? BTGreaterStrategyNumber : BTEqualStrategyNumber, comparison(value.type, above),
-		detail::make_datum(value));
+		above ? BTGreaterStrategyNumber : BTEqualStrategyNumber,
+		comparison(detail::type_oid(value), above), detail::make_datum(value));
 	return key;
 }
 

@@ -3,8 +3,10 @@
 #pragma once
 
 #include "core/priority.hpp"
+#include "pg/clock.hpp"
 #include "pg/spi.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -37,6 +39,9 @@ struct Lane {
 	int again = 1;
 	int next_again = 1;
 	bool backlog = true; // there may be more than was asked for
+	// Of those that wait to be due, none that the worker knows of is due by then.
+	pg::Instant none_waits_until = pg::before_all;
+	std::chrono::steady_clock::time_point searches_all_at = {}; // at the earliest
 };
 
 // Every server that deliveries have gone to, with each priority that they had; nothing else of

@@ -3,6 +3,7 @@
 #include "pg/channel.hpp"
 #include "worker/array.hpp"
 #include "worker/claim.hpp"
+#include "worker/due.hpp"
 #include "worker/settlement.hpp"
 #include "worker/taking.hpp"
 
@@ -149,7 +150,7 @@ void Outbox::save(std::int64_t settled_below)
 std::optional<std::chrono::milliseconds> Outbox::next_due(const std::vector<Lane *> &lanes)
 {
 	std::optional<pg::Instant> first;
-	for (const Lane *lane : lanes)
+	for (Lane *lane : lanes)
 		if (const std::optional<pg::Instant> due = worker::next_due(*lane))
 			first = std::min(first.value_or(*due), *due);
 	if (!first)
@@ -173,6 +174,7 @@ void Outbox::revert()
 		lane.next_again = lane.again;
 		lane.saved.reset();
 		lane.backlog = true;
+		lane.none_waits_until = pg::before_all;
 	}
 }
 

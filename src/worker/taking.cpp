@@ -2,6 +2,7 @@
 
 #include "pg/volume.hpp"
 #include "pg/workers.hpp"
+#include "worker/due.hpp"
 #include "worker/window.hpp"
 
 #include <algorithm>
@@ -10,46 +11,13 @@
 
 namespace automation::worker {
 
-using pg::Rows;
-using pg::Statement;
 using pg::Value;
 
 namespace {
 
-Value priority_of(const Lane &lane)
-{
-	return Value::int2(static_cast<int>(lane.priority));
-}
-
 // Its columns.
-namespace retry {
-enum : int { delivery = 1, server, priority, due_at };
-}
-
 namespace attempt {
 enum : int { id = 1, delivery };
-}
-
-// Never waits for somebody who is about to change the row.
-std::vector<std::int64_t> take_due(const Lane &lane, int room)
-{
-	static Statement take(R"(
-		DELETE FROM automation.retry AS r
-		USING (
-			SELECT w.delivery_id FROM automation.retry AS w
-			WHERE w.server = $1 AND w.priority = $2 AND w.due_at <= automation._now()
-			ORDER BY w.due_at LIMIT $3
-			FOR UPDATE SKIP LOCKED) AS due
-		WHERE r.delivery_id = due.delivery_id
-		RETURNING r.delivery_id)");
-	const std::optional<pg::Instant> due = next_due(lane);
-	if (!due || *due > pg::present())
-		return {};
-	const Rows rows = take.execute({Value::oid(lane.server), priority_of(lane), Value::int8(room)});
-	std::vector<std::int64_t> taken;
-	for (std::uint64_t row = 0; row < rows.size(); ++row)
-		taken.push_back(rows.integer(row, 1));
-	return taken;
 }
 
 void drop(std::vector<Stored> &deliveries, std::int64_t id)
@@ -121,15 +89,6 @@ void take_new(Lane &lane, int room, const std::string &now_visible, Taken &taken
 }
 
 } // namespace
-
-std::optional<pg::Instant> next_due(const Lane &lane)
-{
-	pg::Reading rows({"retry"}, {retry::server, retry::priority, retry::due_at});
-	rows.seek({Value::oid(lane.server), priority_of(lane)});
-	if (!rows.next() || rows.is_null(retry::due_at))
-		return std::nullopt;
-	return rows.integer(retry::due_at);
-}
 
 Taken take(Lane &lane, int room, const std::string &now_visible)
 {

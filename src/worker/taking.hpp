@@ -21,7 +21,4 @@ struct Taken {
 // At most room deliveries, each of which is told once; moves lane.next.
 Taken take(Lane &lane, int room, const std::string &now_visible);
 
-// When the first of those that wait is due again.
-std::optional<pg::Instant> next_due(const Lane &lane);
-
 } // namespace automation::worker

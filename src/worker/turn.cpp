@@ -6,6 +6,7 @@
 #include "pg/process.hpp"
 #include "pg/reading.hpp"
 #include "pg/settings.hpp"
+#include "worker/due.hpp"
 #include "worker/queue.hpp"
 
 #include <algorithm>
@@ -120,7 +121,10 @@ std::vector<Worker::Task> Worker::claim_from_lanes(const std::string &now_visibl
 	std::optional<milliseconds> limited;
 	backlog_ = false;
 	for (Lane *lane : outbox_.lanes()) {
-		lane->backlog = lane->backlog || look_;
+		if (look_) {
+			lane->backlog = true;
+			search_all(*lane);
+		}
 		if (paused.contains(lane->server))
 			continue;
 		Traffic::Room room = room_in(*lane, occupancy);

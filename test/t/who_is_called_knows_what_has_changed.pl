@@ -33,5 +33,13 @@ held_until(2, q{SELECT automation.pause_channel('hook')}, q{SELECT automation.re
 held_until(3, q{UPDATE automation.home SET name = 'another'}, q{SELECT automation.adopt('resume')}, 'and so does a copy that is adopted');
 is(scalar $web->received, 3, 'each is sent once');
 
+# Whoever retries may have begun long before the worker last looked.
+$server->ask(q{BEGIN;
+	UPDATE automation.attempt SET outcome = 'dead';
+	SELECT automation.retry(d.id) FROM automation.delivery AS d ORDER BY d.id LIMIT 1;
+	UPDATE automation.retry SET due_at = due_at - interval '1 hour';
+	COMMIT});
+ok(eval { $web->wait_for(4, 20); 1 }, 'what has been due for long when it is entered leaves at once');
+
 $server->stop;
 done_testing();
