@@ -206,7 +206,7 @@ BEGIN ATOMIC
 	WHERE r.event_relation = _rules_of.relation
 		AND (o.rolsuper IS NOT TRUE OR (SELECT coalesce(current_setting('pg_automation.superuser_rules', true)::boolean, true)));
 END;
-COMMENT ON FUNCTION automation._rules_of(regclass) IS 'Rules that changes of an table can fire, where nothing is indexed';
+COMMENT ON FUNCTION automation._rules_of(regclass) IS 'Rules that changes of a table can fire, where nothing is indexed';
 
 CREATE FUNCTION automation._listed(relation regclass)
 RETURNS TABLE (
@@ -236,7 +236,7 @@ LANGUAGE sql STABLE
 BEGIN ATOMIC
 	SELECT EXISTS (SELECT FROM automation.rule_index AS i WHERE i.relation = _is_long.relation OFFSET many);
 END;
-COMMENT ON FUNCTION automation._is_long(regclass, integer) IS 'Whether more rules than that are indexed for an table';
+COMMENT ON FUNCTION automation._is_long(regclass, integer) IS 'Whether more rules than that are indexed for a table';
 
 CREATE FUNCTION automation._shapes_of(relation regclass)
 RETURNS TABLE (at_commit boolean, columns smallint[], functions oid[], collations oid[])
@@ -262,7 +262,7 @@ BEGIN ATOMIC
 	)
 	SELECT s.at_commit, s.columns, s.functions, s.collations FROM shape AS s;
 END;
-COMMENT ON FUNCTION automation._shapes_of(regclass) IS 'Lists of columns that the rules of an table compare with constants';
+COMMENT ON FUNCTION automation._shapes_of(regclass) IS 'Lists of columns that the rules of a table compare with constants';
 
 CREATE FUNCTION automation._touched_columns(entity_id integer) RETURNS TABLE (attnum smallint, name text)
 LANGUAGE sql STABLE

@@ -105,7 +105,6 @@ void Listing::read_all()
 	for (std::uint64_t row = 0; row < found.size(); ++row)
 		add(found, row);
 	is_complete_ = true;
-	numbers_.clear();
 	asked_.clear();
 }
 
@@ -135,7 +134,7 @@ void Listing::ask_for(const std::vector<Index::Probe> &probes)
 void Listing::add(const pg::Rows &rows, std::uint64_t row)
 {
 	const int id = integer(rows, row, 1);
-	if (!numbers_.empty() && numbers_.contains(id))
+	if (listed(id))
 		return;
 	const auto number = static_cast<int>(entries_.size());
 	const bool at_commit = rows.boolean(row, 4);
@@ -143,8 +142,7 @@ void Listing::add(const pg::Rows &rows, std::uint64_t row)
 		number_of(small(pg::numbers_at(rows, row, 5)))});
 	judges_at_commit_ |= at_commit;
 	index_of(at_commit).add(number, key_at(rows, row, 6));
-	if (!is_complete_)
-		numbers_.emplace(id, number);
+	numbers_.add(id, number);
 }
 
 int Listing::number_of(std::vector<int> watched_list)
@@ -156,27 +154,26 @@ int Listing::number_of(std::vector<int> watched_list)
 	return number;
 }
 
+std::optional<int> Listing::listed(int id) const
+{
+	std::optional<int> found;
+	numbers_.visit(id, [&](int number) { found = number; });
+	return found;
+}
+
 std::optional<int> Listing::number_of(int id)
 {
-	static pg::Statement listed(
+	static pg::Statement list(
 		"SELECT rule_id, version, place, at_commit, watched, columns, functions, collations, "
 		"hashes FROM automation._listed($1::regclass) WHERE rule_id = $2",
 		Plan::by_index);
-	const auto find = [&]() -> std::optional<int> {
-		const auto known = std::ranges::find(entries_, id, &Entry::id);
-		return known == entries_.end() ? std::nullopt
-									   : std::optional(static_cast<int>(known - entries_.begin()));
-	};
-	if (is_complete_)
-		return find();
-	if (!numbers_.contains(id)) {
-		pg::Spi spi;
-		const pg::Rows found =
-			listed.execute_fresh({pg::Value::oid(relation_), pg::Value::int4(id)});
-		for (std::uint64_t row = 0; row < found.size(); ++row)
-			add(found, row);
-	}
-	return find();
+	if (const std::optional<int> number = listed(id); number || is_complete_)
+		return number;
+	pg::Spi spi;
+	const pg::Rows found = list.execute_fresh({pg::Value::oid(relation_), pg::Value::int4(id)});
+	for (std::uint64_t row = 0; row < found.size(); ++row)
+		add(found, row);
+	return listed(id);
 }
 
 bool Listing::is_unwatched(int number, const pg::RowChange &change)

@@ -4,12 +4,12 @@
 // transactions, and memory in each session. A session that asks for much reads the rest as well.
 #pragma once
 
+#include "core/hash_lists.hpp"
 #include "engine/index.hpp"
 #include "engine/rule.hpp"
 
 #include <cstdint>
 #include <optional>
-#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
@@ -41,6 +41,7 @@ private:
 	void read_all();
 	void ask_for(const std::vector<Index::Probe> &probes);
 	void add(const pg::Rows &rows, std::uint64_t row);
+	std::optional<int> listed(int id) const;
 	int number_of(std::vector<int> watched_list);
 	bool is_unwatched(int number, const pg::RowChange &change);
 	Index &index_of(bool at_commit) { return at_commit ? index_at_commit_ : index_; }
@@ -51,7 +52,7 @@ private:
 	std::vector<Entry> entries_;
 	std::vector<std::vector<int>> watched_lists_; // each once: most rules watch the same columns
 	Index index_, index_at_commit_;
-	std::unordered_map<int, int> numbers_;	 // by the rule's id, as long as not all are read
+	core::HashLists numbers_;				 // by the rule's id
 	std::unordered_set<std::int64_t> asked_; // hashes whose rules are listed
 };
 

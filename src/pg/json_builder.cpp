@@ -17,29 +17,34 @@ void add(JsonbParseState *&state, JsonbValue value)
 	pushJsonbValue(&state, state->contVal.type == jbvArray ? WJB_ELEM : WJB_VALUE, &value);
 }
 
+JsonbValue *push(JsonbParseState *&state, JsonbIteratorToken token)
+{
+	return guard([&] { return pushJsonbValue(&state, token, nullptr); });
+}
+
 } // namespace
 
 JsonBuilder &JsonBuilder::begin_object()
 {
-	guard([&] { pushJsonbValue(&state_, WJB_BEGIN_OBJECT, nullptr); });
+	push(state_, WJB_BEGIN_OBJECT);
 	return *this;
 }
 
 JsonBuilder &JsonBuilder::end_object()
 {
-	made_ = guard([&] { return pushJsonbValue(&state_, WJB_END_OBJECT, nullptr); });
+	made_ = push(state_, WJB_END_OBJECT);
 	return *this;
 }
 
 JsonBuilder &JsonBuilder::begin_array()
 {
-	guard([&] { pushJsonbValue(&state_, WJB_BEGIN_ARRAY, nullptr); });
+	push(state_, WJB_BEGIN_ARRAY);
 	return *this;
 }
 
 JsonBuilder &JsonBuilder::end_array()
 {
-	made_ = guard([&] { return pushJsonbValue(&state_, WJB_END_ARRAY, nullptr); });
+	made_ = push(state_, WJB_END_ARRAY);
 	return *this;
 }
 

@@ -8,59 +8,53 @@ namespace automation::pg {
 
 namespace {
 
-bool is_known(Oid type)
-{
-	switch (type) {
-	case BOOLOID:
-	case INT2OID:
-	case INT4OID:
-	case INT8OID:
-	case NUMERICOID:
-	case TEXTOID:
-	case VARCHAROID:
-	case BPCHAROID:
-	case JSONBOID:
-		return true;
-	default:
-		return false;
-	}
-}
-
 JsonbValue text_of(text *value)
 {
 	return text_value(VARDATA_ANY(value), static_cast<int>(VARSIZE_ANY_EXHDR(value)));
 }
 
-JsonbValue value_of(Oid type, Datum value)
+using Reader = JsonbValue (*)(Datum value);
+
+// How values of a type are read; null: such a type it does not know.
+Reader reader_of(Oid type)
 {
 	switch (type) {
-	case BOOLOID: {
-		JsonbValue made{};
-		made.type = jbvBool;
-		made.val.boolean = DatumGetBool(value);
-		return made;
-	}
+	case BOOLOID:
+		return [](Datum value) {
+			JsonbValue made{};
+			made.type = jbvBool;
+			made.val.boolean = DatumGetBool(value);
+			return made;
+		};
 	case INT2OID:
-		return number_value(int64_to_numeric(DatumGetInt16(value)));
+		return [](Datum value) { return number_value(int64_to_numeric(DatumGetInt16(value))); };
 	case INT4OID:
-		return number_value(int64_to_numeric(DatumGetInt32(value)));
+		return [](Datum value) { return number_value(int64_to_numeric(DatumGetInt32(value))); };
 	case INT8OID:
-		return number_value(int64_to_numeric(DatumGetInt64(value)));
+		return [](Datum value) { return number_value(int64_to_numeric(DatumGetInt64(value))); };
 	case NUMERICOID:
-		return number_value(DatumGetNumeric(value));
+		return [](Datum value) { return number_value(DatumGetNumeric(value)); };
 	case JSONBOID:
-		return json_value(DatumGetJsonbP(value));
+		return [](Datum value) { return json_value(DatumGetJsonbP(value)); };
 	case TEXTOID:
 	case VARCHAROID:
 	case BPCHAROID:
-		return text_of(DatumGetTextPP(value));
+		return [](Datum value) { return text_of(DatumGetTextPP(value)); };
 	default:
-		ereport(ERROR, errcode(ERRCODE_DATATYPE_MISMATCH),
-			errmsg("automation._object() does not write type %s", format_type_be(type)));
+		return nullptr;
 	}
 }
 
-// Whoever may call it may call it with anything.
+// Whoever may call the function may call it with anything.
+JsonbValue value_of(Oid type, Datum value)
+{
+	const Reader read = reader_of(type);
+	if (!read)
+		ereport(ERROR, errcode(ERRCODE_DATATYPE_MISMATCH),
+			errmsg("automation._object() does not write type %s", format_type_be(type)));
+	return read(value);
+}
+
 JsonbValue key_of(FunctionCallInfo call, int number)
 {
 	if (call->args[number].isnull || get_fn_expr_argtype(call->flinfo, number) != TEXTOID)
@@ -81,7 +75,7 @@ Node *plain_value(Node *node)
 	if (!IsA(node, FuncExpr) || castNode(FuncExpr, node)->funcid != F_TO_JSONB)
 		return node;
 	auto *converted = static_cast<Node *>(linitial(castNode(FuncExpr, node)->args));
-	return is_known(exprType(converted)) ? converted : node;
+	return reader_of(exprType(converted)) ? converted : node;
 }
 
 Oid object_function()
@@ -105,7 +99,7 @@ Node *quickened(Node *node, void *function)
 		auto *argument = static_cast<Node *>(list_nth(object->args, i));
 		if (i % 2 == 1)
 			argument = plain_value(argument);
-		if (i % 2 == 1 ? !is_known(exprType(argument)) : !is_key(argument))
+		if (i % 2 == 1 ? !reader_of(exprType(argument)) : !is_key(argument))
 			return copy;
 		arguments = lappend(arguments, argument);
 	}

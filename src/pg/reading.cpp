@@ -10,25 +10,33 @@ namespace automation::pg {
 namespace {
 
 // Inside a guard, as all of these.
-bool is_of(Oid index, std::initializer_list<int> columns)
+bool is_of(Oid index, std::initializer_list<int> columns, bool partial)
 {
 	HeapTuple tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(index));
 	if (!HeapTupleIsValid(tuple))
 		return false;
 	const auto *form = reinterpret_cast<Form_pg_index>(GETSTRUCT(tuple));
 	const bool is = form->indisvalid &&
+		heap_attisnull(tuple, Anum_pg_index_indpred, nullptr) != partial &&
 		std::equal(columns.begin(), columns.end(), form->indkey.values,
 			form->indkey.values + form->indnkeyatts);
 	ReleaseSysCache(tuple);
 	return is;
 }
 
+// One of some rows only is taken where there is none of all, and finds those.
 Relation open_index(Relation table, std::initializer_list<int> columns)
 {
 	List *indexes = RelationGetIndexList(table);
-	for (int i = 0; i < list_length(indexes); ++i)
-		if (is_of(list_nth_oid(indexes, i), columns))
-			return index_open(list_nth_oid(indexes, i), AccessShareLock);
+	for (const bool partial : {false, true})
+		for (int i = 0; i < list_length(indexes); ++i) {
+			if (!is_of(list_nth_oid(indexes, i), columns, partial))
+				continue;
+			Relation index = index_open(list_nth_oid(indexes, i), AccessShareLock);
+			if (index->rd_rel->relam == BTREE_AM_OID)
+				return index;
+			index_close(index, AccessShareLock);
+		}
 	elog(ERROR, "table \"%s\" has no such index", RelationGetRelationName(table));
 }
 
