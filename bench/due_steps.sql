@@ -57,7 +57,7 @@ $$;
 CREATE FUNCTION bench.claim(most integer) RETURNS SETOF bigint LANGUAGE plpgsql AS $$
 BEGIN
 	PERFORM automation.set_clock(now() + interval '1 hour');
-	RETURN QUERY SELECT d.id FROM automation._coming_due(most) AS d;
+	RETURN QUERY SELECT d.id FROM automation._coming_due(most, '-infinity', 0) AS d;
 END
 $$;
 

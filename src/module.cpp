@@ -101,12 +101,14 @@ Datum tick(FunctionCallInfo call)
 	return Int32GetDatum(engine::tick(pg::integer_argument(call, 0)));
 }
 
+Datum next_due(FunctionCallInfo)
+{
+	return Int64GetDatum(engine::next_due().count());
+}
+
 Datum advance(FunctionCallInfo call)
 {
-	const Datum interval = pg::datum_argument(call, 0);
-	if (pg::later(0, interval) < 0)
-		throw core::Failure("22023", "time does not go back");
-	return Int32GetDatum(engine::advance(interval));
+	return Int32GetDatum(engine::advance(pg::datum_argument(call, 0)));
 }
 
 Datum write_step(FunctionCallInfo call)
@@ -311,6 +313,7 @@ PG_ENTRY(automation_truncated, automation::truncated);
 PG_ENTRY(automation_fire_rule, automation::fire_rule);
 PG_ENTRY(automation_took, automation::took);
 PG_ENTRY(automation_tick, automation::tick);
+PG_ENTRY(automation_next_due, automation::next_due);
 PG_ENTRY(automation_write_step, automation::write_step);
 PG_ENTRY(automation_advance, automation::advance);
 PG_ENTRY(automation_set_clock, automation::set_clock);

@@ -313,7 +313,7 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION automation._task(tid, automation.pending) IS 'What the engine needs to know of a row of automation.pending';
 
-CREATE FUNCTION automation._coming_due(most integer, after_due timestamptz DEFAULT '-infinity', after_id bigint DEFAULT 0)
+CREATE FUNCTION automation._coming_due(most integer, after_due timestamptz, after_id bigint)
 RETURNS SETOF automation._task
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -455,18 +455,9 @@ LANGUAGE C STRICT AS 'MODULE_PATHNAME', 'automation_tick';
 COMMENT ON FUNCTION automation.tick(integer)
 	IS 'Does what is due, at most so many steps, and answers how many it has dealt with. The worker calls it in time, pg_cron each minute; any number may run at once. After BEGIN it does not look for changes that end or move what is planned';
 
-CREATE FUNCTION automation._next_due() RETURNS interval
-LANGUAGE plpgsql STABLE -- activations and batches come later
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	RETURN least(
-		(SELECT min(p.due_at) - automation._now() FROM automation.pending AS p WHERE p.due_at < 'infinity'),
-		(SELECT min(interval '1 s' / least(a.rate, 10)) FROM automation.activation AS a WHERE a.state = 'running'),
-		(SELECT min(interval '1 s' / least(b.rate, 10)) FROM automation.batch AS b WHERE b.state = 'releasing'));
-END
-$$;
-COMMENT ON FUNCTION automation._next_due() IS 'How long until something is due; null when nothing is planned';
+CREATE FUNCTION automation._next_due() RETURNS bigint
+LANGUAGE C AS 'MODULE_PATHNAME', 'automation_next_due';
+COMMENT ON FUNCTION automation._next_due() IS 'Milliseconds until something is due; the highest bigint when nothing is planned';
 
 CREATE FUNCTION automation._plan_schedule(rule_id integer) RETURNS void
 LANGUAGE sql

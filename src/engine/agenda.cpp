@@ -48,17 +48,10 @@ bool has_to_wait()
 	return copy.execute({}).boolean(0, 1) && !pg::clock_is_set();
 }
 
-std::vector<Task> coming_due(int most)
-{
-	static pg::Statement statement("SELECT * FROM automation._coming_due($1)");
-	return read_tasks(statement, {Value::int4(most)});
-}
-
-std::vector<Task> coming_due(int most, const Task &after)
+std::vector<Task> coming_due(int most, pg::Instant after, std::int64_t id)
 {
 	static pg::Statement statement("SELECT * FROM automation._coming_due($1, $2, $3)");
-	return read_tasks(
-		statement, {Value::int4(most), pg::instant(after.due), Value::int8(after.id)});
+	return read_tasks(statement, {Value::int4(most), pg::instant(after), Value::int8(id)});
 }
 
 std::vector<Task> touched(int most)

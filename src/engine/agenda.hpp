@@ -27,8 +27,8 @@ struct Task {
 // there, too.
 bool has_to_wait();
 
-std::vector<Task> coming_due(int most); // locked, the earliest first
-std::vector<Task> coming_due(int most, const Task &after);
+// Locked, the earliest first; behind that time and, of those of that time, that number.
+std::vector<Task> coming_due(int most, pg::Instant after, std::int64_t id = 0);
 std::vector<Task> touched(int most); // not locked
 // What this transaction has planned under numbers higher than this: what is due first, by then;
 // what it has touched.

@@ -3,11 +3,15 @@
 
 #include "pg/spi.hpp"
 
+#include <chrono>
+
 namespace automation::engine {
 
 // Does what is due now, at most so many plans; answers how many it has dealt with. What somebody
 // else has locked it leaves for the next time.
 int tick(int most);
+// Until something is due; milliseconds::max(): nothing is planned.
+std::chrono::milliseconds next_due();
 
 struct Task;
 void settle(const Task &task);	// its row has been touched

@@ -1,5 +1,6 @@
 #include "engine/passage.hpp"
 
+#include "core/failure.hpp"
 #include "engine/agenda.hpp"
 #include "engine/due.hpp"
 #include "pg/clock.hpp"
@@ -11,6 +12,8 @@ namespace automation::engine {
 
 int advance(pg::Datum interval)
 {
+	if (pg::later(0, interval) < 0)
+		throw core::Failure("22023", "time does not go back");
 	static pg::Statement next("SELECT min(due_at) FROM automation.pending WHERE due_at > $1");
 	const pg::Instant end = pg::later(pg::present(), interval);
 	int count = 0;

@@ -3,10 +3,8 @@
 #pragma once
 
 #include "core/priority.hpp"
-#include "pg/clock.hpp"
-#include "pg/spi.hpp"
+#include "pg/earliest.hpp"
 
-#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -38,10 +36,8 @@ struct Lane {
 	// position was last saved, and the first one that begins then.
 	int again = 1;
 	int next_again = 1;
-	bool backlog = true; // there may be more than was asked for
-	// Of those that wait to be due, none that the worker knows of is due by then.
-	pg::Instant none_waits_until = pg::before_all;
-	std::chrono::steady_clock::time_point searches_all_at = {}; // at the earliest
+	bool backlog = true;   // there may be more than was asked for
+	pg::Earliest due = {}; // of those that wait for their time
 };
 
 // Every server that deliveries have gone to, with each priority that they had; nothing else of

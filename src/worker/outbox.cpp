@@ -149,14 +149,13 @@ void Outbox::save(std::int64_t settled_below)
 
 std::optional<std::chrono::milliseconds> Outbox::next_due(const std::vector<Lane *> &lanes)
 {
-	std::optional<pg::Instant> first;
+	std::optional<std::chrono::microseconds> first;
 	for (Lane *lane : lanes)
-		if (const std::optional<pg::Instant> due = worker::next_due(*lane))
+		if (const auto due = worker::next_due(*lane))
 			first = std::min(first.value_or(*due), *due);
 	if (!first)
 		return std::nullopt;
-	return std::chrono::ceil<std::chrono::milliseconds>(
-		std::chrono::microseconds(std::max<pg::Instant>(*first - pg::present(), 0)));
+	return std::chrono::ceil<std::chrono::milliseconds>(*first);
 }
 
 void Outbox::confirm()
@@ -174,7 +173,7 @@ void Outbox::revert()
 		lane.next_again = lane.again;
 		lane.saved.reset();
 		lane.backlog = true;
-		lane.none_waits_until = pg::before_all;
+		lane.due.forget();
 	}
 }
 

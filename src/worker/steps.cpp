@@ -22,9 +22,8 @@ constexpr milliseconds longest_wait{60'000};
 void Worker::take_steps()
 {
 	static pg::Statement tick("SELECT automation.tick($1)");
-	static pg::Statement next_due(
-		"SELECT ceil(extract(epoch FROM automation._next_due()) * 1000)::bigint");
-	std::optional<milliseconds> wait;
+	static pg::Statement next_due("SELECT automation._next_due()");
+	milliseconds wait = longest_wait;
 	std::int64_t taken = 0;
 	pg::report_running("taking steps that are due");
 	const auto error = pg::transaction([&] {
@@ -32,17 +31,14 @@ void Worker::take_steps()
 			return;
 		pg::Spi spi;
 		taken = tick.execute({pg::Value::int4(most_steps)}).integer(0, 1);
-		const pg::Rows due = next_due.execute({});
-		if (!due.is_null(0, 1))
-			wait = milliseconds(due.integer(0, 1));
+		wait = milliseconds(next_due.execute({}).integer(0, 1));
 		pg::fault_point("steps are taken");
 	});
 	pg::fault_point("taken steps are committed");
 	pg::report_statistics();
 	pg::report_idle();
 	next_step_ = Clock::now() +
-		(taken == most_steps ? milliseconds(0)
-							 : std::clamp(wait.value_or(longest_wait), least_wait, longest_wait));
+		(taken == most_steps ? milliseconds(0) : std::clamp(wait, least_wait, longest_wait));
 	if (error)
 		after_failure(*error);
 	else

@@ -6,7 +6,6 @@
 #include "pg/process.hpp"
 #include "pg/reading.hpp"
 #include "pg/settings.hpp"
-#include "worker/due.hpp"
 #include "worker/queue.hpp"
 
 #include <algorithm>
@@ -123,7 +122,7 @@ std::vector<Worker::Task> Worker::claim_from_lanes(const std::string &now_visibl
 	for (Lane *lane : outbox_.lanes()) {
 		if (look_) {
 			lane->backlog = true;
-			search_all(*lane);
+			lane->due.search_all();
 		}
 		if (paused.contains(lane->server))
 			continue;
