@@ -230,7 +230,7 @@ FROM (VALUES ('tap_viewer', NULL), ('tap_author', 'hook'), ('tap_colleague', 'ho
 SELECT is(crm.as_role(role, 'SELECT count(*) FROM automation.attempts'), attempts, format('%s sees %s attempts', role, attempts))
 FROM (VALUES ('tap_viewer', '0'), ('tap_author', '1'), ('tap_colleague', '1'), ('tap_operator', '2'), ('tap_admin', '2')) AS v(role, attempts);
 SELECT is(crm.as_role('tap_viewer', 'SELECT string_agg(status, '' '') FROM automation.execution_log WHERE rule IN (''hook'', ''root'')'), 'succeeded succeeded', 'the log tells everybody how a run stands');
-CREATE FUNCTION crm.peep(text) RETURNS boolean LANGUAGE plpgsql COST 0.0000001 AS $$ BEGIN PERFORM set_config('tap.peeped', current_setting('tap.peeped') || $1, false); RETURN true; END $$;
+CREATE FUNCTION crm.peep(text) RETURNS boolean LANGUAGE plpgsql COST 0.0000001 AS $$ BEGIN PERFORM set_config('tap.peeped', concat(current_setting('tap.peeped'), $1), false); RETURN true; END $$;
 SET tap.peeped = '';
 SELECT crm.as_role('tap_author', 'SELECT count(*) FROM automation.deliveries WHERE crm.peep(channel)');
 SELECT is(current_setting('tap.peeped'), 'tap_hook', 'no function in a query gets to see the others');
