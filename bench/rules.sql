@@ -31,9 +31,6 @@ $$;
 
 -- Sessions of their own: what the first write takes longer than the second, and the memory that stays.
 CREATE EXTENSION IF NOT EXISTS dblink;
-CREATE FUNCTION bench.private_memory(pid integer) RETURNS bigint LANGUAGE sql
-RETURN (SELECT sum(substring(line FROM '\d+')::bigint) * 1024
-	FROM regexp_split_to_table(pg_read_file(format('/proc/%s/smaps_rollup', pid)), '\n') AS line WHERE line LIKE 'Private_Dirty%');
 CREATE PROCEDURE bench.first_write(round integer, rules text) LANGUAGE plpgsql AS $$
 DECLARE
 	target text;
