@@ -14,18 +14,31 @@ COMMENT ON FUNCTION automation._worker_figures()
 	IS 'The worker of this database: since when it runs, how long its loop has not gone round, requests under way, transactions for deliveries, those of all that failed, due steps taken; no row when there is none';
 
 CREATE FUNCTION automation._unclaimed(server oid, OUT many bigint, OUT oldest timestamptz)
-LANGUAGE sql STABLE
-BEGIN ATOMIC
-	-- Beyond what the worker has claimed, as far as that was saved.
-	SELECT count(*), min(d.at)
-	FROM generate_series(0, 2) AS p(priority)
-	LEFT JOIN automation.lane AS l ON l.server = _unclaimed.server AND l.priority = p.priority
-	JOIN automation.delivery AS d ON d.server = _unclaimed.server AND d.priority = p.priority
-	WHERE d.txid >= coalesce(pg_snapshot_xmin(l.seen), '0'::xid8)
-		AND pg_visible_in_snapshot(d.txid, l.seen) IS NOT TRUE
-		AND NOT EXISTS (SELECT FROM automation.attempt AS a WHERE a.delivery_id = d.id)
-		AND NOT EXISTS (SELECT FROM automation.retry AS r WHERE r.delivery_id = d.id);
-END;
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+-- Mostly there are few, whatever there is of the others: PostgreSQL is to know where they begin.
+SET plan_cache_mode = force_custom_plan
+AS $$
+DECLARE
+	seen pg_snapshot;
+	found record;
+BEGIN
+	many := 0;
+	FOR number IN 0..2 LOOP
+		-- Beyond what the worker has claimed, as far as that was saved.
+		seen := (SELECT l.seen FROM automation.lane AS l WHERE l.server = _unclaimed.server AND l.priority = number);
+		SELECT count(*) AS many, min(d.at) AS oldest INTO found
+		FROM automation.delivery AS d
+		WHERE d.server = _unclaimed.server AND d.priority = number AND d.txid >= coalesce(pg_snapshot_xmin(seen), '0')
+			AND pg_visible_in_snapshot(d.txid, seen) IS NOT TRUE
+			AND NOT EXISTS (SELECT FROM automation.attempt AS a WHERE a.delivery_id = d.id)
+			AND NOT EXISTS (SELECT FROM automation.retry AS r WHERE r.delivery_id = d.id);
+		many := many + found.many;
+		oldest := least(oldest, found.oldest);
+	END LOOP;
+END
+$$;
 COMMENT ON FUNCTION automation._unclaimed(oid) IS 'Messages of a channel that no attempt was made for yet, and when the oldest was made';
 
 CREATE FUNCTION automation._awaiting_retry(server oid, OUT many bigint, OUT oldest timestamptz)
