@@ -56,6 +56,24 @@ $session->query_safe('COMMIT');
 $web->wait_for(++$sent, 60);
 is(scalar $web->received, $sent, 'the message leaves once the table is free');
 
+# A trigger that somebody puts on a table while the worker waits to change its row.
+$server->ask(<<'END');
+	CREATE TABLE noted (outcome text);
+	CREATE FUNCTION note_outcome() RETURNS trigger LANGUAGE plpgsql AS
+		$$ BEGIN INSERT INTO public.noted VALUES (new.outcome); RETURN new; END $$;
+	CREATE TABLE late (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY);
+	SELECT automation.attach('late', 'call');
+	SELECT automation.create_rule('tell late', 'late', 'created', activate => true, steps => ARRAY[automation.send_webhook('hook', '/delay/1000')]);
+	INSERT INTO late DEFAULT VALUES;
+END
+$web->wait_for(++$sent, 20);
+$session->query_safe('BEGIN; CREATE TRIGGER note BEFORE UPDATE ON automation.attempt FOR EACH ROW EXECUTE FUNCTION note_outcome()');
+ok($server->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"), 'the worker waits to record an outcome');
+$session->query_safe('COMMIT');
+ok($server->poll_query_until('postgres', 'SELECT NOT EXISTS (SELECT FROM automation.attempt WHERE outcome IS NULL)'), 'it records it');
+is($server->ask('SELECT outcome FROM noted'), 'delivered', 'and does not get past the trigger');
+$server->ask('DROP TRIGGER note ON automation.attempt');
+
 # A volume that is being emptied while the worker goes through all of them: what is unsent is carried over to one where the
 # worker has been already.
 sub write_volume
