@@ -79,6 +79,8 @@ BEGIN
 		INSERT INTO bench.taken VALUES (round, bench.sized('memory of the worker, in MB', many), 1, bench.private_memory(bench.worker()) / 1e12);
 		COMMIT;
 	END LOOP;
+	INSERT INTO bench.taken SELECT 1, bench.sized('bytes of a message', many), 1e6 * count(*), pg_total_relation_size('automation.delivery') FROM automation.delivery;
+	COMMIT;
 END
 $$;
 SELECT format('CALL bench.rounds(%s, %s)', many, :rounds) FROM unnest(ARRAY[0, :pending / 10, :pending]) AS many \gexec

@@ -84,6 +84,8 @@ BEGIN
 		CALL bench.take_undone(round, bench.sized('the night that forgets it', many), 'SELECT bench.forget()');
 	END LOOP;
 	CALL bench.take_undone(1, bench.sized('purge_log() of the first 10,000', many), $q$SELECT automation.purge_log('1 day')$q$);
+	INSERT INTO bench.taken SELECT 1, bench.sized('bytes of a run', many), 1e6 * count(*), pg_total_relation_size('automation.run') FROM automation.run;
+	COMMIT;
 END
 $$;
 SELECT format('CALL bench.rounds(%s, %s)', many, :rounds) FROM unnest(:sizes::bigint[]) AS many \gexec

@@ -25,6 +25,7 @@ BEGIN
 	SELECT (jsonb_populate_record(s.v, jsonb_build_object('rule_id', s.rule_id))).* FROM sample AS s;
 	INSERT INTO automation.rule_index
 	SELECT (jsonb_populate_record(s.i, jsonb_build_object('rule_id', s.rule_id, 'hashes', ARRAY[hashint8extended(s.rule_id, 0)]))).* FROM sample AS s;
+	PERFORM setval('automation.rule_id_seq', max(r.id)) FROM automation.rule AS r;
 	COMMIT;
 END
 $$;
@@ -64,6 +65,11 @@ BEGIN
 		CALL bench.take(round, 'no trigger, ' || rules, bench.change('no_trigger'));
 		CALL bench.take(round, rules, bench.change('ours'));
 	END LOOP;
+	FOR round IN 0..rounds LOOP
+		CALL bench.take(round, bench.sized('one rule more', many), format('SELECT automation.create_rule(''More %s, %s'', ''crm.ours'', ''status_entered'', ''{"to": "More"}'',
+			steps => ARRAY[automation.notify(''x'', ''Job {{ id }} is {{ status }}'')], activate => true)', many, round));
+		CALL bench.take(round, bench.sized('and the first write after it', many), 'UPDATE crm.ours SET status = status || ''!'' WHERE id = 1');
+	END LOOP;
 END
 $$;
 CREATE FUNCTION bench.judge(rules text) RETURNS void LANGUAGE sql AS $$
@@ -82,6 +88,7 @@ SELECT replace(t.variant, 'no trigger, ', '') AS rules,
 	(SELECT round(r."µs more a row" / 1e6, 1) FROM bench.report(replace(t.variant, 'no trigger', 'memory, no_trigger')) AS r
 		WHERE r.variant = replace(t.variant, 'no trigger', 'memory, ours')) AS "MB"
 FROM bench.taken AS t WHERE t.round = 1 AND t.variant LIKE 'no trigger, %' ORDER BY t.ctid;
+SELECT * FROM bench.growth \crosstabview "µs each" size cost
 \o /dev/null
 SELECT bench.judge('10,000 rules'), bench.judge('100,000 rules');
 \o
