@@ -77,6 +77,14 @@ void Multi::open()
 	curl_multi_setopt(multi_.get(), CURLMOPT_MAXCONNECTS, static_cast<long>(most_connections_));
 }
 
+void Multi::keep_connections(std::size_t most)
+{
+	if (most == most_connections_)
+		return;
+	most_connections_ = most;
+	curl_multi_setopt(multi_.get(), CURLMOPT_MAXCONNECTS, static_cast<long>(most));
+}
+
 void Multi::close_connections()
 {
 	open();

@@ -14,7 +14,8 @@ namespace automation::worker {
 class Multi {
 public:
 	explicit Multi(std::size_t most_connections);
-	~Multi(); // nothing is under way
+	void keep_connections(std::size_t most); // those that wait for other requests included
+	~Multi();								 // nothing is under way
 	Multi(const Multi &) = delete;
 	Multi &operator=(const Multi &) = delete;
 

@@ -15,7 +15,8 @@ constexpr std::chrono::milliseconds longest_wait{100}; // for a place
 
 } // namespace
 
-Network::Network(std::size_t most_connections, int event) : event_(event), multi_(most_connections)
+Network::Network(std::size_t most_connections, int event)
+	: event_(event), most_connections_(most_connections), multi_(most_connections)
 {
 }
 
@@ -123,6 +124,12 @@ std::vector<Ended> Network::cancel_all()
 	return ended;
 }
 
+void Network::keep_connections(std::size_t most)
+{
+	const std::lock_guard lock(mutex_);
+	most_connections_ = most;
+}
+
 void Network::leave_connections()
 {
 	{
@@ -164,6 +171,7 @@ bool Network::take_over()
 		if (stopping_)
 			return false;
 		starting_.swap(to_start_);
+		multi_.keep_connections(most_connections_);
 		const bool outdated = std::exchange(outdated_, false);
 		if (leaving_ && multi_.is_empty()) {
 			multi_.close_connections();

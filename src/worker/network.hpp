@@ -36,6 +36,8 @@ public:
 	std::vector<Ended> take_ended();
 	std::vector<Ended> cancel_all(); // at once
 
+	// Fewer than there are requests at once, and each of those would open its own.
+	void keep_connections(std::size_t most);
 	// The connections that are kept now are closed as soon as nothing is under way.
 	void leave_connections();
 	bool is_leaving() const;
@@ -78,13 +80,14 @@ private:
 	std::vector<Started> started_; // and have not set out
 	pthread_t thread_ = {};
 
-	mutable std::mutex mutex_; // of the next six
+	mutable std::mutex mutex_; // of the next seven
 	std::unordered_map<std::uint32_t, Line> lines_;
 	std::vector<Exchange *> to_start_;
 	std::vector<Outcome> ended_; // has room for all that are under way
 	bool leaving_ = false;
 	bool outdated_ = false; // some to start were made for the connections that are left
 	bool stopping_ = false;
+	std::size_t most_connections_;
 
 	// The thread's, while there is one.
 	Multi multi_;

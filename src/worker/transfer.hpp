@@ -30,6 +30,7 @@ public:
 
 	int descriptor() const { return event_; } // readable when something has finished
 
+	void keep_connections(std::size_t most) { network_.keep_connections(most); }
 	// From now on addresses are held against this policy; connections opened under another one are
 	// not used again.
 	void obey(core::Egress egress);

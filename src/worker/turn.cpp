@@ -153,6 +153,7 @@ void Worker::follow_channels()
 		outbox_.find_channels();
 	if (directory_.egress_changed())
 		transfers_.obey(directory_.egress());
+	transfers_.keep_connections(static_cast<std::size_t>(pg::settings::max_in_flight));
 }
 
 // Messages of a priority that a channel has not seen before are found soon, and at once when they

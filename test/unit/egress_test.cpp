@@ -230,3 +230,30 @@ TEST(Egress, a_connection_of_another_policy_is_not_used_again)
 	EXPECT_EQ(inner.visitors(), visitors);
 	EXPECT_EQ(inner.calls(), 6);
 }
+
+TEST(Egress, more_connections_are_kept_when_more_requests_may_be_under_way)
+{
+	Listener here("127.0.0.1", 0, Listener::lasting), there("127.0.0.2", 0, Listener::lasting);
+	worker::Transfers transfers(1);
+	transfers.obey(allowing("127.0.0.0/8"));
+	const auto call_both = [&] {
+		for (const auto &[host, port] :
+			{std::pair("127.0.0.1", here.port()), std::pair("127.0.0.2", there.port())}) {
+			transfers.start(1, 1,
+				request_to("http://" + std::string(host) + ":" + std::to_string(port)), {},
+				worker::Connection::reusable, worker::Network::Place::its_own);
+			transfers.set_out();
+			EXPECT_EQ(reply_of(transfers).status, 204);
+		}
+	};
+	const auto visitors = [&] { return here.visitors() + there.visitors(); };
+	for (int round = 0; round < 3; ++round)
+		call_both();
+	EXPECT_GT(visitors(), 2); // or the rest would prove nothing
+	transfers.keep_connections(2);
+	call_both();
+	const int before = visitors();
+	for (int round = 0; round < 3; ++round)
+		call_both();
+	EXPECT_EQ(visitors(), before);
+}
