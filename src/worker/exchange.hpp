@@ -17,6 +17,7 @@ namespace automation::worker {
 struct Deadlines {
 	std::chrono::milliseconds connect{5'000};
 	std::chrono::milliseconds request{30'000};
+	bool operator==(const Deadlines &) const = default;
 };
 
 // Whether an earlier request's connection may carry this one. libcurl silently repeats a request
@@ -56,10 +57,11 @@ private:
 	};
 
 	static std::unique_ptr<CURL, Cleanup> new_handle();
-	void prepare_connection(Deadlines deadlines, Connection connection);
+	void prepare_connection();
 	void prepare_answer();
 	void prepare_login();
 	void prepare_http();
+	void prepare_message();
 	void prepare_smtp();
 	void add_header(const std::string &line);
 	template <typename Argument> void set(CURLoption option, Argument argument);
@@ -77,6 +79,8 @@ private:
 	std::uint32_t channel_ = 0;
 	core::Request request_;
 	std::shared_ptr<const core::Egress> egress_; // asked whenever a socket opens
+	Deadlines deadlines_;
+	Connection connection_ = Connection::reusable;
 	std::atomic<bool> cancelled_ = false;
 	core::Reply::Protocol protocol_ = core::Reply::Protocol::http;
 	std::size_t given_ = 0; // of the body

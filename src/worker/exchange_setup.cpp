@@ -23,6 +23,13 @@ long encryption_level(core::Request::Encryption encryption)
 	return CURLUSESSL_ALL;
 }
 
+// But for the message, and where it goes on the same host.
+bool goes_the_same_way(const core::Request &before, const core::Request &now)
+{
+	return before.method == now.method && before.username == now.username &&
+		before.password == now.password && before.token == now.token;
+}
+
 } // namespace
 
 std::unique_ptr<CURL, Exchange::Cleanup> Exchange::new_handle()
@@ -48,17 +55,22 @@ void Exchange::add_header(const std::string &line)
 	lines_.reset(longer);
 }
 
+// From one request of a channel to the next most of it stays as it is set: to set it all anew takes
+// some of the worker's time.
 void Exchange::prepare(std::int64_t attempt, std::uint32_t channel, core::Request request,
 	std::shared_ptr<const core::Egress> egress, Deadlines deadlines, Connection connection)
 {
 	if (is_mail() && egress_ != egress)
 		stale_ = std::exchange(handle_, new_handle());
-	curl_easy_reset(handle_.get()); // connections and names stay known
-	lines_.reset();
+	const bool is_set = !is_mail(request) && egress_ == egress && deadlines_ == deadlines &&
+		connection_ == connection && goes_the_same_way(request_, request);
+	const bool knows_url = is_set && request_.url == request.url;
 	attempt_ = attempt;
 	channel_ = channel;
 	request_ = std::move(request);
 	egress_ = std::move(egress);
+	deadlines_ = deadlines;
+	connection_ = connection;
 	cancelled_.store(false);
 	given_ = body_size_ = header_size_ = 0;
 	given_all_ = false;
@@ -66,19 +78,25 @@ void Exchange::prepare(std::int64_t attempt, std::uint32_t channel, core::Reques
 	blocked_.reset();
 	error_[0] = '\0';
 	protocol_ = is_mail(request_) ? core::Reply::Protocol::smtp : core::Reply::Protocol::http;
-	prepare_connection(deadlines, connection);
-	prepare_answer();
-	prepare_login();
+	if (!is_set) {
+		curl_easy_reset(handle_.get()); // connections and names stay known
+		prepare_connection();
+		prepare_answer();
+		prepare_login();
+	}
+	if (!knows_url)
+		set(CURLOPT_URL, request_.url.c_str());
+	lines_.reset();
 	if (protocol_ == core::Reply::Protocol::smtp)
-		prepare_smtp();
-	else
+		return prepare_smtp();
+	if (!is_set)
 		prepare_http();
+	prepare_message();
 }
 
-void Exchange::prepare_connection(Deadlines deadlines, Connection connection)
+void Exchange::prepare_connection()
 {
 	set(CURLOPT_PRIVATE, this);
-	set(CURLOPT_URL, request_.url.c_str());
 	set(CURLOPT_NOSIGNAL, 1L);
 	set(CURLOPT_QUICK_EXIT, 1L); // a resolver that hangs must not hold up our end
 	set(CURLOPT_PROTOCOLS_STR, egress_->allow_http ? "http,https,smtp,smtps" : "https,smtp,smtps");
@@ -92,12 +110,12 @@ void Exchange::prepare_connection(Deadlines deadlines, Connection connection)
 	set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
 	if (!egress_->ca_file.empty())
 		set(CURLOPT_CAINFO, egress_->ca_file.c_str());
-	set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(deadlines.connect.count()));
-	set(CURLOPT_TIMEOUT_MS, static_cast<long>(deadlines.request.count()));
+	set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(deadlines_.connect.count()));
+	set(CURLOPT_TIMEOUT_MS, static_cast<long>(deadlines_.request.count()));
 	set(CURLOPT_MAXLIFETIME_CONN, connection_life);
 	set(CURLOPT_DNS_CACHE_TIMEOUT, names_cached);
-	set(CURLOPT_FRESH_CONNECT, connection == Connection::its_own ? 1L : 0L);
-	set(CURLOPT_FORBID_REUSE, connection == Connection::its_own ? 1L : 0L);
+	set(CURLOPT_FRESH_CONNECT, connection_ == Connection::its_own ? 1L : 0L);
+	set(CURLOPT_FORBID_REUSE, connection_ == Connection::its_own ? 1L : 0L);
 	set(CURLOPT_OPENSOCKETFUNCTION, &Exchange::open_socket);
 	set(CURLOPT_OPENSOCKETDATA, this);
 }
@@ -127,6 +145,11 @@ void Exchange::prepare_http()
 	set(CURLOPT_USERAGENT, "pg_automation");
 	set(CURLOPT_HTTPAUTH,
 		static_cast<long>(request_.token.empty() ? CURLAUTH_BASIC : CURLAUTH_BEARER));
+	set(CURLOPT_CUSTOMREQUEST, request_.method.c_str());
+}
+
+void Exchange::prepare_message()
+{
 	for (const std::string &header : request_.headers)
 		add_header(header);
 	add_header("Expect:"); // no waiting for a 100
@@ -135,7 +158,6 @@ void Exchange::prepare_http()
 		set(CURLOPT_POSTFIELDS, request_.body.data());
 		set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request_.body.size()));
 	}
-	set(CURLOPT_CUSTOMREQUEST, request_.method.c_str());
 }
 
 void Exchange::prepare_smtp()

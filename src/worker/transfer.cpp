@@ -50,15 +50,20 @@ void Transfers::obey(core::Egress egress)
 	network_.leave_connections();
 }
 
-// Of the channel's own if there is one: it may have a connection. A mail's is for mails: whoever
-// takes it over would have to wait for the goodbye of a mail server.
+// Of the channel's own if there is one, the one that was used last: it may have a connection, and
+// is set for such requests. A mail's is for mails: whoever takes it over would have to wait for the
+// goodbye of a mail server.
 std::unique_ptr<Exchange> Transfers::idle_exchange(std::uint32_t channel, bool for_mail)
 {
 	auto chosen = idle_.end();
-	for (auto idle = idle_.begin(); idle != idle_.end(); ++idle)
-		if ((*idle)->is_mail() == for_mail &&
-			(chosen == idle_.end() || (*chosen)->channel() != channel))
+	for (auto idle = idle_.end(); idle != idle_.begin();) {
+		if ((*--idle)->is_mail() != for_mail)
+			continue;
+		if (chosen == idle_.end() || (*idle)->channel() == channel)
 			chosen = idle;
+		if ((*chosen)->channel() == channel)
+			break;
+	}
 	if (chosen == idle_.end())
 		return std::make_unique<Exchange>();
 	std::swap(*chosen, idle_.back());
