@@ -18,6 +18,9 @@ using pg::Value;
 
 namespace {
 
+// Through messages that only end, or wait: they are not worth a turn for each group.
+constexpr std::chrono::milliseconds longest_in_vain{50};
+
 pg::Oid oid_at(const Rows &rows, std::uint64_t row, int column)
 {
 	return static_cast<pg::Oid>(rows.integer(row, column));
@@ -106,8 +109,13 @@ bool Outbox::find_lanes()
 std::vector<Claim> Outbox::claim(
 	Lane &lane, int places, int ahead, const std::string &now_visible, Directory &directory)
 {
-	return admit(take(lane, places + ahead, now_visible), places, lane, epoch_,
-		circumstances_.current(), directory);
+	const auto end = std::chrono::steady_clock::now() + longest_in_vain;
+	std::vector<Claim> claims;
+	do
+		claims = admit(take(lane, places + ahead, now_visible), places, lane, epoch_,
+			circumstances_.current(), directory);
+	while (claims.empty() && lane.backlog && std::chrono::steady_clock::now() < end);
+	return claims;
 }
 
 bool Outbox::has_news_of_limits() const
