@@ -41,15 +41,19 @@ $$;
 COMMENT ON FUNCTION automation._open_deliveries() IS 'Messages that have not ended: not attempted yet, in flight, waiting for another attempt, or held by a batch';
 
 CREATE FUNCTION automation._needed_runs(open bigint[]) RETURNS bigint[]
-LANGUAGE sql STABLE
-BEGIN ATOMIC
-	SELECT coalesce(array_agg(n.run_id), '{}')
-	FROM (
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+-- Of many that are open PostgreSQL would not know, and look for each in the list of all.
+SET plan_cache_mode = force_custom_plan
+AS $$
+BEGIN
+	RETURN ARRAY(
 		SELECT p.run_id FROM automation.pending AS p WHERE p.run_id IS NOT NULL
 		UNION
-		SELECT d.run_id FROM automation.delivery AS d WHERE d.id = ANY (open) AND d.run_id IS NOT NULL
-	) AS n;
-END;
+		SELECT d.run_id FROM automation.delivery AS d WHERE d.id = ANY (open) AND d.run_id IS NOT NULL);
+END
+$$;
 COMMENT ON FUNCTION automation._needed_runs(bigint[]) IS 'Runs of which a step waits or one of these messages is on its way';
 
 CREATE TABLE automation.acknowledged (
