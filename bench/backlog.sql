@@ -45,20 +45,21 @@ CREATE FUNCTION bench.processor_seconds(pid integer) RETURNS double precision LA
 RETURN split_part(pg_read_file(format('/proc/%s/schedstat', pid)), ' ', 1)::bigint / 1e9;
 CREATE FUNCTION bench.last_attempt() RETURNS bigint LANGUAGE sql RETURN (SELECT coalesce(max(a.id), 0) FROM automation.attempt AS a);
 
--- What the worker needs until it has ended so many more messages: processor time, as it pauses when there is nothing to send.
-CREATE PROCEDURE bench.take_worker(round integer, variant text, statement text, many bigint) LANGUAGE plpgsql AS $$
+-- How long the statement takes, and what the worker needs until it has ended so many more messages: processor time, as it pauses
+-- when there is nothing to send.
+CREATE PROCEDURE bench.take_both(round integer, writer text, worker text, statement text, many bigint) LANGUAGE plpgsql AS $$
 DECLARE
 	attempt bigint := bench.last_attempt();
 	before double precision := bench.processor_seconds(bench.worker());
 	ended bigint := 0;
 BEGIN
-	EXECUTE statement;
+	CALL bench.take(round, writer, statement);
 	WHILE ended < many LOOP
 		COMMIT;
 		PERFORM pg_sleep(0.02);
 		ended := bench.last_attempt() - attempt;
 	END LOOP;
-	INSERT INTO bench.taken VALUES (round, variant, ended, bench.processor_seconds(bench.worker()) - before);
+	INSERT INTO bench.taken VALUES (round, worker, ended, bench.processor_seconds(bench.worker()) - before);
 	COMMIT;
 END
 $$;
@@ -69,9 +70,7 @@ BEGIN
 	ANALYZE automation.run, automation.delivery;
 	COMMIT;
 	FOR round IN 0..rounds LOOP
-		CALL bench.take(round, bench.sized('one match that sends', many), bench.change('ours'));
-		PERFORM pg_sleep(2); -- the worker is done with them
-		CALL bench.take_worker(round, bench.sized('the worker, one of those', many), bench.change('ours'), 2000);
+		CALL bench.take_both(round, bench.sized('one match that sends', many), bench.sized('the worker, one of those', many), bench.change('ours'), 2000);
 		CALL bench.take(round, bench.sized('the last 20 messages', many), $q$SELECT bench.repeat(20, 'SELECT * FROM automation.deliveries ORDER BY id DESC LIMIT 20')$q$);
 		CALL bench.take(round, bench.sized('the last 20 runs', many), $q$SELECT bench.repeat(20, 'SELECT * FROM automation.execution_log ORDER BY id DESC LIMIT 20')$q$);
 		CALL bench.take(round, bench.sized('stats', many), $q$SELECT bench.repeat(3, 'SELECT * FROM automation.stats')$q$);
@@ -84,7 +83,9 @@ BEGIN
 END
 $$;
 SELECT format('CALL bench.rounds(%s, %s)', many, :rounds) FROM unnest(ARRAY[0, :pending / 10, :pending]) AS many \gexec
-CALL bench.take_worker(1, bench.sized('the worker, one that had waited', :pending), $$SELECT automation.resume_channel('waiting')$$, 5000);
+CALL bench.take_both(1, bench.sized('resume_channel()', :pending), bench.sized('the worker, one that had waited', :pending),
+	$$SELECT automation.resume_channel('waiting')$$, 5000);
+INSERT INTO bench.taken SELECT 1, bench.sized('bytes of an attempt', :pending), 1e6 * count(*), pg_total_relation_size('automation.attempt') FROM automation.attempt;
 SELECT * FROM bench.growth \crosstabview "µs each" size cost
 ALTER SYSTEM RESET pg_automation.delivery;
 \o /dev/null

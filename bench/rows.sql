@@ -21,16 +21,16 @@ BEGIN
 	COMMIT;
 END
 $$;
-CREATE PROCEDURE bench.rounds(size integer, rounds integer) LANGUAGE plpgsql AS $$
+CREATE PROCEDURE bench.rounds(size integer, many integer, rounds integer) LANGUAGE plpgsql AS $$
 BEGIN
 	FOR round IN 0..rounds LOOP
 		EXECUTE 'TRUNCATE automation.run, automation.notification';
 		COMMIT;
-		CALL bench.change_by(size, greatest(size, 10000), round, 'no_trigger');
-		CALL bench.change_by(size, greatest(size, 10000), round, 'ours');
+		CALL bench.change_by(size, greatest(size, many), round, 'no_trigger');
+		CALL bench.change_by(size, greatest(size, many), round, 'ours');
 	END LOOP;
 END
 $$;
 VACUUM ANALYZE;
-SELECT format('CALL bench.rounds(%s, %s)', size, :rounds) FROM unnest(ARRAY[1, 10, 100, 1000, 10000, :rows]) AS size \gexec
+SELECT format('CALL bench.rounds(%s, %s, %s)', size, :rows / 10, :rounds) FROM unnest(ARRAY[1, 10, 100, 1000, 10000, :rows]) AS size \gexec
 SELECT * FROM bench.growth \crosstabview "µs each" size cost
