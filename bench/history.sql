@@ -53,15 +53,6 @@ BEGIN
 END
 $$;
 
--- The first night in which all of it is too old: its volume has been closed since.
-CREATE FUNCTION bench.forget() RETURNS void LANGUAGE plpgsql AS $$
-BEGIN
-	PERFORM automation.set_clock(now() + interval '10 days');
-	PERFORM automation._turn_volume('7 days');
-	PERFORM automation.set_clock(now() + interval '50 days');
-	PERFORM automation.housekeep('30 days');
-END
-$$;
 CREATE PROCEDURE bench.rounds(many bigint, rounds integer) LANGUAGE plpgsql AS $$
 DECLARE
 	run bigint;
