@@ -21,21 +21,26 @@ void Earliest::search(Reading &rows, std::initializer_list<Value> equal, int col
 		none_until_ = before_all;
 		owed_ = false;
 	}
-	rows.seek(equal, instant(none_until_));
-	first_ = rows.next() ? std::optional(rows.integer(column)) : std::nullopt;
-	if (none_until_ == before_all) {
+	const bool searches_all = none_until_ == before_all;
+	rows.seek(equal, searches_all ? std::nullopt : std::optional(instant(none_until_)));
+	first_.reset();
+	if (rows.next() && !rows.is_null(column))
+		first_ = rows.integer(column);
+	if (searches_all) {
 		const Clock::time_point ended = Clock::now();
 		searches_all_at_ = ended + share * (ended - begun - brief);
 	}
 	// What is entered from now on is not due before now.
-	none_until_ = std::min(first_.value_or(never), present()) - 1;
+	none_until_ = std::min(first_.value_or(never), present());
+	if (none_until_ != before_all)
+		--none_until_;
 }
 
 std::optional<microseconds> Earliest::wait() const
 {
 	std::optional<microseconds> wait;
 	if (first_ && *first_ != never)
-		wait = microseconds(std::max<Instant>(*first_ - present(), 0));
+		wait = microseconds(std::max(*first_, present()) - present());
 	if (owed_)
 		wait = std::min(wait.value_or(microseconds::max()),
 			std::chrono::ceil<microseconds>(std::max(searches_all_at_ - Clock::now(), {})));

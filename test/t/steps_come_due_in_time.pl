@@ -63,6 +63,15 @@ $server->start;
 ok(all_is_done(15), 'what came due while the server was down is made up for');
 is(scalar(lateness('BETWEEN 11 AND 13')), 3, 'once');
 
+# A date before all others
+$server->ask(<<'END');
+	ALTER TABLE deal ADD closes timestamptz;
+	SELECT automation.create_rule('closed', 'deal', 'date_passed', '{"field": "closes"}', activate => true, steps => ARRAY[automation.notify('log', 'closed')]);
+	INSERT INTO deal (id, closes) VALUES (15, '-infinity'), (16, '2020-01-01'), (17, 'infinity');
+END
+ok(all_is_done(5), 'what is due since ever is done');
+is($server->ask(q{SELECT string_agg(key, ',' ORDER BY key) FROM automation.run WHERE key IN ('15', '16', '17')}), '15,16', 'and what is never due is not');
+
 # Two e-mails and a text message in a stage, unless somebody changes it
 $server->ask(<<'END');
 	SELECT automation.create_rule('sequence', 'deal', 'status_entered', '{"to": "Not assigned"}', activate => true, steps => ARRAY[
