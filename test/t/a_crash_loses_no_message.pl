@@ -15,8 +15,9 @@ my $server = Server->begin('main', restart_after_crash => 'on', max_prepared_tra
 $server->install('postgres', $web);
 
 # The web server takes its time to answer, so that each crash finds messages under way.
+sub delay_texts { return $server->ask("ALTER SERVER twilio OPTIONS (SET base_url 'http://127.0.0.1:@{[ $web->port ]}/delay/$_[0]')") }
+delay_texts(500);
 $server->ask(<<"END");
-	ALTER SERVER twilio OPTIONS (SET base_url 'http://127.0.0.1:@{[ $web->port ]}/delay/500');
 	CREATE TABLE job (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, delay integer NOT NULL, phone text);
 	SELECT automation.attach('job', 'job');
 	SELECT automation.create_rule('tell', 'job', 'created', activate => true, steps => ARRAY[
@@ -68,6 +69,7 @@ all_is_delivered('when the worker is killed after a COMMIT');
 is(states_of($unseen), "webhook|delivered|delivered\nsms|delivered|delivered", 'at the first attempt');
 
 # Between the first byte and the answer.
+delay_texts(3000);
 my $under_way = $server->ask(insert(3000, "'+12025550199'") . ' RETURNING id');
 $web->wait_for(4);
 $worker = $server->worker('postgres');
@@ -86,6 +88,7 @@ $server->ask("SELECT automation.retry(id) FROM automation.deliveries WHERE state
 all_is_delivered('when somebody says so');
 is(states_of($under_way), "webhook|delivered|unknown then delivered\nsms|delivered|unknown then delivered",
 	'a held SMS is sent again');
+delay_texts(500);
 
 # Two-phase commit, across an immediate stop. What is sent meanwhile shows that the worker looks.
 sub sent_since { return scalar($web->received) - $_[0] }
