@@ -41,6 +41,7 @@ void tell_detail(const Escaped &escaped)
 
 void note(Escaped &escaped) noexcept
 {
+	escaped = {nullptr, ERRCODE_INTERNAL_ERROR, 0, "unknown C++ exception", "", ""};
 	try {
 		throw;
 	} catch (Error &error) {

@@ -9,16 +9,16 @@ namespace automation::pg {
 
 namespace detail {
 // What escaped, in plain storage: raise() longjmps out of enter(), so nothing here has a
-// destructor.
+// destructor. Nor is anything set before note() does: most calls end well, and it is much to clear.
 struct Escaped {
-	ErrorData *error = nullptr;
-	int sqlerrcode = ERRCODE_INTERNAL_ERROR;
-	int position = 0;
-	char message[1024] = "unknown C++ exception";
-	char detail[1024] = "";
-	char hint[1024] = "";
+	ErrorData *error;
+	int sqlerrcode;
+	int position;
+	char message[1024];
+	char detail[1024];
+	char hint[1024];
 };
-static_assert(std::is_trivially_destructible_v<Escaped>);
+static_assert(std::is_trivial_v<Escaped>);
 void note(Escaped &escaped) noexcept; // call inside a handler
 [[noreturn]] void raise(const Escaped &escaped);
 } // namespace detail
