@@ -26,6 +26,16 @@ void follow(Relation table, ItemPointerData &address, Snapshot snapshot)
 	table_endscan(scan);
 }
 
+// Sees what the running command has written, and is no read of this transaction's. Mostly nobody
+// has changed the row since, and there is nothing to follow.
+bool fetch_last(Relation table, ItemPointerData &address, TupleTableSlot *slot)
+{
+	if (table_tuple_fetch_row_version(table, &address, SnapshotSelf, slot))
+		return true;
+	follow(table, address, SnapshotSelf);
+	return table_tuple_fetch_row_version(table, &address, SnapshotSelf, slot);
+}
+
 } // namespace
 
 Place place_of(Oid table, Datum tid)
@@ -76,9 +86,7 @@ std::optional<RowChange> RowChange::read_at(const Place &from) const
 		ItemPointerData address = address_of(from);
 		if (table->rd_tableam) { // a foreign table has none
 			TupleTableSlot *slot = table_slot_create(table, nullptr);
-			// Sees what the running command has written, and is no read of this transaction's.
-			follow(table, address, SnapshotSelf);
-			if (table_tuple_fetch_row_version(table, &address, SnapshotSelf, slot))
+			if (fetch_last(table, address, slot))
 				version.place = place_at(from.table, &address);
 			if (version.place && version.place != place_)
 				version.row = kept(type_, map, slot);
