@@ -198,11 +198,7 @@ bool gather(const Target &target, std::span<const Value> values, std::size_t col
 		return false;
 	for (; !values.empty(); values = values.subspan(columns)) {
 		HeapTuple tuple = guard([&] {
-			HeapTuple made = detail::make_tuple(heap.columns, values.data(), columns);
-			MemoryContext before = MemoryContextSwitchTo(store.memory.context());
-			HeapTuple kept = heap_copytuple(made);
-			MemoryContextSwitchTo(before);
-			return kept;
+			return detail::make_tuple(heap.columns, values.data(), columns, store.memory.context());
 		});
 		heap.rows.push_back({tuple, subtransaction_number(), store.groups});
 		++store.rows;

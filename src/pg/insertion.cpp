@@ -43,7 +43,13 @@ void insert_together(
 		if (RelationGetDescr(table)->constr)
 			ExecConstraints(target, slots[i], executor);
 	}
+	// What does not belong to its slot would be copied; what does is freed with it, and these may
+	// be inserted once more.
+	for (int i = 0; i < count; ++i)
+		slots[i]->tts_flags |= TTS_FLAG_SHOULDFREE;
 	heap_multi_insert(table, slots, count, executor->es_output_cid, 0, nullptr);
+	for (int i = 0; i < count; ++i)
+		slots[i]->tts_flags &= static_cast<uint16>(~TTS_FLAG_SHOULDFREE);
 	for (int i = 0; i < count; ++i) {
 		ExecInsertIndexTuples(target, slots[i], executor, false, false, nullptr, NIL);
 		ResetPerTupleExprContext(executor);
@@ -64,7 +70,8 @@ Oid detail::table_of(const Target &target)
 		[&] { return get_relname_relid(name.c_str(), get_namespace_oid("automation", false)); });
 }
 
-HeapTupleData *detail::make_tuple(TupleDescData *columns, const Value *values, std::size_t count)
+HeapTupleData *detail::make_tuple(
+	TupleDescData *columns, const Value *values, std::size_t count, MemoryContextData *memory)
 {
 	::Datum datums[MaxHeapAttributeNumber];
 	bool nulls[MaxHeapAttributeNumber];
@@ -75,7 +82,10 @@ HeapTupleData *detail::make_tuple(TupleDescData *columns, const Value *values, s
 		nulls[i] = i >= count || values[i].is_null;
 		datums[i] = nulls[i] ? 0 : make_datum(values[i]);
 	}
-	return heap_form_tuple(columns, datums, nulls);
+	MemoryContext before = MemoryContextSwitchTo(memory);
+	HeapTuple tuple = heap_form_tuple(columns, datums, nulls);
+	MemoryContextSwitchTo(before);
+	return tuple;
 }
 
 void detail::insert_tuples(RelationData *table, std::span<HeapTupleData *> tuples)
@@ -127,8 +137,8 @@ void insert_into(const Target &target, std::span<const Value> values, std::size_
 		const std::size_t count = values.size() / columns;
 		auto **tuples = static_cast<HeapTuple *>(palloc(count * sizeof(HeapTuple)));
 		for (std::size_t i = 0; i < count; ++i)
-			tuples[i] =
-				detail::make_tuple(RelationGetDescr(table), values.data() + i * columns, columns);
+			tuples[i] = detail::make_tuple(RelationGetDescr(table), values.data() + i * columns,
+				columns, CurrentMemoryContext);
 		detail::insert_tuples(table, {tuples, count});
 		table_close(table, NoLock);
 	});
