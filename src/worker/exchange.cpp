@@ -66,8 +66,9 @@ Exchange::Exchange() : handle_(new_handle())
 		most_kept_bytes); // the callbacks below run inside libcurl: nothing may throw there
 }
 
-core::Reply Exchange::reply(CURLcode code) const
+core::Reply Exchange::reply(CURLcode code)
 {
+	is_done_ = code == CURLE_OK && requests_ == 1;
 	core::Reply reply;
 	reply.protocol = protocol_;
 	reply.trouble = trouble_of(code);
@@ -76,6 +77,8 @@ core::Reply Exchange::reply(CURLcode code) const
 			blocked_->to_string();
 	else if (code != CURLE_OK)
 		reply.error = error_[0] ? error_ : curl_easy_strerror(code);
+	if (!is_mail() && requests_ == 0)
+		return reply; // what the handle knows is of the one before
 
 	long status = 0, request_size = 0;
 	curl_off_t wait = 0;
@@ -103,6 +106,12 @@ curl_socket_t Exchange::open_socket(void *exchange, curlsocktype, curl_sockaddr 
 		return CURL_SOCKET_BAD;
 	}
 	return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
+int Exchange::on_request(void *exchange, char *, char *, int, int)
+{
+	++static_cast<Exchange *>(exchange)->requests_;
+	return CURL_PREREQFUNC_OK;
 }
 
 int Exchange::on_progress(void *exchange, curl_off_t, curl_off_t, curl_off_t, curl_off_t)

@@ -33,7 +33,7 @@ public:
 
 	void prepare(std::int64_t attempt, std::uint32_t channel, core::Request request,
 		std::shared_ptr<const core::Egress> egress, Deadlines deadlines, Connection connection);
-	core::Reply reply(CURLcode code) const;
+	core::Reply reply(CURLcode code);
 
 	std::int64_t attempt() const { return attempt_; }
 	std::uint32_t channel() const { return channel_; }
@@ -67,6 +67,7 @@ private:
 	template <typename Argument> void set(CURLoption option, Argument argument);
 
 	static curl_socket_t open_socket(void *exchange, curlsocktype purpose, curl_sockaddr *address);
+	static int on_request(void *exchange, char *, char *, int, int);
 	static int on_progress(void *exchange, curl_off_t, curl_off_t, curl_off_t, curl_off_t);
 	static std::size_t on_body(char *bytes, std::size_t size, std::size_t count, void *exchange);
 	static std::size_t on_header(char *bytes, std::size_t size, std::size_t count, void *exchange);
@@ -83,6 +84,8 @@ private:
 	Connection connection_ = Connection::reusable;
 	std::atomic<bool> cancelled_ = false;
 	core::Reply::Protocol protocol_ = core::Reply::Protocol::http;
+	int requests_ = 0;		// that libcurl has made of it
+	bool is_done_ = false;	// at the first go
 	std::size_t given_ = 0; // of the body
 	bool given_all_ = false;
 	std::size_t body_size_ = 0; // of the answer

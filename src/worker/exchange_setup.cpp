@@ -56,14 +56,16 @@ void Exchange::add_header(const std::string &line)
 }
 
 // From one request of a channel to the next most of it stays as it is set: to set it all anew takes
-// some of the worker's time.
+// some of the worker's time. But when libcurl repeats a request it counts that on the handle, for
+// ever, and gives up at the sixth.
 void Exchange::prepare(std::int64_t attempt, std::uint32_t channel, core::Request request,
 	std::shared_ptr<const core::Egress> egress, Deadlines deadlines, Connection connection)
 {
 	if (is_mail() && egress_ != egress)
 		stale_ = std::exchange(handle_, new_handle());
-	const bool is_set = !is_mail(request) && egress_ == egress && deadlines_ == deadlines &&
-		connection_ == connection && goes_the_same_way(request_, request);
+	const bool is_set = is_done_ && !is_mail(request) && egress_ == egress &&
+		deadlines_ == deadlines && connection_ == connection &&
+		goes_the_same_way(request_, request);
 	const bool knows_url = is_set && request_.url == request.url;
 	attempt_ = attempt;
 	channel_ = channel;
@@ -72,6 +74,8 @@ void Exchange::prepare(std::int64_t attempt, std::uint32_t channel, core::Reques
 	deadlines_ = deadlines;
 	connection_ = connection;
 	cancelled_.store(false);
+	requests_ = 0;
+	is_done_ = false;
 	given_ = body_size_ = header_size_ = 0;
 	given_all_ = false;
 	answer_.clear();
@@ -146,6 +150,8 @@ void Exchange::prepare_http()
 	set(CURLOPT_HTTPAUTH,
 		static_cast<long>(request_.token.empty() ? CURLAUTH_BASIC : CURLAUTH_BEARER));
 	set(CURLOPT_CUSTOMREQUEST, request_.method.c_str());
+	set(CURLOPT_PREREQFUNCTION, &Exchange::on_request);
+	set(CURLOPT_PREREQDATA, this);
 }
 
 void Exchange::prepare_message()

@@ -18,6 +18,7 @@ Pairs of words in the path tell what to answer; they can be strung together:
   /drip/100              one byte of the answer each so many milliseconds
   /garbage/any           with something that is no HTTP
   /cut/unread            close the connection before the request was read
+  /cut/again             the same, when there was another one on it before
   /cut/unanswered        close it after the request was kept, without an answer
   /cut/reset             the same, with a reset
   /cut/midway            close it in the middle of the answer
@@ -102,11 +103,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version = "http_sink"
     disable_nagle_algorithm = True
+    requests = 0  # on this connection
 
     def handle_request(self):
         split = urllib.parse.urlsplit(self.path)
         order = orders(split.path)
-        if order.get("cut") == "unread":
+        self.requests += 1
+        if order.get("cut") == "unread" or (order.get("cut") == "again" and self.requests > 1):
             self.cut()
             return
         body = self.body()

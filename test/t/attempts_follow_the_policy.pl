@@ -69,6 +69,8 @@ is((grep { $_->{path} eq '/e' } $web->received), 0, 'as the receiver knows');
 
 rule('ahead', '/ahead', '{}');
 is(end_of('ahead'), 'delivered|1|', 'over a connection that is kept');
+my @again = map { rule("again $_", "/cut/again/$_", '{}'); end_of("again $_") } 1 .. 8;
+is_deeply(\@again, [ ('delivered|1|') x 8 ], 'or in its place over another one, whenever the receiver has closed it');
 rule('doubt', '/cut/unanswered/f', '{"on_unknown": "hold"}');
 is(end_of('doubt'), 'unknown|1|sent, but no answer came: Empty reply from server', 'what is in doubt is held, where that was asked for');
 is((grep { $_->{path} eq '/cut/unanswered/f' } $web->received), 1, 'and has left once, though a connection that is used again would have let libcurl repeat it');
