@@ -457,7 +457,7 @@ COMMENT ON FUNCTION automation.tick(integer)
 
 CREATE FUNCTION automation._next_due() RETURNS bigint
 LANGUAGE C AS 'MODULE_PATHNAME', 'automation_next_due';
-COMMENT ON FUNCTION automation._next_due() IS 'Milliseconds until something is due; the highest bigint when nothing is planned';
+COMMENT ON FUNCTION automation._next_due() IS 'Milliseconds until something is due; the highest bigint when nothing is planned, or may be done';
 
 CREATE FUNCTION automation._plan_schedule(rule_id integer) RETURNS void
 LANGUAGE sql

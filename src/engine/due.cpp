@@ -153,6 +153,8 @@ milliseconds next_due()
 								"SELECT b.rate FROM automation.batch AS b "
 								"WHERE b.state = 'releasing') AS o (rate)");
 	const pg::ActAs identity = pg::ActAs::engine();
+	if (has_to_wait())
+		return milliseconds::max();
 	pg::Earliest earliest = planned;
 	search(earliest);
 	milliseconds wait = milliseconds::max();

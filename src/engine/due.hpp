@@ -10,7 +10,7 @@ namespace automation::engine {
 // Does what is due now, at most so many plans; answers how many it has dealt with. What somebody
 // else has locked it leaves for the next time.
 int tick(int most);
-// Until something is due; milliseconds::max(): nothing is planned.
+// Until something is due; milliseconds::max(): nothing is planned, or may be done.
 std::chrono::milliseconds next_due();
 
 struct Task;

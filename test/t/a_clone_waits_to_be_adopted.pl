@@ -27,6 +27,9 @@ is($clone->ask('SELECT automation.tick()'), 0, 'in a clone what is due is not do
 is($clone->told, '1 tell held, 1 tell held, 1 remind waiting, 2 tell held, 2 remind waiting', 'and what was on its way is held');
 like($clone->finding('home'), qr/^It was started from a backup of \d{4}-\d\d-\d\d .*\. What it holds may have been done and sent since\.$/,
 	'check() says why');
+my $transactions = q{SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()};
+my $before       = $clone->ask("SELECT pg_sleep(1); $transactions") =~ s/^\n//r;
+cmp_ok(($clone->ask("SELECT pg_sleep(4); $transactions") =~ s/^\n//r) - $before, '<', 60, 'nor is it looked for all the time');
 $clone->ask('INSERT INTO job VALUES (3)');
 $clone->restart;
 $clone->worker('postgres');
