@@ -1,62 +1,19 @@
 #include "pg/postgres.hpp"
 
 #include "pg/entry.hpp"
+#include "pg/gathered.hpp"
 #include "pg/gathering.hpp"
-#include "pg/identity.hpp"
-#include "pg/memory.hpp"
 #include "pg/rollback.hpp"
 #include "pg/statements.hpp"
-#include "pg/tuples.hpp"
-
-#include <vector>
 
 namespace automation::pg {
-
-namespace {
-
-struct Gathered {
-	HeapTuple tuple;
-	std::uint32_t subtransaction;
-	int group;
-};
-
-// Rows for one table.
-struct Heap {
-	Target target;
-	Oid relation;
-	TupleDesc columns; // null: it may refuse a row, which is then a matter of its run
-	std::vector<Gathered> rows = {};
-};
-
-// What the statement of one level has gathered.
-struct Store {
-	Memory memory{"pg_automation gathered rows", Memory::Life::backend};
-	std::vector<Heap> heaps = {};
-	std::size_t rows = 0;
-	int groups = 0;
-
-	void forget(std::uint32_t subtransaction) noexcept
-	{
-		for (Heap &heap : heaps)
-			for (; !heap.rows.empty() && heap.rows.back().subtransaction >= subtransaction; --rows)
-				heap.rows.pop_back();
-	}
-	void clear() noexcept
-	{
-		heaps.clear();
-		rows = 0;
-		memory.reset();
-	}
-};
-
-} // namespace
 
 // Of statements within statements; its store is made when it first gathers, and never destroyed.
 struct detail::Level {
 	std::uint32_t subtransaction;
 	bool alone; // no row is expected after the one that is being captured
 	bool captures;
-	Store *store;
+	Gathered *store;
 };
 
 namespace {
@@ -72,65 +29,6 @@ bool gathers = false;
 Level *present()
 {
 	return depth == 0 ? nullptr : &levels[depth - 1];
-}
-
-// Somebody has put a trigger or a constraint on it.
-bool may_refuse(Relation table)
-{
-	const TupleConstr *constraints = RelationGetDescr(table)->constr;
-	return table->trigdesc || (constraints && constraints->num_check > 0);
-}
-
-Heap &heap_for(Store &store, const Target &target)
-{
-	for (Heap &heap : store.heaps)
-		if (heap.target == target)
-			return heap;
-	const Oid relation = detail::table_of(target);
-	const InMemory inside(store.memory);
-	TupleDesc columns = guard([&] {
-		// The lock says that the volume is in use.
-		Relation table = table_open(relation, RowExclusiveLock);
-		TupleDesc copy = may_refuse(table) ? nullptr : CreateTupleDescCopy(RelationGetDescr(table));
-		table_close(table, NoLock);
-		return copy;
-	});
-	return store.heaps.emplace_back(Heap{target, relation, columns});
-}
-
-// All of them, or those of one group.
-void insert(const Heap &heap, int group)
-{
-	std::vector<HeapTuple> tuples;
-	for (const Gathered &row : heap.rows)
-		if (group == 0 || row.group == group)
-			tuples.push_back(row.tuple);
-	if (tuples.empty())
-		return;
-	guard([&] {
-		Relation table = table_open(heap.relation, RowExclusiveLock);
-		detail::insert_tuples(table, tuples);
-		table_close(table, NoLock);
-	});
-}
-
-std::optional<Error> try_to_insert(const Store &store, int group = 0)
-{
-	return subtransaction([&] {
-		const EngineOnly identity;
-		for (const Heap &heap : store.heaps)
-			insert(heap, group);
-	});
-}
-
-// What cannot be recorded has not happened, and the write goes on; the others are.
-void insert_all(const Store &store)
-{
-	if (!try_to_insert(store))
-		return;
-	for (int group = 1; group <= store.groups; ++group)
-		if (const std::optional<Error> error = try_to_insert(store, group))
-			error->log("rows of a run");
 }
 
 int begin_statement(bool alone)
@@ -149,10 +47,10 @@ void insert_rest(::Datum)
 // An error leaves it to forget().
 void end_statement(int before)
 {
-	Store *store = depth > before ? present()->store : nullptr;
-	if (store && store->rows > 0)
+	Gathered *store = depth > before ? present()->store : nullptr;
+	if (store && !store->is_empty())
 		enter_worker<insert_rest>(0);
-	if (store && !store->heaps.empty())
+	if (store)
 		store->clear();
 	depth = before;
 }
@@ -177,7 +75,7 @@ Gathering::Gathering() : before_(gathers)
 	Level *level = present();
 	gathers = level && level->captures && !level->alone;
 	if (gathers && level->store)
-		++level->store->groups;
+		level->store->begin_group();
 }
 
 Gathering::~Gathering()
@@ -191,29 +89,16 @@ bool gather(const Target &target, std::span<const Value> values, std::size_t col
 		return false;
 	Level &level = *present();
 	if (!level.store)
-		level.store = new Store{.groups = 1};
-	Store &store = *level.store;
-	Heap &heap = heap_for(store, target);
-	if (!heap.columns)
-		return false;
-	for (; !values.empty(); values = values.subspan(columns)) {
-		HeapTuple tuple = guard([&] {
-			return detail::make_tuple(heap.columns, values.data(), columns, store.memory.context());
-		});
-		heap.rows.push_back({tuple, subtransaction_number(), store.groups});
-		++store.rows;
-	}
-	return true;
+		level.store = new Gathered;
+	return level.store->add(target, values, columns);
 }
 
 void insert_gathered(std::size_t more_than)
 {
 	const Level *level = present();
-	if (!level || !level->store || level->store->rows <= more_than ||
-		level->subtransaction != subtransaction_number())
-		return;
-	insert_all(*level->store);
-	level->store->clear();
+	if (level && level->store && level->subtransaction == subtransaction_number() &&
+		level->store->is_too_much(more_than))
+		level->store->conclude();
 }
 
 namespace {
@@ -221,7 +106,7 @@ namespace {
 void forget(std::uint32_t subtransaction) noexcept
 {
 	for (; depth > 0 && present()->subtransaction >= subtransaction; --depth)
-		if (Store *store = present()->store)
+		if (Gathered *store = present()->store)
 			store->clear();
 	for (int i = 0; i < depth; ++i)
 		if (levels[i].store)

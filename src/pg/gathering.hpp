@@ -44,7 +44,7 @@ private:
 
 // False: the rows are to be inserted now.
 bool gather(const Target &target, std::span<const Value> values, std::size_t columns);
-// Inserts what the statement has gathered so far, if it is more rows than that.
+// Inserts what the statement has gathered so far, if it is more rows than that, or much memory.
 void insert_gathered(std::size_t more_than = 0);
 
 // Once per backend, from _PG_init.

@@ -134,5 +134,20 @@ INSERT INTO automation.notification (recipient, body) VALUES ('x', '61');
 SELECT lives_ok($$ INSERT INTO job VALUES (60, 'new'), (61, 'new'), (62, 'new') $$, 'a row that cannot be recorded fails no write');
 SELECT is(tap.news(), '2+3', 'and keeps back its own run alone');
 
+-- Memory
+CREATE TABLE deal (id integer PRIMARY KEY, named text);
+SELECT automation.attach('deal');
+CREATE FUNCTION tap.weigh() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	INSERT INTO looks SELECT 'took ' || max(total_bytes) FROM pg_backend_memory_contexts WHERE name = 'pg_automation gathered rows';
+	RETURN NULL;
+END
+$$;
+CREATE TRIGGER weigh AFTER INSERT ON deal FOR EACH STATEMENT EXECUTE FUNCTION tap.weigh();
+SELECT automation.create_rule('fails', 'deal', 'created', activate => true,
+	steps => ARRAY[automation.notify('x', repeat('x', 20000)), automation.notify('{{ named }}', 'to nobody')]);
+INSERT INTO deal SELECT generate_series(1, 2000);
+SELECT cmp_ok((SELECT max(substr(saw, 6)::bigint) FROM looks WHERE saw LIKE 'took %'), '<', 10000000::bigint, 'what fails does not pile up until the statement ends');
+
 SELECT * FROM finish();
 ROLLBACK;
