@@ -67,7 +67,7 @@ public:
 				"automation.discard_batch().");
 		has_warned_ = true;
 		crossed_ = pg::subtransaction_number();
-		pg::insert_gathered(); // what has been sent until now is held back, too
+		pg::insert_all_gathered(); // what has been sent until now is held back, too
 		const pg::ActAs identity = pg::ActAs::engine();
 		pg::Spi spi;
 		begin_batch(hold_back.execute({}).integer(0, 1));

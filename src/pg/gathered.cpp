@@ -22,6 +22,8 @@ bool may_refuse(Relation table)
 
 bool Gathered::add(const Target &target, std::span<const Value> values, std::size_t columns)
 {
+	if (ahead_)
+		return false;
 	Heap &heap = heap_for(target);
 	if (!heap.columns)
 		return false;
@@ -37,7 +39,8 @@ bool Gathered::add(const Target &target, std::span<const Value> values, std::siz
 
 bool Gathered::is_too_much(std::size_t most_rows) const
 {
-	return rows_ > most_rows || MemoryContextMemAllocated(memory_.context(), true) > most_memory;
+	return rows_ > most_rows || ahead_ ||
+		MemoryContextMemAllocated(memory_.context(), true) > most_memory;
 }
 
 Gathered::Heap &Gathered::heap_for(const Target &target)
@@ -92,9 +95,18 @@ void Gathered::insert_all() const
 			error->log("rows of a run");
 }
 
+void Gathered::insert_ahead()
+{
+	if (is_empty() || ahead_)
+		return;
+	ahead_ = subtransaction_number();
+	insert_all();
+}
+
 void Gathered::conclude()
 {
-	insert_all();
+	if (!ahead_)
+		insert_all();
 	clear();
 }
 
@@ -105,11 +117,14 @@ void Gathered::clear() noexcept
 		return;
 	heaps_.clear();
 	rows_ = 0;
+	ahead_ = 0;
 	memory_.reset();
 }
 
 void Gathered::forget(std::uint32_t subtransaction) noexcept
 {
+	if (ahead_ >= subtransaction)
+		ahead_ = 0;
 	for (Heap &heap : heaps_)
 		for (; !heap.rows.empty() && heap.rows.back().subtransaction >= subtransaction; --rows_)
 			heap.rows.pop_back();

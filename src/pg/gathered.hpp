@@ -22,7 +22,9 @@ public:
 	bool is_empty() const { return rows_ == 0; }
 	// More rows than that, or much memory, which what has been undone takes, too.
 	bool is_too_much(std::size_t most_rows) const;
-	void conclude(); // inserts them, and clears
+	// Ahead of the end, in whatever subtransaction is under way: when that is undone they wait on.
+	void insert_ahead();
+	void conclude(); // inserts them, unless that has been done, and clears
 	void clear() noexcept;
 	void forget(std::uint32_t subtransaction) noexcept;
 
@@ -49,6 +51,7 @@ private:
 	std::vector<Heap> heaps_ = {};
 	std::size_t rows_ = 0;
 	int groups_ = 1;
+	std::uint32_t ahead_ = 0; // the subtransaction that has inserted them; 0: none
 };
 
 } // namespace automation::pg

@@ -101,6 +101,13 @@ void insert_gathered(std::size_t more_than)
 		level->store->conclude();
 }
 
+void insert_all_gathered()
+{
+	for (int i = 0; i < depth; ++i)
+		if (levels[i].store)
+			levels[i].store->insert_ahead();
+}
+
 namespace {
 
 void forget(std::uint32_t subtransaction) noexcept

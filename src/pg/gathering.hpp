@@ -46,6 +46,8 @@ private:
 bool gather(const Target &target, std::span<const Value> values, std::size_t columns);
 // Inserts what the statement has gathered so far, if it is more rows than that, or much memory.
 void insert_gathered(std::size_t more_than = 0);
+// And what those have that it runs within: for who looks at all that the transaction has done.
+void insert_all_gathered();
 
 // Once per backend, from _PG_init.
 void gather_by_statements();

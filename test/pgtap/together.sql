@@ -134,9 +134,49 @@ INSERT INTO automation.notification (recipient, body) VALUES ('x', '61');
 SELECT lives_ok($$ INSERT INTO job VALUES (60, 'new'), (61, 'new'), (62, 'new') $$, 'a row that cannot be recorded fails no write');
 SELECT is(tap.news(), '2+3', 'and keeps back its own run alone');
 
--- Memory
+-- A bulk that is found out by a statement within the statement
+CREATE SERVER hook FOREIGN DATA WRAPPER pg_automation OPTIONS (channel 'webhook', base_url 'https://example.com');
 CREATE TABLE deal (id integer PRIMARY KEY, named text);
-SELECT automation.attach('deal');
+CREATE TABLE copy (id integer PRIMARY KEY);
+SELECT automation.attach('deal'), automation.attach('copy');
+SELECT automation.create_rule('send ' || t, t, 'created', steps => ARRAY[automation.send_webhook('hook', '/', to_jsonb(t || ' {{ id }}'))], activate => true)
+FROM unnest('{deal,copy}'::text[]) AS t;
+CREATE FUNCTION tap.copy() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	INSERT INTO tap.copy SELECT 10 * new.id + generate_series(1, current_setting('tap.copies')::integer);
+	IF current_setting('tap.undo') = 'yes' THEN RAISE division_by_zero; END IF;
+	RETURN NULL;
+EXCEPTION WHEN division_by_zero THEN
+	RETURN NULL;
+END
+$$;
+CREATE TRIGGER zz AFTER INSERT ON deal FOR EACH ROW EXECUTE FUNCTION tap.copy();
+CREATE FUNCTION tap.sent() RETURNS text LANGUAGE sql AS $$
+	SELECT string_agg((m.message -> 'body' #>> '{}') || ' ' || d.state, ', ' ORDER BY d.id) FROM automation.deliveries AS d JOIN automation.delivery AS m USING (id)
+$$;
+SET LOCAL pg_automation.max_events_per_transaction = 5;
+SET LOCAL tap.copies = 1;
+SET LOCAL tap.undo = 'no';
+SAVEPOINT empty;
+SET LOCAL tap.copies = 6;
+SET LOCAL tap.undo = 'yes';
+INSERT INTO deal VALUES (1), (2), (3);
+SELECT is(tap.sent(), 'deal 1 ready, deal 2 ready, deal 3 ready', 'undone, it has been none');
+SELECT is((SELECT count(*) FROM automation.run), 3::bigint, 'and what it was to hold is there once');
+ROLLBACK TO empty;
+INSERT INTO deal VALUES (1), (2), (3), (4);
+SELECT is(tap.sent(), 'deal 1 held, copy 11 held, deal 2 held, copy 21 held, deal 3 held', 'it holds what the outer one has left until then');
+SELECT is((SELECT count(*) FROM automation.run), 5::bigint, 'which is there once');
+ROLLBACK TO empty;
+SELECT automation.alter_rule('send deal', on_bulk => 'run');
+INSERT INTO deal VALUES (1), (2), (3), (4);
+SELECT is(tap.sent(), 'deal 1 ready, copy 11 held, deal 2 ready, copy 21 held, deal 3 ready, deal 4 ready', 'but for rules that run in bulk, too');
+SELECT is((SELECT count(*) FROM automation.run), 6::bigint, 'whose runs after it are there as well');
+ROLLBACK TO empty;
+DROP TRIGGER zz ON deal;
+
+-- Memory
+SET LOCAL pg_automation.max_events_per_transaction = 0;
 CREATE FUNCTION tap.weigh() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
 	INSERT INTO looks SELECT 'took ' || max(total_bytes) FROM pg_backend_memory_contexts WHERE name = 'pg_automation gathered rows';
