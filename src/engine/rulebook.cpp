@@ -45,12 +45,12 @@ Rulebook::~Rulebook()
 
 Chapter &Rulebook::chapter(int entity) const
 {
-	std::unique_ptr<Chapter> &chapter = book_->chapters[entity];
-	if (!chapter) {
-		const pg::ActAs identity = pg::ActAs::engine();
-		chapter = std::make_unique<Chapter>(entity);
-	}
-	return *chapter;
+	const auto known = book_->chapters.find(entity);
+	if (known != book_->chapters.end())
+		return *known->second;
+	// One that cannot be read has no place in the book.
+	const pg::ActAs identity = pg::ActAs::engine();
+	return *book_->chapters.emplace(entity, std::make_unique<Chapter>(entity)).first->second;
 }
 
 Rule *Rulebook::rule(int id, Chapter **chapter) const
