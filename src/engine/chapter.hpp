@@ -41,7 +41,7 @@ public:
 	std::string key_of(const pg::RowChange &change) const; // of the changed row itself
 	pg::RowFinder &rows();
 	pg::Oid owner() const { return owner_; } // of the table
-	bool has_changed_shape() const { return type && !type->is_current(); }
+	bool has_changed_shape(pg::RowType::Lock lock) const { return type && !type->is_current(lock); }
 
 	pg::Memory memory{"pg_automation rules", pg::Memory::Life::backend};
 	int entity;

@@ -8,17 +8,21 @@
 
 namespace automation::engine {
 
+using Lock = pg::RowType::Lock;
+
 // All chapters read since the last change of a definition.
 struct Rulebook::Book {
 	std::uint64_t generation = pg::definitions_generation();
 	int readers = 0;
 	std::map<int, std::unique_ptr<Chapter>> chapters;
+	std::vector<std::unique_ptr<Chapter>> replaced; // somebody may hold it still
 
+	// A write of one table waits for no lock on another one.
 	bool is_outdated() const
 	{
 		return generation != pg::definitions_generation() ||
-			std::ranges::any_of(
-				chapters, [](const auto &entry) { return entry.second->has_changed_shape(); });
+			std::ranges::any_of(chapters,
+				[](const auto &entry) { return entry.second->has_changed_shape(Lock::pass); });
 	}
 };
 
@@ -46,11 +50,16 @@ Rulebook::~Rulebook()
 Chapter &Rulebook::chapter(int entity) const
 {
 	const auto known = book_->chapters.find(entity);
-	if (known != book_->chapters.end())
+	if (known != book_->chapters.end() && !known->second->has_changed_shape(Lock::wait))
 		return *known->second;
 	// One that cannot be read has no place in the book.
 	const pg::ActAs identity = pg::ActAs::engine();
-	return *book_->chapters.emplace(entity, std::make_unique<Chapter>(entity)).first->second;
+	auto chapter = std::make_unique<Chapter>(entity);
+	if (known != book_->chapters.end())
+		book_->replaced.push_back(std::exchange(known->second, std::move(chapter)));
+	else
+		book_->chapters.emplace(entity, std::move(chapter));
+	return *book_->chapters.at(entity);
 }
 
 Rule *Rulebook::rule(int id, Chapter **chapter) const

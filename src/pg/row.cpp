@@ -40,22 +40,35 @@ RowType::RowType(Oid relation) : relation_(relation)
 	});
 }
 
-bool RowType::is_current() const
+bool RowType::is_current(Lock lock) const
 {
 	if (basis_.stands())
 		return true;
+	enum class Found { same, other, busy };
+	const Found found = guard([&] {
+		if (lock == Lock::wait)
+			LockRelationOid(relation_, AccessShareLock);
+		else if (!ConditionalLockRelationOid(relation_, AccessShareLock))
+			return Found::busy;
+		Found shape = Found::other;
+		if (Relation table = try_relation_open(relation_, NoLock)) {
+			TupleDesc descriptor = CreateTupleDescCopyConstr(RelationGetDescr(table));
+			descriptor->tdtypeid = descriptor_->tdtypeid;
+			descriptor->tdtypmod = -1;
+			if (equalTupleDescs(descriptor, descriptor_))
+				shape = Found::same;
+			relation_close(table, NoLock);
+		}
+		if (lock == Lock::pass)
+			UnlockRelationOid(relation_, AccessShareLock);
+		return shape;
+	});
+	if (found == Found::busy)
+		return true;
+	// Not before it is known: an error leaves the question open.
 	basis_.renew();
 	conversions_.clear();
-	return guard([&] {
-		Relation table = try_relation_open(relation_, AccessShareLock);
-		if (!table)
-			return false;
-		TupleDesc descriptor = CreateTupleDescCopyConstr(RelationGetDescr(table));
-		descriptor->tdtypeid = descriptor_->tdtypeid;
-		descriptor->tdtypmod = -1;
-		relation_close(table, NoLock);
-		return equalTupleDescs(descriptor, descriptor_);
-	});
+	return found == Found::same;
 }
 
 Oid RowType::type() const

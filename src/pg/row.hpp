@@ -27,7 +27,9 @@ public:
 	RowType &operator=(const RowType &) = delete;
 
 	Oid relation() const { return relation_; }
-	bool is_current() const; // the table has this shape still
+	// The table has this shape still; pass: or somebody else has locked it, and it is asked again.
+	enum class Lock { wait, pass };
+	bool is_current(Lock lock) const;
 	Oid type() const;
 	int columns() const;
 	std::string name() const; // of the table
