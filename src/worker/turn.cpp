@@ -69,7 +69,8 @@ void Worker::take_turn(Mode mode)
 		save(tasks, std::span(settlements_).subspan(recorded));
 	});
 	pg::count(pg::WorkerFigure::turns);
-	looked_at_ = Clock::now();
+	if (look_)
+		looked_at_ = Clock::now();
 	in_vain_ = look_ && tasks.empty() ? in_vain_ + 1 : 0;
 	if (in_vain_ > 1)
 		not_before_ = looked_at_ + pause_in_vain;
