@@ -147,7 +147,7 @@ int tick(int most)
 // What this transaction has done may be undone: `planned` does not learn from it.
 milliseconds next_due()
 {
-	static pg::Statement others("SELECT 1000 / least(max(o.rate), 10) FROM ("
+	static pg::Statement others("SELECT min(1000 / least(o.rate, 10)) FROM ("
 								"SELECT a.rate FROM automation.activation AS a "
 								"WHERE a.state = 'running' UNION ALL "
 								"SELECT b.rate FROM automation.batch AS b "

@@ -29,7 +29,7 @@ like($clone->finding('home'), qr/^It was started from a backup of \d{4}-\d\d-\d\
 	'check() says why');
 my $transactions = q{SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()};
 my $before       = $clone->ask("SELECT pg_sleep(1); $transactions") =~ s/^\n//r;
-cmp_ok(($clone->ask("SELECT pg_sleep(4); $transactions") =~ s/^\n//r) - $before, '<', 60, 'nor is it looked for all the time');
+cmp_ok(($clone->ask("SELECT pg_sleep(4); $transactions") =~ s/^\n//r) - $before, '<', 30, 'nor is it looked for all the time');
 $clone->ask('INSERT INTO job VALUES (3)');
 $clone->restart;
 $clone->worker('postgres');

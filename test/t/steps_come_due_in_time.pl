@@ -54,6 +54,11 @@ is(scalar @late, 5, 'each once');
 cmp_ok($late[0], '>=', 0, 'not before their time');
 cmp_ok($late[-1], '<', 1, 'and within a second of it');
 
+# Nothing to do
+my $transactions = q{SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()};
+my $before       = $server->ask("SELECT pg_sleep(1); $transactions") =~ s/^\n//r;
+cmp_ok(($server->ask("SELECT pg_sleep(4); $transactions") =~ s/^\n//r) - $before, '<', 25, 'when nothing is planned the worker rests');
+
 # An outage
 $server->ask("INSERT INTO deal (id, stage) VALUES (11, 'Due'), (12, 'Due')");
 $server->ask("INSERT INTO deal (id, stage) VALUES (13, 'Due')");
