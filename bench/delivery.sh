@@ -8,22 +8,32 @@ cd "$(dirname "$0")"
 source ./lib.sh
 
 rows=$([ "$QUICK" ] && echo 5000 || echo 20000)
-port='' slow_port=''
+port='' slow_port='' arrived=''
 start_sink port http_sink
 start_sink slow_port http_sink 127.0.0.2
 hook=127.0.0.1:$port slow=127.0.0.2:$slow_port
 
+# How many have arrived: into `arrived`. A program that asks would take from the processors that are measured.
+count() { # SINK
+	local peer
+	exec {peer}<>"/dev/tcp/${1/://}"
+	printf 'GET /count HTTP/1.1\r\n\r\n' >&"$peer"
+	until [ "$arrived" = $'\r' ]; do read -r arrived; done <&"$peer"
+	read -r arrived <&"$peer"
+	exec {peer}>&-
+}
+
 # Until so many have arrived; fails when they stop coming.
 wait_for() { # SINK EVENTS
-	local tries=0 before=-1 here
-	while here=$(curl -s "$1/count") && [ "$here" -lt "$2" ]; do
-		if [ "$here" != "$before" ]; then
+	local tries=0 before=-1
+	while count "$1" && [ "$arrived" -lt "$2" ]; do
+		if [ "$arrived" != "$before" ]; then
 			tries=0
 		elif [ $((++tries)) = 200 ]; then
-			echo "$here of $2 events have arrived, and no more come" >&2
+			echo "$arrived of $2 events have arrived, and no more come" >&2
 			return 1
 		fi
-		before=$here
+		before=$arrived
 		sleep 0.1
 	done
 }
