@@ -6,90 +6,77 @@ namespace automation::pg {
 
 namespace {
 
-JsonbValue copied_text(std::string_view text)
+constexpr std::size_t usual_pieces = 24, usual_length = 256;
+
+// Inside a guard, as all of these.
+JsonbValue parsed(const char *characters, std::size_t size)
 {
-	const int length = static_cast<int>(text.size());
-	return text_value(pnstrdup(text.data(), text.size()), length);
+	const Datum text = CStringGetDatum(pnstrdup(characters, size));
+	return json_value(DatumGetJsonbP(DirectFunctionCall1(jsonb_in, text)));
 }
 
-void add(JsonbParseState *&state, JsonbValue value)
+void push(JsonbParseState *&state, JsonbValue value)
 {
 	pushJsonbValue(&state, state->contVal.type == jbvArray ? WJB_ELEM : WJB_VALUE, &value);
 }
 
-JsonbValue *push(JsonbParseState *&state, JsonbIteratorToken token)
-{
-	return guard([&] { return pushJsonbValue(&state, token, nullptr); });
-}
-
 } // namespace
 
-JsonBuilder &JsonBuilder::begin_object()
+JsonBuilder &JsonBuilder::add(Token token, std::string_view text, std::int64_t number)
 {
-	push(state_, WJB_BEGIN_OBJECT);
+	if (pieces_.empty()) {
+		pieces_.reserve(usual_pieces);
+		texts_.reserve(usual_length);
+	}
+	pieces_.push_back({token, text.size(), number});
+	texts_ += text;
 	return *this;
 }
 
-JsonBuilder &JsonBuilder::end_object()
+Value JsonBuilder::finish() const
 {
-	made_ = push(state_, WJB_END_OBJECT);
-	return *this;
-}
-
-JsonBuilder &JsonBuilder::begin_array()
-{
-	push(state_, WJB_BEGIN_ARRAY);
-	return *this;
-}
-
-JsonBuilder &JsonBuilder::end_array()
-{
-	made_ = push(state_, WJB_END_ARRAY);
-	return *this;
-}
-
-JsonBuilder &JsonBuilder::key(std::string_view name)
-{
-	guard([&] {
-		JsonbValue key = copied_text(name);
-		pushJsonbValue(&state_, WJB_KEY, &key);
-	});
-	return *this;
-}
-
-JsonBuilder &JsonBuilder::text(std::string_view text)
-{
-	guard([&] { add(state_, copied_text(text)); });
-	return *this;
-}
-
-JsonBuilder &JsonBuilder::number(std::int64_t number)
-{
-	guard([&] { add(state_, number_value(int64_to_numeric(number))); });
-	return *this;
-}
-
-JsonBuilder &JsonBuilder::null()
-{
-	guard([&] { add(state_, null_value()); });
-	return *this;
-}
-
-JsonBuilder &JsonBuilder::json(std::string_view text)
-{
-	guard([&] {
-		const char *characters = pnstrdup(text.data(), text.size());
-		const Datum value = DirectFunctionCall1(jsonb_in, CStringGetDatum(characters));
-		add(state_, json_value(DatumGetJsonbP(value)));
-	});
-	return *this;
-}
-
-Value JsonBuilder::finish()
-{
-	return Value::datum(
-		guard([&] { return JsonbPGetDatum(JsonbValueToJsonb(static_cast<JsonbValue *>(made_))); }),
-		JSONBOID);
+	const auto make = [&] {
+		JsonbParseState *state = nullptr;
+		JsonbValue *made = nullptr;
+		JsonbValue name{};
+		const char *text = texts_.data();
+		for (const Piece &piece : pieces_) {
+			const auto length = static_cast<int>(piece.size);
+			switch (piece.token) {
+			case Token::begin_object:
+				pushJsonbValue(&state, WJB_BEGIN_OBJECT, nullptr);
+				break;
+			case Token::end_object:
+				made = pushJsonbValue(&state, WJB_END_OBJECT, nullptr);
+				break;
+			case Token::begin_array:
+				pushJsonbValue(&state, WJB_BEGIN_ARRAY, nullptr);
+				break;
+			case Token::end_array:
+				made = pushJsonbValue(&state, WJB_END_ARRAY, nullptr);
+				break;
+			case Token::key:
+				name = text_value(text, length);
+				pushJsonbValue(&state, WJB_KEY, &name);
+				break;
+			case Token::text:
+				push(state, text_value(text, length));
+				break;
+			case Token::number:
+				push(state, number_value(int64_to_numeric(piece.number)));
+				break;
+			case Token::null:
+				push(state, null_value());
+				break;
+			case Token::json:
+				push(state, parsed(text, piece.size));
+				break;
+			}
+			text += piece.size;
+		}
+		return JsonbPGetDatum(JsonbValueToJsonb(made));
+	};
+	return Value::datum(guard(make), JSONBOID);
 }
 
 } // namespace automation::pg
