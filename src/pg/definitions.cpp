@@ -1,6 +1,7 @@
 #include "pg/postgres.hpp"
 
 #include "pg/definitions.hpp"
+#include "pg/own_relation.hpp"
 
 #include <algorithm>
 
@@ -19,11 +20,6 @@ std::uint64_t functions[counters];
 Oid rule_table = InvalidOid; // stands for all definitions
 std::uint64_t hold_changes = 0;
 Oid holds = InvalidOid;
-
-Oid table_called(const char *name)
-{
-	return get_relname_relid(name, get_namespace_oid("automation", true));
-}
 
 void count(std::uint64_t (&changes)[counters], std::uint32_t which, bool all)
 {
@@ -79,7 +75,7 @@ void follow_definitions()
 std::uint64_t definitions_generation()
 {
 	if (!OidIsValid(rule_table))
-		rule_table = guard([] { return table_called("rule"); });
+		rule_table = own_relation("rule");
 	return generation;
 }
 
@@ -95,7 +91,8 @@ void expire_definitions()
 
 void announce_change_of_definitions()
 {
-	guard([] { CacheInvalidateRelcacheByRelid(table_called("rule")); });
+	const Oid table = own_relation("rule");
+	guard([&] { CacheInvalidateRelcacheByRelid(table); });
 }
 
 std::uint64_t holds_generation()
@@ -105,12 +102,13 @@ std::uint64_t holds_generation()
 
 void follow_holds()
 {
-	holds = guard([] { return table_called("hold"); });
+	holds = own_relation("hold");
 }
 
 void announce_change_of_holds()
 {
-	guard([] { CacheInvalidateRelcacheByRelid(table_called("hold")); });
+	const Oid table = own_relation("hold");
+	guard([&] { CacheInvalidateRelcacheByRelid(table); });
 }
 
 Datum announce_change_of_table(FunctionCallInfoBaseData *call)
@@ -127,7 +125,7 @@ void Basis::rest_on_relation(Oid relation)
 
 void Basis::rest_on_table(const char *name)
 {
-	rest_on_relation(guard([&] { return table_called(name); }));
+	rest_on_relation(own_relation(name));
 }
 
 void Basis::rest_on_function(Oid function)

@@ -3,6 +3,7 @@
 #include "pg/gathering.hpp"
 #include "pg/identity.hpp"
 #include "pg/insertion.hpp"
+#include "pg/own_relation.hpp"
 #include "pg/tuples.hpp"
 
 namespace automation::pg {
@@ -65,9 +66,7 @@ std::string name_of(const Target &target)
 
 Oid detail::table_of(const Target &target)
 {
-	const std::string name = name_of(target);
-	return guard(
-		[&] { return get_relname_relid(name.c_str(), get_namespace_oid("automation", false)); });
+	return own_relation(name_of(target));
 }
 
 HeapTupleData *detail::make_tuple(
