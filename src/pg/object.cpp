@@ -4,6 +4,8 @@
 #include "pg/error.hpp"
 #include "pg/json_value.hpp"
 
+#include <algorithm>
+
 namespace automation::pg {
 
 namespace {
@@ -45,22 +47,42 @@ Reader reader_of(Oid type)
 	}
 }
 
-// Whoever may call the function may call it with anything.
-JsonbValue value_of(Oid type, Datum value)
+// How the arguments are read, found out once for all calls of an expression: a key is null here
+// when it is not a text.
+const Reader *readers_of(FunctionCallInfo call)
 {
-	const Reader read = reader_of(type);
-	if (!read)
-		ereport(ERROR, errcode(ERRCODE_DATATYPE_MISMATCH),
-			errmsg("automation._object() does not write type %s", format_type_be(type)));
-	return read(value);
+	FmgrInfo *function = call->flinfo;
+	if (!function->fn_extra) {
+		const auto count = static_cast<Size>(call->nargs);
+		auto *readers =
+			static_cast<Reader *>(MemoryContextAlloc(function->fn_mcxt, count * sizeof(Reader)));
+		for (int i = 0; i < call->nargs; ++i) {
+			const Oid type = get_fn_expr_argtype(function, i);
+			readers[i] = i % 2 == 1 || type == TEXTOID ? reader_of(type) : nullptr;
+		}
+		function->fn_extra = readers;
+	}
+	return static_cast<const Reader *>(function->fn_extra);
 }
 
-JsonbValue key_of(FunctionCallInfo call, int number)
+JsonbValue key_of(const NullableDatum &given, Reader read)
 {
-	if (call->args[number].isnull || get_fn_expr_argtype(call->flinfo, number) != TEXTOID)
+	if (given.isnull || !read)
 		ereport(ERROR, errcode(ERRCODE_DATATYPE_MISMATCH),
 			errmsg("the keys of automation._object() are texts"));
-	return text_of(DatumGetTextPP(call->args[number].value));
+	return read(given.value);
+}
+
+// Whoever may call the function may call it with anything.
+JsonbValue value_of(FunctionCallInfo call, int number, Reader read)
+{
+	if (call->args[number].isnull)
+		return null_value();
+	if (!read)
+		ereport(ERROR, errcode(ERRCODE_DATATYPE_MISMATCH),
+			errmsg("automation._object() does not write type %s",
+				format_type_be(get_fn_expr_argtype(call->flinfo, number))));
+	return read(call->args[number].value);
 }
 
 bool is_key(Node *node)
@@ -76,6 +98,39 @@ Node *plain_value(Node *node)
 		return node;
 	auto *converted = static_cast<Node *>(linitial(castNode(FuncExpr, node)->args));
 	return reader_of(exprType(converted)) ? converted : node;
+}
+
+struct Member {
+	Node *key;
+	Node *value;
+	int place;
+};
+
+// As jsonb keeps them: shorter keys first. Of two with the same key the later one counts.
+bool comes_before(const Member &one, const Member &other)
+{
+	text *key = DatumGetTextPP(castNode(Const, one.key)->constvalue);
+	text *other_key = DatumGetTextPP(castNode(Const, other.key)->constvalue);
+	const auto size = VARSIZE_ANY_EXHDR(key), other_size = VARSIZE_ANY_EXHDR(other_key);
+	if (size != other_size)
+		return size < other_size;
+	const int order = memcmp(VARDATA_ANY(key), VARDATA_ANY(other_key), size);
+	return order != 0 ? order < 0 : one.place < other.place;
+}
+
+// What comes in that order need not be sorted for each row.
+List *sorted(List *arguments)
+{
+	const int count = list_length(arguments) / 2;
+	auto *members = static_cast<Member *>(palloc(static_cast<Size>(count) * sizeof(Member)));
+	for (int i = 0; i < count; ++i)
+		members[i] = {static_cast<Node *>(list_nth(arguments, 2 * i)),
+			static_cast<Node *>(list_nth(arguments, 2 * i + 1)), i};
+	std::sort(members, members + count, comes_before);
+	List *in_order = NIL;
+	for (int i = 0; i < count; ++i)
+		in_order = lappend(lappend(in_order, members[i].key), members[i].value);
+	return in_order;
 }
 
 Oid object_function()
@@ -105,7 +160,7 @@ Node *quickened(Node *node, void *function)
 	}
 	if (list_length(arguments) % 2 == 1)
 		return copy; // it says what is wrong
-	object->args = arguments;
+	object->args = sorted(arguments);
 	object->funcid = *static_cast<Oid *>(function);
 	return copy;
 }
@@ -121,15 +176,13 @@ Node *with_quick_objects(Node *expression)
 Datum object(FunctionCallInfoBaseData *call)
 {
 	return guard([&] {
+		const Reader *readers = readers_of(call);
 		JsonbParseState *state = nullptr;
 		pushJsonbValue(&state, WJB_BEGIN_OBJECT, nullptr);
 		for (int i = 0; i + 1 < call->nargs; i += 2) {
-			JsonbValue key = key_of(call, i);
+			JsonbValue key = key_of(call->args[i], readers[i]);
 			pushJsonbValue(&state, WJB_KEY, &key);
-			const NullableDatum &given = call->args[i + 1];
-			JsonbValue value = given.isnull
-				? null_value()
-				: value_of(get_fn_expr_argtype(call->flinfo, i + 1), given.value);
+			JsonbValue value = value_of(call, i + 1, readers[i + 1]);
 			pushJsonbValue(&state, WJB_VALUE, &value);
 		}
 		return JsonbPGetDatum(JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, nullptr)));
