@@ -15,7 +15,7 @@ namespace {
 
 shmem_request_hook_type earlier_request = nullptr;
 shmem_startup_hook_type earlier_startup = nullptr;
-bool wake_worker = false;
+std::uint32_t reasons = 0; // to call the worker
 bool wake_launcher = false;
 bool is_committed = false; // the transaction that asked for it
 
@@ -77,20 +77,26 @@ void set_latch_of(uint32 process)
 	SetLatch(&ProcGlobal->allProcs[process].procLatch);
 }
 
+void forget_calls()
+{
+	reasons = 0;
+	wake_launcher = false;
+}
+
 // Past the commit, as what follows: may neither fail nor allocate.
 void on_transaction_end(XactEvent event, void *)
 {
-	if (event == XACT_EVENT_PRE_COMMIT && wake_worker)
+	if (event == XACT_EVENT_PRE_COMMIT && reasons)
 		quiet_fault_point("a transaction is about to commit");
-	if (event == XACT_EVENT_PRE_PREPARE && wake_worker)
+	if (event == XACT_EVENT_PRE_PREPARE && reasons)
 		quiet_fault_point("a transaction is about to be prepared");
-	if (event == XACT_EVENT_COMMIT && wake_worker)
+	if (event == XACT_EVENT_COMMIT && reasons)
 		quiet_fault_point("a transaction is committed");
-	if (event == XACT_EVENT_PREPARE && wake_worker)
+	if (event == XACT_EVENT_PREPARE && reasons)
 		quiet_fault_point("a transaction is prepared");
 	is_committed = event == XACT_EVENT_COMMIT;
 	if (event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
-		wake_worker = wake_launcher = false;
+		forget_calls();
 }
 
 // Who were called before the locks are free would look before he is told what else has changed.
@@ -99,15 +105,15 @@ void on_release(ResourceReleasePhase phase, bool, bool is_top_level, void *)
 	if (phase != RESOURCE_RELEASE_AFTER_LOCKS || !is_top_level || !is_committed)
 		return;
 	is_committed = false;
-	if (Place *place = wake_worker ? place_of(MyDatabaseId) : nullptr)
-		call_worker(*place);
-	if (wake_worker)
+	if (Place *place = reasons ? place_of(MyDatabaseId) : nullptr)
+		call_worker(*place, reasons);
+	if (reasons)
 		quiet_fault_point("the worker is called");
 	if (wake_launcher && shared) {
 		pg_atomic_fetch_add_u32(&shared->calls, 1);
 		call_launcher();
 	}
-	wake_worker = wake_launcher = false;
+	forget_calls();
 }
 
 } // namespace
@@ -137,10 +143,10 @@ void set_state(Place &place, State state)
 	pg_atomic_write_u32(&place.state, state);
 }
 
-void call_worker(Place &place)
+void call_worker(Place &place, std::uint32_t why)
 {
 	// Who has been called, and has not looked yet, needs no signal with each call.
-	if (pg_atomic_exchange_u32(&place.called, 1) == 0)
+	if (pg_atomic_fetch_or_u32(&place.called, why) == 0)
 		wake(place);
 }
 
@@ -159,7 +165,12 @@ void call_launcher()
 
 void wake_worker_at_commit()
 {
-	wake_worker = true;
+	reasons |= messages_written | steps_planned;
+}
+
+void send_at_commit()
+{
+	reasons |= messages_written;
 }
 
 void wake_launcher_at_commit()

@@ -11,6 +11,8 @@ namespace automation::pg {
 // place_free (launcher)
 enum State : uint32 { place_free, starting, running, ended, absent };
 
+enum Call : uint32 { messages_written = 1, steps_planned = 2 };
+
 struct ChannelFigures {
 	pg_atomic_uint32 server; // 0: not taken yet
 	pg_atomic_uint64 figure[channel_figures];
@@ -23,7 +25,7 @@ struct Place {
 	pg_atomic_uint32 state;
 	pg_atomic_uint32 database;
 	pg_atomic_uint32 process; // number of the worker's PGPROC
-	pg_atomic_uint32 called;  // rows were committed since the worker looked
+	pg_atomic_uint32 called;  // of Call: what was committed since the worker looked
 	pg_atomic_uint32 told_to_leave;
 	pg_atomic_uint32 calls;		 // to the launcher, before the worker looked for the extension
 	pg_atomic_uint64 since;		 // when it got this state
@@ -50,7 +52,7 @@ extern Place *mine;	   // in a worker
 void request_places();		   // from _PG_init
 Place *place_of(Oid database); // null when it has none
 void set_state(Place &place, State state);
-void call_worker(Place &place); // to look for what was committed
+void call_worker(Place &place, uint32 why); // to look for what was committed
 void wake(Place &place);
 void call_launcher();
 

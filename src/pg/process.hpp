@@ -31,9 +31,10 @@ private:
 	void *set_; // a WaitEventSet; lives as long as the process
 };
 
-// The worker of this database looks for deliveries as soon as this transaction commits. Only
-// remembers it: costs a writer nothing, fails never.
+// The worker of this database looks for deliveries and steps as soon as this transaction commits.
+// Only remembers it: costs a writer nothing, fails never.
 void wake_worker_at_commit();
+void send_at_commit(); // for deliveries alone
 
 void report_running(const char *what); // in pg_stat_activity; a literal
 void report_idle();

@@ -114,7 +114,7 @@ Start start_worker(Oid database)
 		if (pg_atomic_read_u32(&place.state) != place_free)
 			continue;
 		pg_atomic_write_u32(&place.database, database);
-		pg_atomic_write_u32(&place.called, 1);
+		pg_atomic_write_u32(&place.called, messages_written | steps_planned);
 		pg_atomic_write_u32(&place.told_to_leave, 0);
 		pg_atomic_write_u64(&place.away_until, 0);
 		set_state(place, starting);
@@ -189,9 +189,10 @@ bool claims_undisturbed()
 	});
 }
 
-bool worker_called()
+Called worker_called()
 {
-	return pg_atomic_exchange_u32(&mine->called, 0) != 0;
+	const uint32 called = pg_atomic_exchange_u32(&mine->called, 0);
+	return {called != 0, (called & steps_planned) != 0};
 }
 
 bool told_to_leave()

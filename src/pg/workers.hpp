@@ -42,7 +42,11 @@ bool claim_database();
 // For this transaction; false: somebody else's has announced that it locks messages, and calls them
 // back perhaps: automation._mind_locks().
 bool claims_undisturbed();
-bool worker_called(); // since the last time
+struct Called {
+	bool at_all;
+	bool for_steps;
+};
+Called worker_called(); // since the last time
 bool told_to_leave(); // somebody needs the database without us, or the settings do not want us here
 void leave_for_lack_of_extension();
 

@@ -74,7 +74,7 @@ void Worker::take_turn(Mode mode)
 	in_vain_ = look_ && tasks.empty() ? in_vain_ + 1 : 0;
 	if (in_vain_ > 1)
 		not_before_ = looked_at_ + pause_in_vain;
-	if (look_)
+	if (std::exchange(steps_called_, false))
 		next_step_ = looked_at_; // whoever called may have planned something, or touched it
 	look_ = false;
 	if (error) {

@@ -159,9 +159,10 @@ bool Worker::turn_is_due()
 	const auto now = Clock::now();
 	if (now < not_before_)
 		return false; // nobody who calls meanwhile has to wake us
-	if (pg::worker_called() || now - looked_at_ >= milliseconds(pg::settings::poll_interval) ||
-		(next_due_ && *next_due_ <= now))
-		look_ = true;
+	const pg::Called called = pg::worker_called();
+	const bool polls = now - looked_at_ >= milliseconds(pg::settings::poll_interval);
+	look_ = look_ || called.at_all || polls || (next_due_ && *next_due_ <= now);
+	steps_called_ = steps_called_ || called.for_steps || polls;
 	const std::size_t settled = settlements_.size() - locked_;
 	return look_ || settled >= (waiting_ > 0 ? large_group : group_size) ||
 		(backlog_ && settled > 0 && settled >= flights_.size()) ||

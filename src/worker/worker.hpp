@@ -89,6 +89,7 @@ private:
 	std::int64_t last_attempt_ = 0;
 
 	bool look_ = true; // for new deliveries, in all lanes
+	bool steps_called_ = true;
 	bool backlog_ =
 		false; // some wait for places: half of those that were under way are worth a turn
 	Clock::time_point looked_at_ = {};
