@@ -117,9 +117,10 @@ struct Rule {
 		}
 	}
 	// The columns that must have changed, once it is compiled.
-	std::vector<int> watched() const
+	const std::vector<int> &watched() const
 	{
-		return when.compiled ? when.compiled->watched() : std::vector<int>();
+		static const auto *none = new std::vector<int>;
+		return when.compiled ? when.compiled->watched() : *none;
 	}
 	// What it was compiled to was there when it was read.
 	bool was_replaced() const { return when && !pg::function_exists(when.function); }

@@ -92,8 +92,14 @@ std::optional<std::string> JsonObject::text(const char *name) const
 
 std::optional<std::string> JsonObject::json(const char *name) const
 {
-	const Datum value = member(name);
-	return value == 0 ? std::nullopt : std::optional(json_text(value));
+	const JsonbValue *value = find(name);
+	if (!value || value->type == jbvNull)
+		return std::nullopt;
+	if (value->type != jbvBinary)
+		return json_text(member(name));
+	return guard([&]() -> const char * {
+		return JsonbToCString(nullptr, value->val.binary.data, value->val.binary.len);
+	});
 }
 
 Datum JsonObject::member(const char *name) const

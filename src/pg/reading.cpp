@@ -192,7 +192,8 @@ std::optional<std::string> Reading::text(int column) const
 bool Reading::change(std::initializer_list<Change> changes)
 {
 	return guard([&] {
-		LockRelationOid(RelationGetRelid(table_), RowExclusiveLock);
+		if (!std::exchange(changes_, true))
+			LockRelationOid(RelationGetRelid(table_), RowExclusiveLock);
 		if (table_->trigdesc) // which nobody can change any more
 			return false;
 		int columns[MaxHeapAttributeNumber];

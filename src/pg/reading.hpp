@@ -54,7 +54,8 @@ private:
 	SnapshotData *snapshot_ = nullptr;
 	TupleTableSlot *row_ = nullptr;
 	IndexScanDescData *scan_ = nullptr;
-	int keys_ = 0; // of the scan
+	int keys_ = 0;		   // of the scan
+	bool changes_ = false; // and has the lock for that
 	int exceptions_ = std::uncaught_exceptions();
 };
 

@@ -20,8 +20,8 @@ std::string id_of(const Stored &stored)
 
 core::Message read_message(const Reading &row, const pg::JsonObject &json, Stored &stored)
 {
-	const auto utf8 = [&](const std::optional<std::string> &text) {
-		std::optional<std::string> converted = pg::to_utf8(text.value_or(""));
+	const auto utf8 = [&](std::optional<std::string> text) {
+		std::optional<std::string> converted = pg::to_utf8(std::move(text).value_or(""));
 		stored.readable = stored.readable && converted;
 		return std::move(converted).value_or("");
 	};
