@@ -7,8 +7,16 @@ ALTER FOREIGN DATA WRAPPER pg_automation OPTIONS (ADD allowed_networks '127.0.0.
 SELECT automation.create_channel('hook', 'webhook', '{"base_url": "https://127.0.0.1:9"}');
 SELECT automation.create_channel('other', 'webhook', '{"base_url": "https://127.0.0.1:9"}');
 SELECT automation.pause_channel(name, 'for the test') FROM unnest('{hook,other}'::text[]) AS name; -- no worker meddles
--- One that begins now would settle the attempts below as an earlier one's.
-DO $$ BEGIN WHILE (SELECT w.epoch = 0 FROM automation.worker AS w) LOOP PERFORM pg_sleep(0.05); END LOOP; END $$;
+-- One that begins now would settle the attempts below as an earlier one's: wait until it takes its turns.
+DO $$
+BEGIN
+	WHILE NOT EXISTS (
+		SELECT FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'pg_automation worker' AND query <> '')
+	LOOP
+		PERFORM pg_sleep(0.05), pg_stat_clear_snapshot();
+	END LOOP;
+END
+$$;
 
 SELECT no_plan();
 
