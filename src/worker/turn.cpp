@@ -107,7 +107,7 @@ std::vector<Worker::Task> Worker::claim(const std::string &now_visible)
 	if (look_ && !knows_lanes)
 		find_lanes();
 	std::vector<Task> tasks = claim_from_lanes(now_visible);
-	if (look_ && knows_lanes && tasks.empty() && find_lanes())
+	if (look_ && knows_lanes && tasks.empty() && in_vain_ <= 1 && find_lanes())
 		tasks = claim_from_lanes(now_visible);
 	return tasks;
 }
@@ -158,7 +158,7 @@ void Worker::follow_channels()
 }
 
 // Messages of a priority that a channel has not seen before are found soon, and at once when they
-// are alone; of the usual one, always at once.
+// are alone, or the first for nobody; of the usual one, always at once.
 bool Worker::find_lanes()
 {
 	const bool found = outbox_.find_lanes();
