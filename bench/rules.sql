@@ -55,20 +55,24 @@ BEGIN
 	END LOOP;
 END
 $$;
-CREATE PROCEDURE bench.rounds(many integer, rounds integer) LANGUAGE plpgsql AS $$
+-- What is done with so many rules, statement by statement; vacuumed as by autovacuum.
+CREATE FUNCTION bench.course(many integer, rounds integer) RETURNS SETOF text LANGUAGE plpgsql AS $$
 DECLARE
 	rules text := to_char(many, 'FM999,999') || ' rules';
 BEGIN
-	CALL bench.make_rules(many);
+	RETURN NEXT format('CALL bench.make_rules(%s)', many);
 	FOR round IN 0..rounds LOOP
-		CALL bench.first_write(round, rules);
-		CALL bench.take(round, 'no trigger, ' || rules, bench.change('no_trigger'));
-		CALL bench.take(round, rules, bench.change('ours'));
+		RETURN NEXT format('CALL bench.first_write(%s, %L)', round, rules);
+		RETURN NEXT 'VACUUM crm.no_trigger, crm.ours';
+		RETURN NEXT format('CALL bench.take(%s, %L, %L)', round, 'no trigger, ' || rules, bench.change('no_trigger'));
+		RETURN NEXT format('CALL bench.take(%s, %L, %L)', round, rules, bench.change('ours'));
 	END LOOP;
 	FOR round IN 0..rounds LOOP
-		CALL bench.take(round, bench.sized('one rule more', many), format('SELECT automation.create_rule(''More %s, %s'', ''crm.ours'', ''status_entered'', ''{"to": "More"}'',
-			steps => ARRAY[automation.notify(''x'', ''Job {{ id }} is {{ status }}'')], activate => true)', many, round));
-		CALL bench.take(round, bench.sized('and the first write after it', many), 'UPDATE crm.ours SET status = status || ''!'' WHERE id = 1');
+		RETURN NEXT format('CALL bench.take(%s, %L, %L)', round, bench.sized('one rule more', many),
+			format('SELECT automation.create_rule(''More %s, %s'', ''crm.ours'', ''status_entered'', ''{"to": "More"}'',
+				steps => ARRAY[automation.notify(''x'', ''Job {{ id }} is {{ status }}'')], activate => true)', many, round));
+		RETURN NEXT format('CALL bench.take(%s, %L, %L)', round, bench.sized('and the first write after it', many),
+			'UPDATE crm.ours SET status = status || ''!'' WHERE id = 1');
 	END LOOP;
 END
 $$;
@@ -80,7 +84,7 @@ CREATE FUNCTION bench.judge(rules text) RETURNS void LANGUAGE sql AS $$
 			(SELECT array_agg(m / 1e6) FROM unnest(bench.more('memory, ours, ' || rules, 'memory, no_trigger, ' || rules)) AS m), ' MB')
 $$;
 VACUUM ANALYZE;
-SELECT format('CALL bench.rounds(%s, %s)', many, :rounds) FROM unnest('{10,100,1000,10000,100000}'::integer[]) AS many \gexec
+SELECT bench.course(many, :rounds) FROM unnest('{10,100,1000,10000,100000}'::integer[]) AS many \gexec
 SELECT replace(t.variant, 'no trigger, ', '') AS rules,
 	(SELECT "µs more a row" FROM bench.report(t.variant) AS r WHERE r.variant = replace(t.variant, 'no trigger, ', '')) AS "µs more a row",
 	(SELECT round((r."µs more a row" / 1000), 1) FROM bench.report(replace(t.variant, 'no trigger', 'first write, no_trigger')) AS r
