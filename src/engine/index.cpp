@@ -72,11 +72,12 @@ void keep_index()
 {
 	static pg::Statement statement("SELECT automation._index_rules()");
 	static std::uint64_t seen = 0;
-	if (seen == pg::definitions_generation())
+	const std::uint64_t generation = pg::definitions_generation();
+	if (seen == generation)
 		return;
-	seen = pg::definitions_generation();
 	pg::Spi spi;
 	statement.execute({});
+	seen = generation;
 }
 
 Index::Shape &Index::shape_for(const std::vector<Key::Column> &columns)

@@ -29,7 +29,7 @@ std::vector<std::int64_t> take_due(Lane &lane, int room)
 		DELETE FROM automation.retry AS r
 		USING (
 			SELECT w.delivery_id FROM automation.retry AS w
-			WHERE w.server = $1 AND w.priority = $2 AND w.due_at > $4 AND w.due_at <= automation._now()
+			WHERE w.server = $1 AND w.priority = $2 AND w.due_at >= $4 AND w.due_at <= automation._now()
 			ORDER BY w.due_at LIMIT $3
 			FOR UPDATE SKIP LOCKED) AS due
 		WHERE r.delivery_id = due.delivery_id

@@ -38,7 +38,7 @@ void Worker::take_steps()
 	pg::report_statistics();
 	pg::report_idle();
 	next_step_ = Clock::now() +
-		(taken == most_steps ? milliseconds(0) : std::clamp(wait, least_wait, longest_wait));
+		(taken >= most_steps ? milliseconds(0) : std::clamp(wait, least_wait, longest_wait));
 	if (error)
 		after_failure(*error);
 	else

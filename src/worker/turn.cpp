@@ -33,10 +33,11 @@ bool Worker::has_extension()
 {
 	if (extension_basis_.stands() && !extension_gone_)
 		return true;
-	extension_basis_ = {};
-	extension_basis_.rest_on_table("worker");
-	extension_basis_.renew();
+	pg::Basis basis;
+	basis.rest_on_table("worker");
+	basis.renew();
 	extension_gone_ = pg::extension_oid() != extension_;
+	extension_basis_ = std::move(basis);
 	return !extension_gone_;
 }
 
