@@ -5,7 +5,7 @@ use warnings;
 use Server;
 use Sink;
 use Test::More;
-use Time::HiRes qw(sleep);
+use Time::HiRes qw(sleep time);
 
 my $web    = Sink->start('http');
 my $server = Server->begin('main', max_prepared_transactions => 1);
@@ -32,6 +32,20 @@ my $ends = 'SELECT (SELECT count(*) FROM automation.notification) = 2 AND (SELEC
 $server->poll_query_until('postgres', $ends) or die 'not found';
 my $left = $server->ask(q{SELECT count(*) FROM automation.deliveries WHERE channel = 'hook' AND state <> 'delivered'});
 cmp_ok($left, '>', 500, 'its message leaves, and its step is taken, before all others have left');
+
+# Nor is its step forgotten while others call for messages, and for nothing else, all the time.
+$server->poll_query_until('postgres', q{SELECT bool_and(state = 'delivered') FROM automation.deliveries}) or die 'not delivered';
+$server->ask(q{BEGIN; INSERT INTO job (id, done) VALUES (3, true); PREPARE TRANSACTION 'three'});
+sleep 1;
+my $begin = time;
+$server->ask(q{COMMIT PREPARED 'three'});
+for my $job (7001 .. 7300)
+{
+	$server->ask("INSERT INTO job (id, number) VALUES ($job, 0)");
+	last if $server->ask('SELECT count(*) FROM automation.notification') == 3;
+	sleep 0.1;
+}
+cmp_ok(time - $begin, '<', 10, 'its step is taken while messages keep coming');
 
 $server->stop;
 done_testing();
