@@ -163,6 +163,8 @@ bool Worker::turn_is_due()
 	const bool polls = now - looked_at_ >= milliseconds(pg::settings::poll_interval);
 	look_ = look_ || called.at_all || polls || (next_due_ && *next_due_ <= now);
 	steps_called_ = steps_called_ || called.for_steps || polls;
+	if (polls)
+		in_vain_ = 0; // it was quiet meanwhile
 	const std::size_t settled = settlements_.size() - locked_;
 	return look_ || settled >= (waiting_ > 0 ? large_group : group_size) ||
 		(backlog_ && settled > 0 && settled >= flights_.size()) ||

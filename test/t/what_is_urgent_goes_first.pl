@@ -7,7 +7,7 @@ use Sink;
 use Test::More;
 
 my $web    = Sink->start('http');
-my $server = Server->begin('main', 'pg_automation.max_in_flight' => '16', 'pg_automation.request_timeout' => '60s');
+my $server = Server->begin('main', 'pg_automation.max_in_flight' => '16', 'pg_automation.request_timeout' => '60s', 'pg_automation.poll_interval' => '3s');
 $server->install('postgres', $web);
 my $url = 'http://127.0.0.1:' . $web->port;
 $server->ask(<<"END");
@@ -15,11 +15,11 @@ $server->ask(<<"END");
 	SELECT automation.attach('job', 'job');
 	SELECT automation.create_channel('slow', 'webhook', '{"base_url": "$url", "rate_limit": "10/s"}');
 	SELECT automation.create_channel('stuck' || n, 'webhook', '{"base_url": "$url/delay/45000"}') FROM generate_series(1, 5) AS n;
-	SELECT automation.create_channel('fresh', 'webhook', '{"base_url": "$url"}');
+	SELECT automation.create_channel(name, 'webhook', '{"base_url": "$url"}') FROM unnest('{fresh,calm}'::text[]) AS name;
 	SELECT automation.create_rule(channel || ' ' || class, 'job', 'created',
 		condition => format('new.channel = %L AND new.class = %L', channel, class), activate => true,
 		steps => ARRAY[automation.send_webhook(channel, '/' || class, options => jsonb_build_object('class', class))])
-	FROM unnest('{slow,stuck1,stuck2,stuck3,stuck4,stuck5,fresh}'::text[]) AS channel, unnest('{marketing,transactional,emergency}'::text[]) AS class;
+	FROM unnest('{slow,stuck1,stuck2,stuck3,stuck4,stuck5,fresh,calm}'::text[]) AS channel, unnest('{marketing,transactional,emergency}'::text[]) AS class;
 END
 
 sub enqueue
@@ -44,12 +44,22 @@ sub overtook
 	return $server->ask("SELECT count(*) $of '$other' AND a.started_at BETWEEN (SELECT min(d.at) $of '$class') + interval '1.5 s' AND (SELECT max(a.started_at) $of '$class')");
 }
 
+# The first of its class, when all has been quiet since the worker last looked by itself.
+$server->ask('SELECT automation._wake_worker()');
+sleep 4;
+enqueue(1, 'calm', 'emergency');
+my $first = q{FROM automation.attempt AS a JOIN automation.delivery AS d ON d.id = a.delivery_id WHERE d.channel = 'calm'};
+becomes("SELECT count(*) = 1 $first", 'an emergency leaves');
+cmp_ok($server->ask("SELECT extract(epoch FROM a.started_at - d.at) $first"), '<', 1, 'at once, though it is the first of its class');
+$server->append_conf('postgresql.conf', "pg_automation.poll_interval = '1s'");
+$server->reload;
+
 # One channel, at its rate.
 enqueue(80, 'slow', 'marketing');
 becomes(q{SELECT count(*) > 0 FROM automation.deliveries WHERE channel = 'slow' AND state = 'delivered'}, 'marketing leaves while there is nothing else');
 enqueue(20, 'slow', 'transactional');
 enqueue(10, 'slow', 'emergency');
-becomes(q{SELECT count(*) = 10 FROM automation.attempt AS a JOIN automation.delivery AS d ON d.id = a.delivery_id WHERE d.message ->> 'class' = 'emergency' AND a.outcome = 'delivered'},
+becomes(q{SELECT count(*) = 10 FROM automation.attempt AS a JOIN automation.delivery AS d ON d.id = a.delivery_id WHERE d.channel = 'slow' AND d.message ->> 'class' = 'emergency' AND a.outcome = 'delivered'},
 	'emergencies leave');
 cmp_ok($server->ask(q{SELECT count(*) FROM automation.deliveries WHERE channel = 'slow' AND state = 'ready'}), '>', 40, 'while the backlog waits');
 is($server->ask(q{SELECT DISTINCT reason FROM automation.deliveries WHERE channel = 'slow' AND state = 'ready'}), 'channel is at its rate limit', 'which says for what');
