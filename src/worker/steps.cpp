@@ -4,7 +4,6 @@
 #include "pg/fault.hpp"
 #include "pg/figures.hpp"
 #include "pg/process.hpp"
-#include "pg/settings.hpp"
 
 #include <algorithm>
 
@@ -16,6 +15,7 @@ namespace {
 
 constexpr int most_steps = 100;		   // in one transaction: messages wait for its end
 constexpr milliseconds least_wait{50}; // for what somebody else has locked
+constexpr milliseconds longest_wait{60'000};
 
 } // namespace
 
@@ -23,7 +23,7 @@ void Worker::take_steps()
 {
 	static pg::Statement tick("SELECT automation.tick($1)");
 	static pg::Statement next_due("SELECT automation._next_due()");
-	milliseconds wait = milliseconds::max();
+	milliseconds wait = longest_wait;
 	std::int64_t taken = 0;
 	pg::report_running("taking steps that are due");
 	const auto error = pg::transaction([&] {
@@ -37,12 +37,8 @@ void Worker::take_steps()
 	pg::fault_point("taken steps are committed");
 	pg::report_statistics();
 	pg::report_idle();
-	// Not every step has somebody who calls for it, and who calls for messages puts off the poll.
-	const milliseconds longest_wait =
-		std::max(milliseconds(pg::settings::poll_interval), least_wait);
 	next_step_ = Clock::now() +
-		(error || taken >= most_steps ? milliseconds(0)
-									  : std::clamp(wait, least_wait, longest_wait));
+		(taken >= most_steps ? milliseconds(0) : std::clamp(wait, least_wait, longest_wait));
 	if (error)
 		after_failure(*error);
 	else

@@ -70,14 +70,13 @@ void Worker::take_turn(Mode mode)
 		save(tasks, std::span(settlements_).subspan(recorded));
 	});
 	pg::count(pg::WorkerFigure::turns);
-	if (look_)
-		looked_at_ = Clock::now();
+	const auto now = Clock::now();
 	in_vain_ = look_ && tasks.empty() ? in_vain_ + 1 : 0;
 	if (in_vain_ > 1)
-		not_before_ = looked_at_ + pause_in_vain;
+		not_before_ = now + pause_in_vain;
 	if (std::exchange(steps_called_, false))
-		next_step_ = looked_at_; // whoever called may have planned something, or touched it
-	look_ = false;
+		next_step_ = now; // whoever called may have planned something, or touched it
+	look_ = polls_ = false;
 	if (error) {
 		after_failure(*error);
 		return;
@@ -103,12 +102,10 @@ std::vector<Worker::Task> Worker::claim(const std::string &now_visible)
 	follow_channels();
 	if (!outbox_.circumstances().is_at_home)
 		return {};
-	const bool knows_lanes =
-		Clock::now() - found_lanes_at_ < milliseconds(pg::settings::poll_interval);
-	if (look_ && !knows_lanes)
+	if (polls_)
 		find_lanes();
 	std::vector<Task> tasks = claim_from_lanes(now_visible);
-	if (look_ && knows_lanes && tasks.empty() && in_vain_ <= 1 && find_lanes())
+	if (look_ && !polls_ && tasks.empty() && in_vain_ <= 1 && find_lanes())
 		tasks = claim_from_lanes(now_visible);
 	return tasks;
 }
@@ -163,10 +160,9 @@ void Worker::follow_channels()
 bool Worker::find_lanes()
 {
 	const bool found = outbox_.find_lanes();
-	found_lanes_at_ = Clock::now();
-	if (found_lanes_at_ - tidied_at_ >= tidy_interval) {
+	if (const auto now = Clock::now(); now - tidied_at_ >= tidy_interval) {
 		tidy_queue();
-		tidied_at_ = found_lanes_at_;
+		tidied_at_ = now;
 	}
 	return found;
 }
@@ -231,7 +227,7 @@ void Worker::after_failure(const pg::Error &error)
 {
 	pg::count(pg::WorkerFigure::failures);
 	outbox_.revert();
-	look_ = true;
+	look_ = polls_ = steps_called_ = true;
 	not_before_ = Clock::now() + pause_after_failure;
 	const auto second =
 		pg::transaction([&] { extension_gone_ = pg::extension_oid() != extension_; });

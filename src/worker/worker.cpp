@@ -160,11 +160,14 @@ bool Worker::turn_is_due()
 	if (now < not_before_)
 		return false; // nobody who calls meanwhile has to wake us
 	const pg::Called called = pg::worker_called();
-	const bool polls = now - looked_at_ >= milliseconds(pg::settings::poll_interval);
-	look_ = look_ || called.at_all || polls || (next_due_ && *next_due_ <= now);
-	steps_called_ = steps_called_ || called.for_steps || polls;
-	if (polls)
-		in_vain_ = 0; // it was quiet meanwhile
+	look_ = look_ || called.at_all || (next_due_ && *next_due_ <= now);
+	steps_called_ = steps_called_ || called.for_steps;
+	// In time, however many call meanwhile.
+	if (now - polled_at_ >= milliseconds(pg::settings::poll_interval)) {
+		look_ = polls_ = steps_called_ = true;
+		polled_at_ = now;
+		in_vain_ = 0;
+	}
 	const std::size_t settled = settlements_.size() - locked_;
 	return look_ || settled >= (waiting_ > 0 ? large_group : group_size) ||
 		(backlog_ && settled > 0 && settled >= flights_.size()) ||
@@ -179,7 +182,7 @@ bool Worker::steps_are_due() const
 milliseconds Worker::time_to_wait() const
 {
 	milliseconds wait =
-		std::min(longest_wait, until(looked_at_ + milliseconds(pg::settings::poll_interval)));
+		std::min(longest_wait, until(polled_at_ + milliseconds(pg::settings::poll_interval)));
 	if (next_due_)
 		wait = std::min(wait, until(*next_due_));
 	if (!settlements_.empty())

@@ -90,12 +90,12 @@ private:
 
 	bool look_ = true; // for new deliveries, in all lanes
 	bool steps_called_ = true;
+	bool polls_ = true; // looks for what nobody has called for, too
 	bool backlog_ =
 		false; // some wait for places: half of those that were under way are worth a turn
-	Clock::time_point looked_at_ = {};
+	Clock::time_point polled_at_ = {};
 	Clock::time_point settled_first_at_ = {}; // the oldest settlement not recorded
 	Clock::time_point saved_at_ = {};
-	Clock::time_point found_lanes_at_ = {};
 	Clock::time_point tidied_at_ = {};
 	Clock::time_point not_before_ = {}; // after a failure, or when there was nothing to do
 	int in_vain_ = 0;					// how often in a row it has looked and found nothing

@@ -51,6 +51,15 @@ enqueue(1, 'calm', 'emergency');
 my $first = q{FROM automation.attempt AS a JOIN automation.delivery AS d ON d.id = a.delivery_id WHERE d.channel = 'calm'};
 becomes("SELECT count(*) = 1 $first", 'an emergency leaves');
 cmp_ok($server->ask("SELECT extract(epoch FROM a.started_at - d.at) $first"), '<', 1, 'at once, though it is the first of its class');
+
+# And when somebody calls in vain, before it and after it.
+$server->ask('SELECT automation._wake_worker()') for 1 .. 10;
+enqueue(1, 'calm', 'marketing');
+sleep 2;
+$server->ask('SELECT automation._wake_worker()');
+$first .= q{ AND d.message ->> 'class' = 'marketing'};
+becomes("SELECT count(*) = 1 $first", 'marketing leaves');
+cmp_ok($server->ask("SELECT extract(epoch FROM a.started_at - d.at) $first"), '<', 4, 'as soon as the worker looks by itself');
 $server->append_conf('postgresql.conf', "pg_automation.poll_interval = '1s'");
 $server->reload;
 
