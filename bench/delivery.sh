@@ -18,15 +18,15 @@ count() { # SINK
 	local peer
 	exec {peer}<>"/dev/tcp/${1/://}"
 	printf 'GET /count HTTP/1.1\r\n\r\n' >&"$peer"
-	until [ "$arrived" = $'\r' ]; do read -r arrived; done <&"$peer"
-	read -r arrived <&"$peer"
+	until [ "$arrived" = $'\r' ]; do read -r arrived || return; done <&"$peer"
+	read -r arrived <&"$peer" || return
 	exec {peer}>&-
 }
 
 # Until so many have arrived; fails when they stop coming.
 wait_for() { # SINK EVENTS
 	local tries=0 before=-1
-	while count "$1" && [ "$arrived" -lt "$2" ]; do
+	while count "$1" || return; [ "$arrived" -lt "$2" ]; do
 		if [ "$arrived" != "$before" ]; then
 			tries=0
 		elif [ $((++tries)) = 200 ]; then

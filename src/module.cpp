@@ -320,7 +320,6 @@ PG_ENTRY(automation_set_clock, automation::set_clock);
 PG_ENTRY(
 	automation_rules_changed, automation::perform<automation::pg::announce_change_of_definitions>);
 PG_ENTRY(automation_table_changed, automation::pg::announce_change_of_table);
-PG_ENTRY(automation_holds_changed, automation::perform<automation::pg::announce_change_of_holds>);
 PG_ENTRY(automation_whatif, automation::engine::whatif);
 PG_ENTRY(automation_watch, automation::engine::watch);
 PG_ENTRY(automation_test_rule, automation::engine::test_rule);

@@ -125,12 +125,8 @@ COMMENT ON COLUMN automation.hold.at IS 'Since when';
 COMMENT ON COLUMN automation.hold.actor IS 'Who stopped it';
 COMMENT ON COLUMN automation.hold.reason IS 'Why';
 
-CREATE FUNCTION automation._holds_changed() RETURNS trigger
-LANGUAGE C AS 'MODULE_PATHNAME', 'automation_holds_changed';
-COMMENT ON FUNCTION automation._holds_changed() IS 'Statement trigger of automation.hold: all sessions ask anew whether there are any; the rules they keep';
-
 CREATE TRIGGER pg_automation_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON automation.hold
-FOR EACH STATEMENT EXECUTE FUNCTION automation._holds_changed();
+FOR EACH STATEMENT EXECUTE FUNCTION automation._table_changed();
 ALTER TABLE automation.hold ENABLE ALWAYS TRIGGER pg_automation_changed;
 
 CREATE VIEW automation.due AS

@@ -53,7 +53,7 @@ COMMENT ON FUNCTION automation._rules_changed() IS 'Statement trigger of every t
 
 CREATE FUNCTION automation._table_changed() RETURNS trigger
 LANGUAGE C AS 'MODULE_PATHNAME', 'automation_table_changed';
-COMMENT ON FUNCTION automation._table_changed() IS 'Statement trigger of tables that the worker keeps in mind: it reads them again';
+COMMENT ON FUNCTION automation._table_changed() IS 'Statement trigger of tables that sessions or the worker keep in mind: they read them again';
 
 CREATE FUNCTION automation.changed(old anyelement, new anyelement) RETURNS boolean
 LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'automation_changed';

@@ -2,6 +2,9 @@
 
 #include "pg/definitions.hpp"
 
+#include <optional>
+#include <utility>
+
 namespace automation::engine {
 
 using pg::Value;
@@ -11,15 +14,16 @@ namespace {
 // Mostly there is none at all: a writer learns of it without a query.
 bool there_are_some()
 {
-	static std::uint64_t known_at = 0;
+	static auto *basis = new std::optional<pg::Basis>; // of what is known
 	static bool known = false;
 	static pg::Statement any("SELECT EXISTS (SELECT FROM automation.hold)");
-	pg::follow_holds();
-	const std::uint64_t generation = pg::holds_generation();
-	if (known_at != generation) {
+	if (!*basis || !(*basis)->stands()) {
+		pg::Basis now;
+		now.rest_on_table("hold");
+		now.renew();
 		pg::Spi spi;
 		known = any.execute_fresh({}).boolean(0, 1);
-		known_at = generation;
+		*basis = std::move(now);
 	}
 	return known;
 }

@@ -117,7 +117,7 @@ std::int64_t write_delivery(const Delivery &delivery)
 			Value::datum(delivery.message, pg::jsonb_type),
 			columns_or_null(array_text(delivery.watched))});
 	pg::fault_point("a delivery is written");
-	pg::send_at_commit();
+	pg::wake_worker_to_send_at_commit();
 	return id;
 }
 

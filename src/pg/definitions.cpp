@@ -18,8 +18,6 @@ std::uint64_t seen = 0; // of any kind
 std::uint64_t relations[counters];
 std::uint64_t functions[counters];
 Oid rule_table = InvalidOid; // stands for all definitions
-std::uint64_t hold_changes = 0;
-Oid holds = InvalidOid;
 
 void count(std::uint64_t (&changes)[counters], std::uint32_t which, bool all)
 {
@@ -34,8 +32,6 @@ void relation_changed(::Datum, Oid relation)
 {
 	++seen;
 	count(relations, relation, !OidIsValid(relation));
-	if (relation == holds)
-		++hold_changes;
 	if (OidIsValid(relation) && relation != rule_table)
 		return;
 	++generation;
@@ -92,22 +88,6 @@ void expire_definitions()
 void announce_change_of_definitions()
 {
 	const Oid table = own_relation("rule");
-	guard([&] { CacheInvalidateRelcacheByRelid(table); });
-}
-
-std::uint64_t holds_generation()
-{
-	return generation + hold_changes;
-}
-
-void follow_holds()
-{
-	holds = own_relation("hold");
-}
-
-void announce_change_of_holds()
-{
-	const Oid table = own_relation("hold");
 	guard([&] { CacheInvalidateRelcacheByRelid(table); });
 }
 

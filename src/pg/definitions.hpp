@@ -15,10 +15,6 @@ void follow_definitions();
 std::uint64_t definitions_generation();
 // Grows with every change that anything cached may rest on.
 std::uint64_t changes_seen();
-// Grows, besides, whenever somebody stops or resumes a rule for a row.
-std::uint64_t holds_generation();
-void follow_holds();
-void announce_change_of_holds();
 // This backend reads the rules again: which of them may run has changed without them.
 void expire_definitions();
 // Tells every backend, before its next statement, that rules have changed.

@@ -15,7 +15,7 @@ namespace {
 
 shmem_request_hook_type earlier_request = nullptr;
 shmem_startup_hook_type earlier_startup = nullptr;
-std::uint32_t reasons = 0; // to call the worker
+uint32 reasons = 0; // to call the worker
 bool wake_launcher = false;
 bool is_committed = false; // the transaction that asked for it
 
@@ -143,7 +143,7 @@ void set_state(Place &place, State state)
 	pg_atomic_write_u32(&place.state, state);
 }
 
-void call_worker(Place &place, std::uint32_t why)
+void call_worker(Place &place, uint32 why)
 {
 	// Who has been called, and has not looked yet, needs no signal with each call.
 	if (pg_atomic_fetch_or_u32(&place.called, why) == 0)
@@ -168,7 +168,7 @@ void wake_worker_at_commit()
 	reasons |= messages_written | steps_planned;
 }
 
-void send_at_commit()
+void wake_worker_to_send_at_commit()
 {
 	reasons |= messages_written;
 }

@@ -34,7 +34,7 @@ private:
 // The worker of this database looks for deliveries and steps as soon as this transaction commits.
 // Only remembers it: costs a writer nothing, fails never.
 void wake_worker_at_commit();
-void send_at_commit(); // for deliveries alone
+void wake_worker_to_send_at_commit(); // for deliveries alone
 
 void report_running(const char *what); // in pg_stat_activity; a literal
 void report_idle();

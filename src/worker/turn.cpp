@@ -156,7 +156,7 @@ void Worker::follow_channels()
 }
 
 // Messages of a priority that a channel has not seen before are found soon, and at once when they
-// are alone, or the first for nobody; of the usual one, always at once.
+// are alone, unless others call in vain all the time; of the usual one, always at once.
 bool Worker::find_lanes()
 {
 	const bool found = outbox_.find_lanes();
